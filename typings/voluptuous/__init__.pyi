@@ -1,0 +1,2 @@
+# Home Assistant puts probatio in the place of voluptuous when it starts.
+from probatio import *
