@@ -1,0 +1,32 @@
+"""BMW wallboxes over OCPP 2.0.1 and Victron devices over Bluetooth."""
+
+from homeassistant.core import HomeAssistant
+
+from .const import PLATFORMS
+from .coordinator import SiteConfigEntry, SiteCoordinator
+from .storage import SiteStore
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: SiteConfigEntry) -> bool:
+    """Set up the site: its server, its wallboxes and their entities."""
+    coordinator = SiteCoordinator(hass, entry)
+    await coordinator.async_start()
+    entry.runtime_data = coordinator
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    entry.async_on_unload(entry.add_update_listener(_async_reload))
+    return True
+
+
+async def async_unload_entry(hass: HomeAssistant, entry: SiteConfigEntry) -> bool:
+    """Unload the site."""
+    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: SiteConfigEntry) -> None:
+    """Forget what was stored for the site."""
+    await SiteStore(hass, entry.entry_id).async_remove()
+
+
+async def _async_reload(hass: HomeAssistant, entry: SiteConfigEntry) -> None:
+    """Make a changed server, subentry or option count."""
+    await hass.config_entries.async_reload(entry.entry_id)

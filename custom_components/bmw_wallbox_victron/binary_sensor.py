@@ -1,0 +1,91 @@
+"""Binary sensors."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import override
+
+from homeassistant.components.binary_sensor import (
+    BinarySensorDeviceClass,
+    BinarySensorEntity,
+    BinarySensorEntityDescription,
+)
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import SiteConfigEntry
+from .entity import WallboxEntity, WallboxEntityDescription
+from .wallbox.state import ChargingState, WallboxState
+
+PARALLEL_UPDATES = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WallboxBinarySensorEntityDescription(
+    WallboxEntityDescription, BinarySensorEntityDescription
+):
+    """Describes a binary sensor of a wallbox."""
+
+    is_on_fn: Callable[[WallboxState], bool | None]
+
+
+def _charging(state: WallboxState) -> bool | None:
+    """Tell whether energy flows; None where nothing was heard yet."""
+    if state.charging_state is None:
+        return None
+    return state.charging_state is ChargingState.CHARGING
+
+
+WALLBOX_BINARY_SENSORS = (
+    WallboxBinarySensorEntityDescription(
+        key="connected",
+        device_class=BinarySensorDeviceClass.CONNECTIVITY,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        available_fn=lambda _: True,
+        is_on_fn=lambda state: state.connected,
+    ),
+    WallboxBinarySensorEntityDescription(
+        key="charging",
+        device_class=BinarySensorDeviceClass.BATTERY_CHARGING,
+        is_on_fn=_charging,
+    ),
+    WallboxBinarySensorEntityDescription(
+        key="cable_connected",
+        device_class=BinarySensorDeviceClass.PLUG,
+        is_on_fn=lambda state: state.cable_connected,
+    ),
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: SiteConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the binary sensors of each wallbox."""
+    for subentry in entry.runtime_data.wallbox_subentries:
+        async_add_entities(
+            (
+                WallboxBinarySensor(entry.runtime_data, subentry, description)
+                for description in WALLBOX_BINARY_SENSORS
+            ),
+            config_subentry_id=subentry.subentry_id,
+        )
+
+
+class WallboxBinarySensor(WallboxEntity, BinarySensorEntity):
+    """A binary sensor of a wallbox."""
+
+    entity_description: WallboxBinarySensorEntityDescription
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Whether it is on."""
+        return self.entity_description.is_on_fn(self.wallbox)
+
+    @property
+    @override
+    def shown(self) -> object:
+        """What the state is made of."""
+        return self.is_on

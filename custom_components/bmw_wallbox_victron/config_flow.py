@@ -1,0 +1,482 @@
+"""Setting up in the UI: the server, then a wallbox; later ones are subentries."""
+
+from collections.abc import Mapping
+import errno
+import re
+from types import MappingProxyType
+from typing import Any, Final, override
+from urllib.parse import unquote, urlsplit
+
+from homeassistant.config_entries import (
+    ConfigEntry,
+    ConfigFlow,
+    ConfigFlowResult,
+    ConfigSubentry,
+    ConfigSubentryData,
+    ConfigSubentryFlow,
+    SubentryFlowResult,
+)
+from homeassistant.const import CONF_PASSWORD, CONF_PORT
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.selector import (
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
+from homeassistant.util import dt as dt_util
+import voluptuous as vol
+
+from .const import (
+    CONF_ALLOWED_TOKENS,
+    CONF_CHARGE_POINT_ID,
+    CONF_HOST,
+    CONF_MAX_CURRENT,
+    CONF_RFID_TOKEN,
+    CONF_SSL_CERT,
+    CONF_SSL_KEY,
+    DEFAULT_MAX_CURRENT,
+    DEFAULT_PORT,
+    DEFAULT_SSL_CERT,
+    DEFAULT_SSL_KEY,
+    DOMAIN,
+    MAX_CURRENT,
+    MIN_CURRENT,
+    NAME,
+    SUBENTRY_WALLBOX,
+)
+from .wallbox.central_system import MAX_IDENTITY
+from .wallbox.tls import (
+    CertificateError,
+    check_key,
+    check_validity,
+    load_context,
+    read_certificate,
+)
+
+#: What OCPP 2.0.1 allows in an identity (identifierString, Part 2 section 3).
+_IDENTITY: Final = re.compile(r"[A-Za-z0-9*\-_=:+|@.]+")
+#: The title of the first wallbox, and so its device's name.
+_TITLE: Final = "BMW Wallbox"
+
+
+def _whole_number(minimum: int, maximum: int, unit: str | None = None) -> Any:
+    """Ask for a whole number."""
+    config = NumberSelectorConfig(
+        min=minimum, max=maximum, step=1, mode=NumberSelectorMode.BOX
+    )
+    if unit is not None:
+        config["unit_of_measurement"] = unit
+    return vol.All(NumberSelector(config), vol.Coerce(int))
+
+
+_SERVER_SCHEMA: Final = vol.Schema(
+    {
+        vol.Required(CONF_PORT, default=DEFAULT_PORT): _whole_number(1, 65535),
+        vol.Required(CONF_SSL_CERT, default=DEFAULT_SSL_CERT): TextSelector(),
+        vol.Required(CONF_SSL_KEY, default=DEFAULT_SSL_KEY): TextSelector(),
+    }
+)
+_WALLBOX_SCHEMA: Final = vol.Schema(
+    {
+        vol.Required(CONF_CHARGE_POINT_ID): TextSelector(),
+        vol.Optional(CONF_PASSWORD): TextSelector(
+            TextSelectorConfig(type=TextSelectorType.PASSWORD)
+        ),
+        vol.Optional(CONF_RFID_TOKEN): TextSelector(),
+        vol.Optional(CONF_ALLOWED_TOKENS): TextSelector(
+            TextSelectorConfig(multiple=True)
+        ),
+        vol.Required(CONF_MAX_CURRENT, default=DEFAULT_MAX_CURRENT): _whole_number(
+            MIN_CURRENT, MAX_CURRENT, "A"
+        ),
+    }
+)
+
+
+def _certificate_errors(certificate: str, key: str) -> dict[str, str]:
+    """Find what is wrong with the files, each fault at its field. Blocks."""
+    errors: dict[str, str] = {}
+    try:
+        check_validity(read_certificate(certificate), dt_util.utcnow())
+    except CertificateError as err:
+        errors[CONF_SSL_CERT] = err.fault.value
+    try:
+        check_key(key)
+    except CertificateError as err:
+        errors[CONF_SSL_KEY] = err.fault.value
+    if not errors:
+        try:
+            load_context(certificate, key)
+        except CertificateError as err:
+            errors[CONF_SSL_KEY] = err.fault.value
+    return errors
+
+
+async def _port_error(hass: HomeAssistant, host: str | None, port: int) -> str | None:
+    """Tell why the port cannot be listened on."""
+    try:
+        server = await hass.loop.create_server(_no_protocol, host, port)
+    except OSError as err:
+        if err.errno == errno.EADDRINUSE:
+            return "port_in_use"
+        return "port_not_permitted" if err.errno == errno.EACCES else "cannot_listen"
+    server.close()
+    return None
+
+
+def _no_protocol() -> Any:
+    """Serve nobody: the socket is only tried."""
+    raise ConnectionAbortedError
+
+
+async def _server_errors(
+    hass: HomeAssistant, server: Mapping[str, Any], entry: ConfigEntry | None
+) -> dict[str, str]:
+    """Check a server's settings, except a port that it listens on already."""
+    errors = await hass.async_add_executor_job(
+        _certificate_errors, server[CONF_SSL_CERT], server[CONF_SSL_KEY]
+    )
+    data = {} if entry is None else entry.data
+    if server[CONF_PORT] != data.get(CONF_PORT) and (
+        error := await _port_error(hass, data.get(CONF_HOST), server[CONF_PORT])
+    ):
+        errors[CONF_PORT] = error
+    return errors
+
+
+def _clean_server(user_input: Mapping[str, Any]) -> dict[str, Any]:
+    """Take what was typed, without stray blanks."""
+    return {
+        CONF_PORT: user_input[CONF_PORT],
+        CONF_SSL_CERT: user_input[CONF_SSL_CERT].strip(),
+        CONF_SSL_KEY: user_input[CONF_SSL_KEY].strip(),
+    }
+
+
+def _clean_wallbox(user_input: Mapping[str, Any]) -> dict[str, Any]:
+    """Take what was typed, without stray blanks; an id may be copied from a URL."""
+    charge_point_id = unquote(user_input[CONF_CHARGE_POINT_ID].strip())
+    data: dict[str, Any] = {
+        CONF_CHARGE_POINT_ID: charge_point_id,
+        CONF_MAX_CURRENT: user_input[CONF_MAX_CURRENT],
+    }
+    if password := user_input.get(CONF_PASSWORD):
+        data[CONF_PASSWORD] = password
+    if token := user_input.get(CONF_RFID_TOKEN, "").strip():
+        data[CONF_RFID_TOKEN] = token
+    if tokens := [
+        token.strip()
+        for token in user_input.get(CONF_ALLOWED_TOKENS, ())
+        if token.strip()
+    ]:
+        data[CONF_ALLOWED_TOKENS] = tokens
+    return data
+
+
+def _wallbox_errors(
+    wallbox: Mapping[str, Any],
+    entry: ConfigEntry | None,
+    this: ConfigSubentry | None = None,
+) -> dict[str, str]:
+    """Check a wallbox's settings against the others of the entry."""
+    charge_point_id = wallbox[CONF_CHARGE_POINT_ID]
+    if len(charge_point_id) > MAX_IDENTITY or not _IDENTITY.fullmatch(charge_point_id):
+        return {CONF_CHARGE_POINT_ID: "invalid_charge_point_id"}
+    for other in () if entry is None else entry.subentries.values():
+        if (
+            other.subentry_type == SUBENTRY_WALLBOX
+            and (this is None or other.subentry_id != this.subentry_id)
+            and other.data[CONF_CHARGE_POINT_ID].casefold()
+            == charge_point_id.casefold()
+        ):
+            return {CONF_CHARGE_POINT_ID: "already_configured"}
+    return {}
+
+
+def _title(wallbox: Mapping[str, Any], entry: ConfigEntry | None) -> str:
+    """Name a wallbox: the first one plainly, others by their id."""
+    others = () if entry is None else entry.subentries.values()
+    if any(other.subentry_type == SUBENTRY_WALLBOX for other in others):
+        return f"{_TITLE} {wallbox[CONF_CHARGE_POINT_ID]}"
+    return _TITLE
+
+
+async def _connection_hint(
+    hass: HomeAssistant, server: Mapping[str, Any], wallbox: Mapping[str, Any]
+) -> dict[str, str]:
+    """Give what has to be typed into the wallbox's installer app."""
+    try:
+        info = await hass.async_add_executor_job(
+            read_certificate, server[CONF_SSL_CERT]
+        )
+        names = info.names
+    except CertificateError:
+        names = ()
+    return {
+        "url": f"wss://{_host(hass, names)}:{server[CONF_PORT]}",
+        "charge_point_id": wallbox[CONF_CHARGE_POINT_ID],
+    }
+
+
+def _host(hass: HomeAssistant, names: tuple[str, ...]) -> str:
+    """Choose the host name that the wallbox will accept the certificate for.
+
+    It checks the name, so the name comes from the certificate: the one that Home
+    Assistant is reached by, if it is among them.
+    """
+    own = {
+        host
+        for url in (hass.config.internal_url, hass.config.external_url)
+        if url and (host := urlsplit(url).hostname)
+    }
+    for host in sorted(own):
+        if host in names or f"*.{host.partition('.')[2]}" in names:
+            return host
+    for name in names:
+        return name.replace("*", "homeassistant", 1)
+    return "homeassistant.local"
+
+
+class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
+    """Adds the integration, or to it."""
+
+    VERSION = 1
+
+    def __init__(self) -> None:
+        """Start with nothing known."""
+        self._server: dict[str, Any] | None = None
+
+    @classmethod
+    @callback
+    @override
+    def async_get_supported_subentry_types(
+        cls, config_entry: ConfigEntry
+    ) -> dict[str, type[ConfigSubentryFlow]]:
+        """Say what can be added to the entry."""
+        return {SUBENTRY_WALLBOX: WallboxSubentryFlow}
+
+    @property
+    def _entry(self) -> ConfigEntry | None:
+        """The one entry, if it is there already."""
+        return next(iter(self._async_current_entries(include_ignore=False)), None)
+
+    @override
+    async def async_step_user(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask what to add."""
+        await self.async_set_unique_id(DOMAIN)
+        return self.async_show_menu(step_id="user", menu_options=["wallbox"])
+
+    async def async_step_server(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask where the server listens, and with which certificate."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            server = _clean_server(user_input)
+            errors = await _server_errors(self.hass, server, self._entry)
+            if not errors:
+                self._server = server
+                return await self.async_step_wallbox()
+        return self.async_show_form(
+            step_id="server",
+            data_schema=self.add_suggested_values_to_schema(_SERVER_SCHEMA, user_input),
+            errors=errors,
+            last_step=False,
+        )
+
+    async def async_step_wallbox(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for a wallbox, after the server if there is none yet."""
+        entry = self._entry
+        if self._server is None:
+            if entry is None or CONF_SSL_CERT not in entry.data:
+                return await self.async_step_server()
+            self._server = dict(entry.data)
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            wallbox = _clean_wallbox(user_input)
+            errors = _wallbox_errors(wallbox, entry)
+            if not errors:
+                return await self._async_finish(entry, self._server, wallbox)
+        return self.async_show_form(
+            step_id="wallbox",
+            data_schema=self.add_suggested_values_to_schema(
+                _WALLBOX_SCHEMA, user_input
+            ),
+            errors=errors,
+            last_step=True,
+        )
+
+    async def _async_finish(
+        self,
+        entry: ConfigEntry | None,
+        server: dict[str, Any],
+        wallbox: dict[str, Any],
+    ) -> ConfigFlowResult:
+        """Create the entry with the wallbox, or add the wallbox to it."""
+        hint = await _connection_hint(self.hass, server, wallbox)
+        subentry = ConfigSubentryData(
+            subentry_type=SUBENTRY_WALLBOX,
+            title=_title(wallbox, entry),
+            data=wallbox,
+            unique_id=wallbox[CONF_CHARGE_POINT_ID],
+        )
+        if entry is None:
+            return self.async_create_entry(
+                title=NAME,
+                data=server,
+                subentries=[subentry],
+                description="wallbox",
+                description_placeholders=hint,
+            )
+        self.hass.config_entries.async_update_entry(
+            entry, data={**entry.data, **server}
+        )
+        self.hass.config_entries.async_add_subentry(
+            entry,
+            ConfigSubentry(
+                subentry_type=SUBENTRY_WALLBOX,
+                title=_title(wallbox, entry),
+                data=MappingProxyType(wallbox),
+                unique_id=wallbox[CONF_CHARGE_POINT_ID],
+            ),
+        )
+        return self.async_abort(reason="wallbox_added", description_placeholders=hint)
+
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Change the server."""
+        entry = self._get_reconfigure_entry()
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            server = _clean_server(user_input)
+            errors = await _server_errors(self.hass, server, entry)
+            if not errors:
+                return self.async_update_and_abort(entry, data_updates=server)
+        return self.async_show_form(
+            step_id="reconfigure",
+            data_schema=self.add_suggested_values_to_schema(
+                _SERVER_SCHEMA, user_input or entry.data
+            ),
+            errors=errors,
+        )
+
+
+class WallboxSubentryFlow(ConfigSubentryFlow):
+    """Adds a wallbox to the entry, or changes it."""
+
+    def __init__(self) -> None:
+        """Start with nothing known."""
+        self._server: dict[str, Any] | None = None
+
+    async def async_step_user(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Start with the wallbox."""
+        return await self.async_step_wallbox()
+
+    async def async_step_server(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask where the server listens: the entry has had no wallbox so far."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            server = _clean_server(user_input)
+            errors = await _server_errors(self.hass, server, self._get_entry())
+            if not errors:
+                self._server = server
+                return await self.async_step_wallbox()
+        return self.async_show_form(
+            step_id="server",
+            data_schema=self.add_suggested_values_to_schema(_SERVER_SCHEMA, user_input),
+            errors=errors,
+            last_step=False,
+        )
+
+    async def async_step_wallbox(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask for the wallbox."""
+        entry = self._get_entry()
+        if self._server is None:
+            if CONF_SSL_CERT not in entry.data:
+                return await self.async_step_server()
+            self._server = dict(entry.data)
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            wallbox = _clean_wallbox(user_input)
+            errors = _wallbox_errors(wallbox, entry)
+            if not errors:
+                self.hass.config_entries.async_update_entry(
+                    entry, data={**entry.data, **self._server}
+                )
+                return self.async_create_entry(
+                    title=_title(wallbox, entry),
+                    data=wallbox,
+                    unique_id=wallbox[CONF_CHARGE_POINT_ID],
+                    description="wallbox",
+                    description_placeholders=await _connection_hint(
+                        self.hass, self._server, wallbox
+                    ),
+                )
+        return self.async_show_form(
+            step_id="wallbox",
+            data_schema=self.add_suggested_values_to_schema(
+                _WALLBOX_SCHEMA, user_input
+            ),
+            errors=errors,
+            last_step=True,
+        )
+
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Change the wallbox; with another id its history goes along."""
+        entry, subentry = self._get_entry(), self._get_reconfigure_subentry()
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            wallbox = _clean_wallbox(user_input)
+            errors = _wallbox_errors(wallbox, entry, subentry)
+            if not errors:
+                old_id = subentry.data[CONF_CHARGE_POINT_ID]
+                new_id = wallbox[CONF_CHARGE_POINT_ID]
+                if new_id != old_id:
+                    _rename(self.hass, entry, old_id, new_id)
+                title = subentry.title
+                return self.async_update_and_abort(
+                    entry,
+                    subentry,
+                    data=wallbox,
+                    unique_id=new_id,
+                    title=title.replace(old_id, new_id),
+                )
+        return self.async_show_form(
+            step_id="reconfigure",
+            data_schema=self.add_suggested_values_to_schema(
+                _WALLBOX_SCHEMA, user_input or subentry.data
+            ),
+            errors=errors,
+        )
+
+
+@callback
+def _rename(hass: HomeAssistant, entry: ConfigEntry, old_id: str, new_id: str) -> None:
+    """Let the device and entities of a wallbox follow its corrected id."""
+    devices, entities = dr.async_get(hass), er.async_get(hass)
+    for device in dr.async_entries_for_config_entry(devices, entry.entry_id):
+        if (DOMAIN, old_id) in device.identifiers:
+            devices.async_update_device(device.id, new_identifiers={(DOMAIN, new_id)})
+    for entity in er.async_entries_for_config_entry(entities, entry.entry_id):
+        if entity.unique_id.startswith(f"{old_id}_"):
+            key = entity.unique_id.removeprefix(f"{old_id}_")
+            entities.async_update_entity(
+                entity.entity_id, new_unique_id=f"{new_id}_{key}"
+            )

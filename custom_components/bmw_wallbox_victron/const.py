@@ -1,0 +1,30 @@
+"""Names shared by the Home Assistant half."""
+
+from typing import Final
+
+from homeassistant.const import Platform
+
+DOMAIN: Final = "bmw_wallbox_victron"
+NAME: Final = "BMW Wallbox & Victron"
+PLATFORMS: Final = (Platform.BINARY_SENSOR, Platform.SENSOR)
+
+CONF_ALLOWED_TOKENS: Final = "allowed_tokens"
+CONF_CHARGE_POINT_ID: Final = "charge_point_id"
+CONF_HOST: Final = "host"
+"""Address to listen on; absent: all. Not in the form: the demo and the tests set it."""
+CONF_MAX_CURRENT: Final = "max_current"
+CONF_METER_INTERVAL: Final = "meter_interval"
+CONF_RFID_TOKEN: Final = "rfid_token"  # noqa: S105 - a field's name
+CONF_SSL_CERT: Final = "ssl_cert"
+CONF_SSL_KEY: Final = "ssl_key"
+
+DEFAULT_MAX_CURRENT: Final = 32
+DEFAULT_METER_INTERVAL: Final = 10
+DEFAULT_PORT: Final = 9000
+DEFAULT_SSL_CERT: Final = "/ssl/fullchain.pem"
+DEFAULT_SSL_KEY: Final = "/ssl/privkey.pem"
+MAX_CURRENT: Final = 63
+MIN_CURRENT: Final = 6
+
+SUBENTRY_WALLBOX: Final = "wallbox"
+SERVER_DEVICE: Final = "server"

@@ -1,0 +1,249 @@
+"""The site: owns the central system, and turns what it hears into snapshots."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+import errno
+import logging
+from typing import override
+
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.const import CONF_PASSWORD, CONF_PORT, EVENT_HOMEASSISTANT_STOP
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryNotReady
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.event import async_track_time_interval
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
+from homeassistant.util import dt as dt_util
+
+from .const import (
+    CONF_ALLOWED_TOKENS,
+    CONF_CHARGE_POINT_ID,
+    CONF_HOST,
+    CONF_MAX_CURRENT,
+    CONF_METER_INTERVAL,
+    CONF_RFID_TOKEN,
+    CONF_SSL_CERT,
+    CONF_SSL_KEY,
+    DEFAULT_METER_INTERVAL,
+    DOMAIN,
+    SERVER_DEVICE,
+    SUBENTRY_WALLBOX,
+)
+from .storage import SiteStore
+from .wallbox.central_system import CentralSystem, ServerConfig
+from .wallbox.gate import Schemas
+from .wallbox.state import Identity, WallboxState
+from .wallbox.station import Station, StationConfig
+from .wallbox.tls import CertificateError, CertificateInfo, CertificateStore
+
+_LOGGER = logging.getLogger(__name__)
+#: A renewed certificate is taken with the next connection; what it says, after this.
+_CERTIFICATE_CHECK = timedelta(minutes=10)
+
+type SiteConfigEntry = ConfigEntry[SiteCoordinator]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteData:
+    """All that entities show."""
+
+    wallboxes: Mapping[str, WallboxState]
+    """State of each wallbox, by charge point id."""
+    certificate: CertificateInfo | None
+    """The server's certificate; None: there is no server."""
+
+
+class SiteCoordinator(DataUpdateCoordinator[SiteData]):
+    """Owns all that listens, and publishes what it hears."""
+
+    config_entry: SiteConfigEntry
+
+    def __init__(self, hass: HomeAssistant, entry: SiteConfigEntry) -> None:
+        """Take the config entry."""
+        super().__init__(hass, _LOGGER, config_entry=entry, name=DOMAIN)
+        self.data = SiteData(wallboxes={}, certificate=None)
+        self.stations: dict[str, Station] = {}
+        self._subentries = self.wallbox_subentries
+        self.server_device_id: str | None = None
+        self._store = SiteStore(hass, entry.entry_id)
+        self._certificates: CertificateStore | None = None
+        self._server: CentralSystem | None = None
+
+    @property
+    def wallbox_subentries(self) -> list[ConfigSubentry]:
+        """The subentries of wallboxes."""
+        return [
+            subentry
+            for subentry in self.config_entry.subentries.values()
+            if subentry.subentry_type == SUBENTRY_WALLBOX
+        ]
+
+    async def async_start(self) -> None:
+        """Load what was stored and listen. Raises ConfigEntryNotReady."""
+        self.config_entry.async_on_unload(
+            self.hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, self._async_stop)
+        )
+        stored = await self._store.async_load()
+        interval = self.config_entry.options.get(
+            CONF_METER_INTERVAL, DEFAULT_METER_INTERVAL
+        )
+        for subentry in self._subentries:
+            config = _station_config(subentry, interval)
+            self.stations[config.charge_point_id] = Station(
+                config,
+                state=stored.get(subentry.subentry_id, WallboxState()),
+                clock=dt_util.utcnow,
+                on_change=self._publish,
+            )
+        if CONF_SSL_CERT in self.config_entry.data:
+            await self._async_start_server()
+        self._publish()
+        self.config_entry.async_on_unload(
+            async_track_time_interval(
+                self.hass,
+                self._poll,
+                timedelta(seconds=interval),
+                cancel_on_shutdown=True,
+            )
+        )
+
+    async def _async_start_server(self) -> None:
+        """Start the server that wallboxes connect to."""
+        data = self.config_entry.data
+        config = ServerConfig(
+            host=data.get(CONF_HOST),
+            port=data[CONF_PORT],
+            certificate=data[CONF_SSL_CERT],
+            key=data[CONF_SSL_KEY],
+        )
+        self._certificates = CertificateStore(config.certificate, config.key)
+        server = CentralSystem(
+            config,
+            stations=self.stations.values(),
+            schemas=await self.hass.async_add_executor_job(Schemas.load),
+            certificates=self._certificates,
+            clock=dt_util.utcnow,
+        )
+        try:
+            await server.start()
+        except CertificateError as err:
+            raise ConfigEntryNotReady(
+                translation_domain=DOMAIN,
+                translation_key="certificate_unusable",
+                translation_placeholders={"error": str(err)},
+            ) from err
+        except OSError as err:
+            raise ConfigEntryNotReady(
+                translation_domain=DOMAIN,
+                translation_key=(
+                    "port_in_use" if err.errno == errno.EADDRINUSE else "cannot_listen"
+                ),
+                translation_placeholders={
+                    "port": str(config.port),
+                    "error": err.strerror or str(err),
+                },
+            ) from err
+        self._server = server
+        device = dr.async_get(self.hass).async_get_or_create(
+            config_entry_id=self.config_entry.entry_id,
+            identifiers={(DOMAIN, SERVER_DEVICE)},
+            translation_key="server",
+            entry_type=dr.DeviceEntryType.SERVICE,
+        )
+        self.server_device_id = device.id
+        self.config_entry.async_on_unload(
+            async_track_time_interval(
+                self.hass,
+                self._async_check_certificate,
+                _CERTIFICATE_CHECK,
+                cancel_on_shutdown=True,
+            )
+        )
+
+    @property
+    def port(self) -> int | None:
+        """The port that wallboxes connect to; None: there is no server."""
+        return None if self._server is None else self._server.port
+
+    async def _async_stop(self, _: Event) -> None:
+        """Stop with Home Assistant, which does not unload its entries."""
+        await self.async_shutdown()
+
+    @override
+    async def async_shutdown(self) -> None:
+        """Stop listening and write what waits to be written."""
+        await super().async_shutdown()
+        if self._server is not None:
+            await self._server.stop()
+            self._server = None
+        await self._store.async_save()
+
+    @override
+    async def _async_update_data(self) -> SiteData:
+        """Give what is known, to `homeassistant.update_entity`."""
+        return self._snapshot()
+
+    def _snapshot(self) -> SiteData:
+        """Make a snapshot of all."""
+        return SiteData(
+            wallboxes={
+                charge_point_id: station.state
+                for charge_point_id, station in self.stations.items()
+            },
+            certificate=None if self._certificates is None else self._certificates.info,
+        )
+
+    @callback
+    def _publish(self) -> None:
+        """Publish what is known now."""
+        before, after = self.data, self._snapshot()
+        states: dict[str, WallboxState] = {}
+        for subentry in self._subentries:
+            charge_point_id = subentry.data[CONF_CHARGE_POINT_ID]
+            state = after.wallboxes[charge_point_id]
+            states[subentry.subentry_id] = state
+            old = before.wallboxes.get(charge_point_id)
+            if old is not None and old.identity != state.identity:
+                self._update_device(subentry, state.identity)
+        self._store.async_keep(states)
+        self.async_set_updated_data(after)
+
+    @callback
+    def _update_device(self, subentry: ConfigSubentry, identity: Identity) -> None:
+        """Tell the device registry what a wallbox said of itself."""
+        dr.async_get(self.hass).async_get_or_create(
+            config_entry_id=self.config_entry.entry_id,
+            config_subentry_id=subentry.subentry_id,
+            identifiers={(DOMAIN, subentry.data[CONF_CHARGE_POINT_ID])},
+            manufacturer=identity.vendor,
+            model=identity.model,
+            serial_number=identity.serial_number,
+            sw_version=identity.firmware_version,
+        )
+
+    @callback
+    def _poll(self, _: datetime) -> None:
+        """Do what time demands."""
+        for station in self.stations.values():
+            station.poll()
+
+    async def _async_check_certificate(self, _: datetime) -> None:
+        """Look whether the certificate was renewed."""
+        if self._certificates is not None:
+            await self._certificates.context()
+            if self._certificates.info != self.data.certificate:
+                self._publish()
+
+
+def _station_config(subentry: ConfigSubentry, meter_interval: int) -> StationConfig:
+    """Read a wallbox's settings."""
+    data = subentry.data
+    return StationConfig(
+        charge_point_id=data[CONF_CHARGE_POINT_ID],
+        password=data.get(CONF_PASSWORD),
+        rfid_token=data.get(CONF_RFID_TOKEN),
+        allowed_tokens=frozenset(data.get(CONF_ALLOWED_TOKENS, ())),
+        max_current=data[CONF_MAX_CURRENT],
+        meter_interval=meter_interval,
+    )

@@ -1,0 +1,103 @@
+"""Base entities: which device they belong to, when they are there, when they write."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import override
+
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.core import callback
+from homeassistant.helpers.device_registry import DeviceInfo
+from homeassistant.helpers.entity import EntityDescription
+from homeassistant.helpers.update_coordinator import CoordinatorEntity
+
+from .const import CONF_CHARGE_POINT_ID, DOMAIN, SERVER_DEVICE
+from .coordinator import SiteCoordinator
+from .wallbox.state import WallboxState
+
+
+@dataclass(frozen=True, kw_only=True)
+class WallboxEntityDescription(EntityDescription):
+    """Describes an entity of a wallbox."""
+
+    available_fn: Callable[[WallboxState], bool] = lambda state: state.connected
+    """When it is there: by default while the wallbox is connected."""
+
+
+class SiteEntity(CoordinatorEntity[SiteCoordinator]):
+    """An entity that writes its state only when that changed."""
+
+    _attr_has_entity_name = True
+
+    def __init__(
+        self, coordinator: SiteCoordinator, owner: str, description: EntityDescription
+    ) -> None:
+        """Take the owner's identifier, which is the first half of the unique id."""
+        super().__init__(coordinator)
+        self.entity_description = description
+        self._attr_translation_key = description.translation_key or description.key
+        self._attr_unique_id = f"{owner}_{description.key}"
+        self._written: object = None
+
+    @property
+    @abstractmethod
+    def shown(self) -> object:
+        """What the state is made of."""
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Write, if there is anything new."""
+        showing = (self.available, self.shown)
+        if showing != self._written:
+            self._written = showing
+            super()._handle_coordinator_update()
+
+
+class ServerEntity(SiteEntity):
+    """An entity of the server."""
+
+    def __init__(
+        self, coordinator: SiteCoordinator, description: EntityDescription
+    ) -> None:
+        """Belong to the server's device, which the coordinator made."""
+        super().__init__(coordinator, SERVER_DEVICE, description)
+        self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, SERVER_DEVICE)})
+
+
+class WallboxEntity(SiteEntity):
+    """An entity of a wallbox."""
+
+    entity_description: WallboxEntityDescription
+
+    def __init__(
+        self,
+        coordinator: SiteCoordinator,
+        subentry: ConfigSubentry,
+        description: WallboxEntityDescription,
+    ) -> None:
+        """Belong to the device of a wallbox."""
+        self._charge_point_id: str = subentry.data[CONF_CHARGE_POINT_ID]
+        super().__init__(coordinator, self._charge_point_id, description)
+        identity = self.wallbox.identity
+        self._attr_device_info = DeviceInfo(
+            identifiers={(DOMAIN, self._charge_point_id)},
+            name=subentry.title,
+            manufacturer=identity.vendor,
+            model=identity.model,
+            serial_number=identity.serial_number,
+            sw_version=identity.firmware_version,
+        )
+        if coordinator.server_device_id is not None:
+            self._attr_device_info["via_device_id"] = coordinator.server_device_id
+
+    @property
+    def wallbox(self) -> WallboxState:
+        """The wallbox's state."""
+        return self.coordinator.data.wallboxes[self._charge_point_id]
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether there is anything to show."""
+        return super().available and self.entity_description.available_fn(self.wallbox)

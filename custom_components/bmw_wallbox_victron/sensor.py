@@ -1,0 +1,299 @@
+"""Sensors."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import override
+
+from homeassistant.components.sensor import (
+    SensorDeviceClass,
+    SensorEntity,
+    SensorEntityDescription,
+    SensorStateClass,
+)
+from homeassistant.const import (
+    EntityCategory,
+    UnitOfElectricCurrent,
+    UnitOfElectricPotential,
+    UnitOfEnergy,
+    UnitOfPower,
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.typing import StateType
+from ocpp.v201.enums import ReasonEnumType, TriggerReasonEnumType
+
+from .coordinator import SiteConfigEntry, SiteData
+from .entity import ServerEntity, WallboxEntity, WallboxEntityDescription
+from .wallbox.charge_point import snake_case
+from .wallbox.state import (
+    ChargingState,
+    ConnectorStatus,
+    EventType,
+    Status,
+    Transaction,
+    WallboxState,
+)
+
+PARALLEL_UPDATES = 0
+
+type _Value = StateType | datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class WallboxSensorEntityDescription(WallboxEntityDescription, SensorEntityDescription):
+    """Describes a sensor of a wallbox."""
+
+    value_fn: Callable[[WallboxState], _Value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSensorEntityDescription(SensorEntityDescription):
+    """Describes a sensor of the server."""
+
+    value_fn: Callable[[SiteData], _Value]
+
+
+def _options(values: type[StrEnum]) -> list[str]:
+    """List the states of an enum sensor."""
+    return [value.value for value in values]
+
+
+def _kwh(wh: float | None) -> float | None:
+    """Give Wh in kWh."""
+    return None if wh is None else wh / 1000
+
+
+def _of_session(
+    value_fn: Callable[[Transaction], _Value],
+) -> Callable[[WallboxState], _Value]:
+    """Read the current or the last transaction; None where there never was one."""
+
+    def read(state: WallboxState) -> _Value:
+        return None if state.transaction is None else value_fn(state.transaction)
+
+    return read
+
+
+def _live(quantity: str) -> Callable[[WallboxState], _Value]:
+    """Read a live reading."""
+    return lambda state: state.live(quantity)
+
+
+def _kept(_: WallboxState) -> bool:
+    """Be available while the wallbox is gone: what it said stays true."""
+    return True
+
+
+def _current(
+    key: str, value_fn: Callable[[WallboxState], _Value]
+) -> WallboxSensorEntityDescription:
+    """Describe a current."""
+    return WallboxSensorEntityDescription(
+        key=key,
+        device_class=SensorDeviceClass.CURRENT,
+        native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=1,
+        value_fn=value_fn,
+    )
+
+
+def _voltage(
+    key: str, value_fn: Callable[[WallboxState], _Value]
+) -> WallboxSensorEntityDescription:
+    """Describe a voltage."""
+    return WallboxSensorEntityDescription(
+        key=key,
+        device_class=SensorDeviceClass.VOLTAGE,
+        native_unit_of_measurement=UnitOfElectricPotential.VOLT,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        value_fn=value_fn,
+    )
+
+
+def _diagnostic(
+    key: str,
+    value_fn: Callable[[WallboxState], _Value],
+    *,
+    options: list[str] | None = None,
+) -> WallboxSensorEntityDescription:
+    """Describe a detail of the protocol, off by default."""
+    return WallboxSensorEntityDescription(
+        key=key,
+        device_class=None if options is None else SensorDeviceClass.ENUM,
+        options=options,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=value_fn,
+    )
+
+
+WALLBOX_SENSORS = (
+    WallboxSensorEntityDescription(
+        key="status",
+        device_class=SensorDeviceClass.ENUM,
+        options=_options(Status),
+        available_fn=_kept,
+        value_fn=lambda state: state.status,
+    ),
+    WallboxSensorEntityDescription(
+        key="charging_state",
+        device_class=SensorDeviceClass.ENUM,
+        options=_options(ChargingState),
+        value_fn=lambda state: state.charging_state,
+    ),
+    WallboxSensorEntityDescription(
+        key="connector_status",
+        device_class=SensorDeviceClass.ENUM,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        options=_options(ConnectorStatus),
+        value_fn=lambda state: state.connector_status,
+    ),
+    WallboxSensorEntityDescription(
+        key="power",
+        device_class=SensorDeviceClass.POWER,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        value_fn=_live("power"),
+    ),
+    WallboxSensorEntityDescription(
+        key="energy_total",
+        device_class=SensorDeviceClass.ENERGY,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        suggested_display_precision=2,
+        available_fn=_kept,
+        value_fn=lambda state: _kwh(state.energy_total),
+    ),
+    WallboxSensorEntityDescription(
+        key="energy_session",
+        device_class=SensorDeviceClass.ENERGY,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        suggested_display_precision=2,
+        available_fn=_kept,
+        value_fn=lambda state: _kwh(state.energy_session),
+    ),
+    _current("current", lambda state: state.current),
+    _current("current_l1", _live("current_l1")),
+    _current("current_l2", _live("current_l2")),
+    _current("current_l3", _live("current_l3")),
+    _voltage("voltage", lambda state: state.voltage),
+    _voltage("voltage_l1", _live("voltage_l1")),
+    _voltage("voltage_l2", _live("voltage_l2")),
+    _voltage("voltage_l3", _live("voltage_l3")),
+    WallboxSensorEntityDescription(
+        key="phases_used",
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=lambda state: state.phases_used,
+    ),
+    WallboxSensorEntityDescription(
+        key="session_started",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        available_fn=_kept,
+        value_fn=_of_session(lambda transaction: transaction.started_at),
+    ),
+    _diagnostic(
+        "transaction_id",
+        lambda state: None if state.active is None else state.active.id,
+    ),
+    _diagnostic("id_token", _of_session(lambda transaction: transaction.id_token)),
+    _diagnostic(
+        "event_type",
+        _of_session(lambda transaction: transaction.event_type),
+        options=_options(EventType),
+    ),
+    _diagnostic(
+        "trigger_reason",
+        _of_session(lambda transaction: transaction.trigger_reason),
+        options=[snake_case(reason.value) for reason in TriggerReasonEnumType],
+    ),
+    _diagnostic(
+        "stopped_reason",
+        _of_session(lambda transaction: transaction.stopped_reason),
+        options=[snake_case(reason.value) for reason in ReasonEnumType],
+    ),
+    _diagnostic(
+        "sequence_number", _of_session(lambda transaction: transaction.sequence_number)
+    ),
+    WallboxSensorEntityDescription(
+        key="last_heartbeat",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        available_fn=_kept,
+        value_fn=lambda state: state.last_heartbeat,
+    ),
+)
+
+SERVER_SENSORS = (
+    ServerSensorEntityDescription(
+        key="certificate_expiry",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda data: (
+            None if data.certificate is None else data.certificate.not_after
+        ),
+    ),
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: SiteConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the sensors of the server and of each wallbox."""
+    coordinator = entry.runtime_data
+    if coordinator.server_device_id is not None:
+        async_add_entities(
+            ServerSensor(coordinator, description) for description in SERVER_SENSORS
+        )
+    for subentry in coordinator.wallbox_subentries:
+        async_add_entities(
+            (
+                WallboxSensor(coordinator, subentry, description)
+                for description in WALLBOX_SENSORS
+            ),
+            config_subentry_id=subentry.subentry_id,
+        )
+
+
+class WallboxSensor(WallboxEntity, SensorEntity):
+    """A sensor of a wallbox."""
+
+    entity_description: WallboxSensorEntityDescription
+
+    @property
+    @override
+    def native_value(self) -> _Value:
+        """The value."""
+        return self.entity_description.value_fn(self.wallbox)
+
+    @property
+    @override
+    def shown(self) -> object:
+        """What the state is made of."""
+        return self.native_value
+
+
+class ServerSensor(ServerEntity, SensorEntity):
+    """A sensor of the server."""
+
+    entity_description: ServerSensorEntityDescription
+
+    @property
+    @override
+    def native_value(self) -> _Value:
+        """The value."""
+        return self.entity_description.value_fn(self.coordinator.data)
+
+    @property
+    @override
+    def shown(self) -> object:
+        """What the state is made of."""
+        return self.native_value

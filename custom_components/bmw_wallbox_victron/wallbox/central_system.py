@@ -1,0 +1,201 @@
+"""The WSS server that wallboxes connect to (OCPP 2.0.1 Part 4, section 3)."""
+
+from base64 import b64decode
+import binascii
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from http import HTTPStatus
+import logging
+from typing import Any, Final, cast
+from urllib.parse import unquote, urlsplit
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+from .charge_point import ChargePoint
+from .gate import Schemas
+from .station import Station
+from .tls import CertificateStore, SecureConnection
+
+_LOGGER = logging.getLogger(__name__)
+
+SUBPROTOCOL: Final = Subprotocol("ocpp2.0.1")
+#: An identity has at most 48 characters (Part 4, 3.1.1).
+MAX_IDENTITY: Final = 48
+#: Above this a frame ends the connection with 1009; below, it is answered. In bytes.
+MAX_FRAME: Final = 4 * 1024 * 1024
+#: A dead line is found within twice this, in s.
+PING_INTERVAL: Final = 30
+#: The same refusal is logged once in this time.
+LOG_AGAIN_AFTER: Final = timedelta(hours=1)
+#: How many refusals are remembered for that.
+_REMEMBERED_REFUSALS: Final = 64
+#: The WebSocket server logs headers with passwords and frames with tokens, at levels
+#: that users switch on. It writes here: nowhere. What matters is logged by us.
+_NOWHERE: Final = logging.Logger(  # noqa: LOG001 - not to be found by its name
+    "websockets", logging.CRITICAL + 1
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """Where the server listens, and with which certificate."""
+
+    port: int
+    """TCP port; 0 takes a free one."""
+    certificate: str
+    """Path of the PEM certificate chain."""
+    key: str
+    """Path of its PEM private key."""
+    host: str | None = None
+    """Address to listen on; None: all."""
+
+
+def identity_of(path: str) -> str | None:
+    """Read a station's identity from the last part of the URL's path."""
+    identity = unquote(urlsplit(path).path.rsplit("/", 1)[-1])
+    return identity if 0 < len(identity) <= MAX_IDENTITY else None
+
+
+def basic_credentials(header: str | None) -> tuple[str, str] | None:
+    """Read user and password from an Authorization header; None: it cannot be read."""
+    if header is None:
+        return None
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, colon, password = (
+            b64decode(encoded.strip(), validate=True).decode().partition(":")
+        )
+    except binascii.Error, UnicodeDecodeError:
+        return None
+    return (user, password) if colon else None
+
+
+class CentralSystem:
+    """Accepts the connections of configured stations, one live one each."""
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        *,
+        stations: Iterable[Station],
+        schemas: Schemas,
+        certificates: CertificateStore,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Serve `stations`; `schemas` are loaded beforehand, in a thread."""
+        self._config = config
+        self._stations = {
+            station.config.charge_point_id.casefold(): station for station in stations
+        }
+        self._schemas = schemas
+        self._certificates = certificates
+        self._clock = clock
+        self._server: Server | None = None
+        self._connections: set[SecureConnection] = set()
+        self._refusals: OrderedDict[str, datetime] = OrderedDict()
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises OSError where the port is taken, CertificateError where there is no
+        certificate to listen with.
+        """
+        await self._certificates.context()
+        connection = partial(
+            SecureConnection,
+            certificates=self._certificates,
+            open_connections=self._connections,
+        )
+        self._server = await serve(
+            self._serve,
+            self._config.host,
+            self._config.port,
+            subprotocols=[SUBPROTOCOL],
+            process_request=self._check,
+            server_header=None,
+            ping_interval=PING_INTERVAL,
+            ping_timeout=PING_INTERVAL,
+            max_size=MAX_FRAME,
+            logger=_NOWHERE,
+            create_connection=cast(Any, connection),
+        )
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        if self._server is None:
+            return self._config.port
+        port: int = next(iter(self._server.sockets)).getsockname()[1]
+        return port
+
+    async def stop(self) -> None:
+        """End all connections and stop listening."""
+        if self._server is None:
+            return
+        for connection in tuple(self._connections):
+            connection.abandon_handshake()
+        self._server.close()
+        await self._server.wait_closed()
+        self._server = None
+
+    def _check(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Refuse who may not connect, before the upgrade; None: it goes on."""
+        identity = identity_of(request.path)
+        station = None if identity is None else self._stations.get(identity.casefold())
+        if station is None:
+            self._log_refusal(
+                f"An unknown charge point knocks, with the id {identity!r}: if it is "
+                "yours, add it as a wallbox or mend the id in its installer app"
+            )
+            return connection.respond(HTTPStatus.NOT_FOUND, "Unknown charge point\n")
+        # Headers may come twice; then none of them counts.
+        headers = request.headers.get_all("Authorization")
+        header = headers[0] if len(headers) == 1 else None
+        if not station.config.admits(basic_credentials(header)):
+            self._log_refusal(
+                f"Wallbox {station.config.charge_point_id} came with a wrong password "
+                "or none: set the same one here and in its installer app"
+            )
+            response = connection.respond(HTTPStatus.UNAUTHORIZED, "Wrong password\n")
+            response.headers["WWW-Authenticate"] = 'Basic realm="OCPP"'
+            return response
+        offered = {
+            item.strip()
+            for value in request.headers.get_all("Sec-WebSocket-Protocol")
+            for item in value.split(",")
+        }
+        if SUBPROTOCOL not in offered:
+            self._log_refusal(
+                f"Wallbox {station.config.charge_point_id} does not speak OCPP 2.0.1: "
+                "set its protocol to OCPP 2.0.1 in its installer app"
+            )
+            return connection.respond(HTTPStatus.BAD_REQUEST, "Speak ocpp2.0.1\n")
+        cast(SecureConnection, connection).station = station
+        return None
+
+    def _log_refusal(self, message: str) -> None:
+        """Log a refusal, but not each time that the same one comes back."""
+        now = self._clock()
+        logged = self._refusals.get(message)
+        if logged is not None and now - logged < LOG_AGAIN_AFTER:
+            return
+        if logged is None and len(self._refusals) >= _REMEMBERED_REFUSALS:
+            return  # somebody tries ids; the first ones say enough
+        self._refusals[message] = now
+        _LOGGER.warning("%s", message)
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        """Serve a connection that passed the checks, until it ends."""
+        station = cast(SecureConnection, connection).station
+        if station is None:  # pragma: no cover - `_check` lets nobody in without
+            return
+        _LOGGER.debug("Wallbox %s connected", station.config.charge_point_id)
+        await ChargePoint(station, connection, self._schemas).serve()
+        _LOGGER.debug("Wallbox %s disconnected", station.config.charge_point_id)

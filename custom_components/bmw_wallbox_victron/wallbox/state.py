@@ -1,0 +1,528 @@
+"""What is known of one wallbox, and how each message changes it.
+
+Everything here is a value: a transition takes a state and a message and gives the next
+state. Time comes in with the message. The rules for what may overwrite what:
+
+- Within a transaction `seqNo` gives the order (OCPP 2.0.1 E04): an event with a number
+  that was passed already, or a timestamp before the newest one, is late.
+- Late and offline events count for energy and for their own session. They never replace
+  a newer reading or state.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from .energy import RegisterCount, lifetime
+from .meter import Sample
+
+#: Readings of a running session older than this are no longer shown as live.
+LIVE_TIMEOUT = timedelta(seconds=120)
+#: A phase that carries less than this is not in use, in A.
+PHASE_IN_USE_A = 0.5
+#: How many transactions before the current one may still be completed by late events.
+REMEMBERED_TRANSACTIONS = 8
+
+
+class ChargingState(StrEnum):
+    """TransactionInfo.chargingState in the words of Home Assistant."""
+
+    IDLE = "idle"
+    EV_CONNECTED = "ev_connected"
+    CHARGING = "charging"
+    SUSPENDED_EVSE = "suspended_evse"
+    SUSPENDED_EV = "suspended_ev"
+
+
+class ConnectorStatus(StrEnum):
+    """StatusNotification.connectorStatus in the words of Home Assistant."""
+
+    AVAILABLE = "available"
+    OCCUPIED = "occupied"
+    RESERVED = "reserved"
+    UNAVAILABLE = "unavailable"
+    FAULTED = "faulted"
+
+
+class Status(StrEnum):
+    """The wallbox in one word."""
+
+    DISCONNECTED = "disconnected"
+    AVAILABLE = "available"
+    CONNECTED = "connected"
+    CHARGING = "charging"
+    PAUSED = "paused"
+    CAR_PAUSED = "car_paused"
+    FAULTED = "faulted"
+    UNAVAILABLE = "unavailable"
+    RESERVED = "reserved"
+
+
+class EventType(StrEnum):
+    """TransactionEvent.eventType in the words of Home Assistant."""
+
+    STARTED = "started"
+    UPDATED = "updated"
+    ENDED = "ended"
+
+
+_STATUS_OF_TRANSACTION = {
+    ChargingState.CHARGING: Status.CHARGING,
+    ChargingState.SUSPENDED_EVSE: Status.PAUSED,
+    ChargingState.SUSPENDED_EV: Status.CAR_PAUSED,
+    ChargingState.EV_CONNECTED: Status.CONNECTED,
+}
+_STATUS_OF_CONNECTOR = {
+    ConnectorStatus.AVAILABLE: Status.AVAILABLE,
+    ConnectorStatus.OCCUPIED: Status.CONNECTED,
+    ConnectorStatus.RESERVED: Status.RESERVED,
+    ConnectorStatus.UNAVAILABLE: Status.UNAVAILABLE,
+    ConnectorStatus.FAULTED: Status.FAULTED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What the wallbox says of itself; None: not said yet."""
+
+    vendor: str | None = None
+    """ChargingStation.vendorName."""
+    model: str | None = None
+    """ChargingStation.model."""
+    serial_number: str | None = None
+    """ChargingStation.serialNumber."""
+    firmware_version: str | None = None
+    """ChargingStation.firmwareVersion."""
+
+    def known(self) -> bool:
+        """Tell whether nothing is left to ask for."""
+        return self.vendor is not None and self.model is not None
+
+    def completed_by(self, newer: Identity) -> Identity:
+        """Take from `newer` all that it says."""
+        return replace(
+            self,
+            **{
+                item.name: value
+                for item in fields(newer)
+                if (value := getattr(newer, item.name)) is not None
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionEvent:
+    """A TransactionEventRequest, as far as it is used."""
+
+    transaction_id: str
+    """TransactionInfo.transactionId, chosen by the wallbox."""
+    event_type: EventType
+    """Started, Updated or Ended."""
+    at: datetime
+    """When it happened, by the wallbox's clock (`meter.device_time`)."""
+    sequence_number: int
+    """Its place in the transaction, from 0."""
+    trigger_reason: str
+    """Why it was sent, in snake case."""
+    offline: bool = False
+    """Whether it happened while there was no connection."""
+    charging_state: ChargingState | None = None
+    """The state after it, where it changed."""
+    stopped_reason: str | None = None
+    """Why the transaction ended, in snake case."""
+    id_token: str | None = None
+    """The card or token that was presented."""
+    phases_used: int | None = None
+    """How many phases the car draws from, where the wallbox tells."""
+    samples: tuple[Sample, ...] = ()
+    """What the meter said, oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """One charging session, from the cable's going in to its coming out."""
+
+    id: str
+    """Chosen by the wallbox."""
+    started_at: datetime
+    """When it began, or when it was first heard of."""
+    updated_at: datetime
+    """Timestamp of its newest event."""
+    sequence_number: int
+    """Number of its newest event."""
+    event_type: EventType
+    """Type of its newest event."""
+    trigger_reason: str | None = None
+    """Reason of its newest event."""
+    charging_state: ChargingState = ChargingState.EV_CONNECTED
+    """What car and wallbox are doing."""
+    ended_at: datetime | None = None
+    """When it ended; None while it runs."""
+    stopped_reason: str | None = None
+    """Why it ended."""
+    id_token: str | None = None
+    """Who started it."""
+    phases_used: int | None = None
+    """Phases in use, where the wallbox tells."""
+    abandoned: bool = False
+    """Whether the socket was free after its newest event: its end was lost."""
+    energy: RegisterCount = field(default_factory=RegisterCount)
+    """Energy of the session."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WallboxState:
+    """All that is known of one wallbox. Readings are W, A, V; see `Sample`."""
+
+    identity: Identity = field(default_factory=Identity)
+    """What the wallbox says of itself."""
+    connected: bool = False
+    """Whether it has a live connection."""
+    connector_status: ConnectorStatus | None = None
+    """What the socket reported last; None: not heard since the start."""
+    connector_at: datetime | None = None
+    """When it reported that."""
+    transaction: Transaction | None = None
+    """The current transaction, or the last one."""
+    recent: tuple[Transaction, ...] = ()
+    """Transactions before it, newest first, for events that come late."""
+    meter: Sample | None = None
+    """Live readings of the running transaction."""
+    meter_heard_at: datetime | None = None
+    """When these arrived, by our clock."""
+    energy: RegisterCount = field(default_factory=RegisterCount)
+    """Energy delivered over the wallbox's life."""
+    last_heartbeat: datetime | None = None
+    """When the last Heartbeat arrived, by our clock."""
+
+    # What follows from these
+
+    @property
+    def active(self) -> Transaction | None:
+        """The running transaction."""
+        current = self.transaction
+        if current is None or current.ended_at is not None or current.abandoned:
+            return None
+        return current
+
+    @property
+    def charging_state(self) -> ChargingState | None:
+        """The state machine's state; None: nothing was heard yet."""
+        if (active := self.active) is not None:
+            return active.charging_state
+        if self.connector_status is None:
+            return None
+        if self.connector_status is ConnectorStatus.OCCUPIED:
+            return ChargingState.EV_CONNECTED
+        return ChargingState.IDLE
+
+    @property
+    def status(self) -> Status | None:
+        """The wallbox in one word; None: connected and nothing heard yet."""
+        if not self.connected:
+            return Status.DISCONNECTED
+        if self.connector_status is ConnectorStatus.FAULTED:
+            return Status.FAULTED
+        if (active := self.active) is not None and (
+            status := _STATUS_OF_TRANSACTION.get(active.charging_state)
+        ):
+            return status
+        if self.connector_status is None:
+            return None
+        return _STATUS_OF_CONNECTOR[self.connector_status]
+
+    @property
+    def cable_connected(self) -> bool | None:
+        """Whether a car hangs on the cable; None: cannot be told."""
+        if (active := self.active) is not None:
+            if active.charging_state is not ChargingState.IDLE:
+                return True
+        elif self.connector_status in (
+            None,
+            ConnectorStatus.UNAVAILABLE,
+            ConnectorStatus.FAULTED,
+        ):
+            return None
+        return self.connector_status is ConnectorStatus.OCCUPIED
+
+    @property
+    def energy_total(self) -> float | None:
+        """Energy over the wallbox's life, Wh."""
+        return None if self.energy.last_wh is None else self.energy.counted_wh
+
+    @property
+    def energy_session(self) -> float | None:
+        """Energy of the current or the last session, Wh."""
+        return None if self.transaction is None else self.transaction.energy.counted_wh
+
+    def live(self, quantity: str) -> float | None:
+        """Give a live reading by its name in `Sample`: 0 with no session."""
+        if self.active is None:
+            return None if self.charging_state is None else 0.0
+        return None if self.meter is None else getattr(self.meter, quantity)
+
+    @property
+    def current(self) -> float | None:
+        """The car's current, A: that of the highest phase."""
+        phases = self._phases("current")
+        return max(phases) if phases else self.live("current")
+
+    @property
+    def voltage(self) -> float | None:
+        """Voltage to neutral, V: the mean of the phases that are measured."""
+        phases = self._phases("voltage")
+        return sum(phases) / len(phases) if phases else None
+
+    @property
+    def phases_used(self) -> int | None:
+        """How many phases carry current."""
+        state = self.charging_state
+        if state is not ChargingState.CHARGING:
+            return None if state is None else 0
+        if (active := self.active) is not None and active.phases_used is not None:
+            return active.phases_used
+        phases = self._phases("current")
+        return sum(amps >= PHASE_IN_USE_A for amps in phases) if phases else None
+
+    def _phases(self, quantity: str) -> list[float]:
+        """Give the per-phase readings that there are."""
+        found = (self.live(f"{quantity}_l{phase}") for phase in (1, 2, 3))
+        return [value for value in found if value is not None]
+
+
+# Transitions
+
+
+def connected(state: WallboxState) -> WallboxState:
+    """Take note of a live connection."""
+    return replace(state, connected=True)
+
+
+def disconnected(state: WallboxState) -> WallboxState:
+    """Take note that the connection is gone: what was live is not any more."""
+    return replace(state, connected=False, meter=None, meter_heard_at=None)
+
+
+def identified(state: WallboxState, identity: Identity) -> WallboxState:
+    """Take what the wallbox says of itself."""
+    return replace(state, identity=state.identity.completed_by(identity))
+
+
+def heartbeat(state: WallboxState, now: datetime) -> WallboxState:
+    """Take note of a Heartbeat."""
+    return replace(state, last_heartbeat=now)
+
+
+def connector(
+    state: WallboxState, status: ConnectorStatus, at: datetime
+) -> WallboxState:
+    """Take a connector's status as of `at`, unless a newer one is known."""
+    if state.connector_at is not None and at < state.connector_at:
+        return state
+    state = replace(state, connector_status=status, connector_at=at)
+    current = state.transaction
+    if current is not None and at > current.updated_at:
+        state = _freed(state)
+    return state
+
+
+def connector_asked(state: WallboxState, status: ConnectorStatus) -> WallboxState:
+    """Take the status that the wallbox gave when asked; its clock did not speak."""
+    return _freed(replace(state, connector_status=status))
+
+
+def metered(
+    state: WallboxState, samples: Iterable[Sample], now: datetime
+) -> WallboxState:
+    """Take meter values that name no transaction: they belong to the running one."""
+    active = state.active
+    for sample in samples:
+        if sample.register is not None:
+            energy = None if active is None else active.energy
+            state, energy = _count(state, energy, sample.register, sample.at)
+            if active is not None and energy is not None:
+                active = replace(active, energy=energy)
+                state = replace(state, transaction=active)
+        if active is not None:
+            state = _show(state, sample, now)
+    return state
+
+
+def transaction_checked(
+    state: WallboxState, transaction_id: str, *, ongoing: bool, now: datetime
+) -> WallboxState:
+    """Take the wallbox's word for whether a transaction still runs."""
+    current = state.transaction
+    if ongoing or current is None or current.id != transaction_id or current.ended_at:
+        return state
+    return replace(
+        state,
+        transaction=replace(current, ended_at=now),
+        meter=None,
+        meter_heard_at=None,
+    )
+
+
+def expired(state: WallboxState, now: datetime) -> WallboxState:
+    """Forget live readings that nothing has renewed for `LIVE_TIMEOUT`."""
+    if state.meter_heard_at is None or now - state.meter_heard_at < LIVE_TIMEOUT:
+        return state
+    if state.charging_state is not ChargingState.CHARGING:
+        return state  # nothing flows, and nothing needs to be said about it
+    return replace(state, meter=None, meter_heard_at=None)
+
+
+def transaction_event(
+    state: WallboxState, event: TransactionEvent, now: datetime
+) -> WallboxState:
+    """Take a TransactionEvent, in order, late, repeated or replayed."""
+    current = state.transaction
+    known = _find(state, event.transaction_id)
+    transaction = known or _begin(state, event)
+    for sample in event.samples:
+        if sample.register is not None:
+            state, energy = _count(
+                state, transaction.energy, sample.register, sample.at
+            )
+            transaction = replace(transaction, energy=energy)
+
+    in_order = known is None or (
+        known.ended_at is None
+        and event.sequence_number > known.sequence_number
+        and event.at >= known.updated_at
+    )
+    if in_order:
+        transaction = _follow(transaction, event)
+    elif event.event_type is EventType.STARTED:
+        transaction = replace(
+            transaction,
+            started_at=event.at,
+            id_token=transaction.id_token or event.id_token,
+        )
+    elif event.event_type is EventType.ENDED and transaction.stopped_reason is None:
+        # It was found to be over before its own last word arrived.
+        transaction = replace(
+            _follow(transaction, event), charging_state=ChargingState.IDLE
+        )
+
+    if current is not None and transaction.id != current.id:
+        if event.at < current.updated_at or not in_order:
+            return replace(state, recent=_remember(state.recent, transaction))
+        state = replace(state, recent=_remember(state.recent, current), meter=None)
+    state = replace(state, transaction=transaction)
+
+    if transaction.ended_at is not None:
+        return replace(state, meter=None, meter_heard_at=None)
+    live = [sample for sample in event.samples if sample.live]
+    if live and in_order and not event.offline:
+        for sample in live:
+            state = _show(state, sample, now)
+    elif in_order and transaction.charging_state is not ChargingState.CHARGING:
+        state = _show(state, _nothing_flows(state.meter, event.at), now)
+    return state
+
+
+def _freed(state: WallboxState) -> WallboxState:
+    """Let a free socket end a transaction whose own end was lost."""
+    current = state.transaction
+    if current is None or state.connector_status is not ConnectorStatus.AVAILABLE:
+        return state
+    return replace(state, transaction=replace(current, abandoned=True))
+
+
+def _find(state: WallboxState, transaction_id: str) -> Transaction | None:
+    """Find a transaction among those remembered."""
+    everything = (state.transaction, *state.recent)
+    return next(
+        (item for item in everything if item and item.id == transaction_id), None
+    )
+
+
+def _remember(
+    recent: tuple[Transaction, ...], transaction: Transaction
+) -> tuple[Transaction, ...]:
+    """Put a transaction in front of those that late events may complete."""
+    others = tuple(item for item in recent if item.id != transaction.id)
+    return (transaction, *others)[:REMEMBERED_TRANSACTIONS]
+
+
+def _begin(state: WallboxState, event: TransactionEvent) -> Transaction:
+    """Make a transaction of the first event that was heard of it."""
+    energy = RegisterCount()
+    metered_at = state.energy.last_at
+    if (
+        event.event_type is EventType.STARTED
+        and metered_at is not None
+        and event.at >= metered_at
+    ):
+        # Until the session's own first reading: no energy flows between two sessions.
+        energy = RegisterCount(
+            first_wh=state.energy.last_wh,
+            last_wh=state.energy.last_wh,
+            last_at=metered_at,
+        )
+    if any(sample.register is not None for sample in event.samples):
+        energy = RegisterCount()
+    return Transaction(
+        id=event.transaction_id,
+        started_at=event.at,
+        updated_at=event.at,
+        sequence_number=event.sequence_number,
+        event_type=event.event_type,
+        energy=energy,
+    )
+
+
+def _follow(transaction: Transaction, event: TransactionEvent) -> Transaction:
+    """Bring a transaction to where an event in order leaves it."""
+    ended = event.event_type is EventType.ENDED
+    phases = event.phases_used
+    return replace(
+        transaction,
+        updated_at=event.at,
+        sequence_number=event.sequence_number,
+        event_type=event.event_type,
+        trigger_reason=event.trigger_reason,
+        charging_state=event.charging_state or transaction.charging_state,
+        abandoned=transaction.abandoned and event.offline,
+        ended_at=event.at if ended else None,
+        stopped_reason=event.stopped_reason or ("local" if ended else None),
+        id_token=event.id_token or transaction.id_token,
+        phases_used=transaction.phases_used if phases is None else phases,
+    )
+
+
+def _count(
+    state: WallboxState, energy: RegisterCount | None, wh: float, at: datetime
+) -> tuple[WallboxState, RegisterCount]:
+    """Count a register reading once for its session and once for the total."""
+    before = energy or RegisterCount()
+    if before.last_at is not None and at < before.last_at:
+        after = before.earlier_start(wh)
+    else:
+        after = before.advance(wh, at)
+    if state.energy.last_at is not None and at < state.energy.last_at:
+        total = state.energy.late(wh, after.counted_wh - before.counted_wh)
+    else:
+        total = lifetime(state.energy, wh, at)
+    return replace(state, energy=total), after
+
+
+def _show(state: WallboxState, sample: Sample, now: datetime) -> WallboxState:
+    """Lay the readings of a sample over the live ones, unless it is older."""
+    if not sample.live or (state.meter is not None and sample.at < state.meter.at):
+        return state
+    meter = state.meter or sample
+    said = {
+        item.name: value
+        for item in fields(sample)
+        if (value := getattr(sample, item.name)) is not None
+    }
+    return replace(state, meter=replace(meter, **said), meter_heard_at=now)
+
+
+def _nothing_flows(meter: Sample | None, at: datetime) -> Sample:
+    """Give the reading of a session in which nothing flows: voltages stand."""
+    flow = ("power", "current", "current_l1", "current_l2", "current_l3")
+    return replace(meter or Sample(at=at), at=at, **dict.fromkeys(flow, 0.0))

@@ -1,0 +1,266 @@
+"""The server's certificate: checked before it is used, renewed without a restart.
+
+Delta boxes check the certificate's name and chain, so people use a public certificate
+for a local name and renew it every 60 to 90 days. Files are read in a thread.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+import logging
+from pathlib import Path
+import ssl
+from typing import Any, cast, override
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from websockets.asyncio.server import ServerConnection
+
+from .station import Station
+
+_LOGGER = logging.getLogger(__name__)
+
+#: How long a client may take for the TLS handshake, in s.
+HANDSHAKE_TIMEOUT = 10
+#: Connections at once, those that are still shaking hands included.
+MAX_CONNECTIONS = 32
+#: No certificate or key file is longer, in bytes.
+_MAX_FILE = 1_000_000
+
+
+class CertificateFault(StrEnum):
+    """What is wrong with the certificate or the key."""
+
+    NOT_FOUND = "not_found"
+    UNREADABLE = "unreadable"
+    NOT_PEM = "not_pem"
+    KEY_ENCRYPTED = "key_encrypted"
+    KEY_MISMATCH = "key_mismatch"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+
+
+class CertificateError(Exception):
+    """The certificate cannot be used."""
+
+    def __init__(self, fault: CertificateFault, *, in_key: bool = False) -> None:
+        """Name the fault, and whether it lies in the key file."""
+        super().__init__(f"{'key' if in_key else 'certificate'}: {fault}")
+        self.fault = fault
+        self.in_key = in_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateInfo:
+    """What the server's certificate says."""
+
+    not_before: datetime
+    """Start of its validity."""
+    not_after: datetime
+    """End of its validity."""
+    names: tuple[str, ...]
+    """DNS names that it is for."""
+
+
+def check_validity(info: CertificateInfo, now: datetime) -> None:
+    """Raise CertificateError where the certificate is not valid at `now`."""
+    if now < info.not_before:
+        raise CertificateError(CertificateFault.NOT_YET_VALID)
+    if now > info.not_after:
+        raise CertificateError(CertificateFault.EXPIRED)
+
+
+def read_certificate(path: str) -> CertificateInfo:
+    """Read the first certificate of a PEM chain. Blocks: call it in a thread."""
+    try:
+        certificate = x509.load_pem_x509_certificates(_read(path, in_key=False))[0]
+    except ValueError as err:
+        raise CertificateError(CertificateFault.NOT_PEM) from err
+    return CertificateInfo(
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        names=_names(certificate),
+    )
+
+
+def check_key(path: str) -> None:
+    """Raise CertificateError where the key file cannot be used. Blocks."""
+    try:
+        serialization.load_pem_private_key(_read(path, in_key=True), password=None)
+    except TypeError as err:
+        raise CertificateError(CertificateFault.KEY_ENCRYPTED, in_key=True) from err
+    except (ValueError, UnsupportedAlgorithm) as err:
+        raise CertificateError(CertificateFault.NOT_PEM, in_key=True) from err
+
+
+def load_context(certificate: str, key: str) -> ssl.SSLContext:
+    """Make the server's TLS context (TLS 1.2 or newer). Blocks: call it in a thread.
+
+    Raises CertificateError, also where the key belongs to another certificate.
+    """
+    read_certificate(certificate)
+    check_key(key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key)
+    except ssl.SSLError as err:
+        raise CertificateError(CertificateFault.KEY_MISMATCH, in_key=True) from err
+    return context
+
+
+def _read(path: str, *, in_key: bool) -> bytes:
+    """Read a file that somebody typed the path of."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(_MAX_FILE)
+    except FileNotFoundError as err:
+        raise CertificateError(CertificateFault.NOT_FOUND, in_key=in_key) from err
+    except (OSError, ValueError) as err:
+        raise CertificateError(CertificateFault.UNREADABLE, in_key=in_key) from err
+
+
+def _names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """List the DNS names that a certificate is for."""
+    try:
+        extension = certificate.extensions.get_extension_for_class(
+            x509.SubjectAlternativeName
+        )
+    except x509.ExtensionNotFound, ValueError:
+        return ()
+    return tuple(extension.value.get_values_for_type(x509.DNSName))
+
+
+class CertificateStore:
+    """The certificate on disk, and the TLS context made from it."""
+
+    def __init__(self, certificate: str, key: str) -> None:
+        """Take the paths of the PEM files."""
+        self._certificate = certificate
+        self._key = key
+        self._stamp: tuple[int, ...] | None = None
+        self._context: ssl.SSLContext | None = None
+        self._faulty = False
+        self._lock = asyncio.Lock()
+        self.info: CertificateInfo | None = None
+
+    async def context(self) -> ssl.SSLContext:
+        """Give the context of the certificate that lies on disk now.
+
+        A file caught in the middle of its renewal leaves the context as it was. Raises
+        CertificateError where there never was a usable one.
+        """
+        async with self._lock:
+            return await asyncio.to_thread(self._refresh)
+
+    def _refresh(self) -> ssl.SSLContext:
+        """Load the files where they changed. Runs in a thread."""
+        stamp = self._files_stamp()
+        if self._context is not None and stamp == self._stamp:
+            return self._context
+        try:
+            context = load_context(self._certificate, self._key)
+            info = read_certificate(self._certificate)
+        except CertificateError as err:
+            if self._context is None:
+                raise
+            if not self._faulty:
+                self._faulty = True
+                _LOGGER.warning(
+                    "The renewed certificate cannot be used (%s); going on with the "
+                    "one before",
+                    err,
+                )
+            return self._context
+        if self._faulty:
+            self._faulty = False
+            _LOGGER.warning("The renewed certificate is in use now")
+        self._context, self._stamp, self.info = context, stamp, info
+        return context
+
+    def _files_stamp(self) -> tuple[int, ...] | None:
+        """Tell one version of the files from another; links are followed."""
+        try:
+            both = [Path(path).stat() for path in (self._certificate, self._key)]
+        except OSError, ValueError:
+            return None
+        return tuple(
+            item
+            for stat in both
+            for item in (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+        )
+
+
+class SecureConnection(ServerConnection):
+    """A server connection that takes its certificate when a client comes.
+
+    The `ssl` argument of a server fixes its certificate for good. Here the TCP
+    connection is accepted plain, the certificate is looked at, and the first thing on
+    the wire is the TLS handshake: a client that speaks anything else is hung up on.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        certificates: CertificateStore,
+        open_connections: set[SecureConnection],
+        **kwargs: Any,
+    ) -> None:
+        """Take the certificates, and the set in which open connections are counted."""
+        super().__init__(*args, **kwargs)
+        self._certificates = certificates
+        self._open = open_connections
+        self._secured = False
+        self.station: Station | None = None
+        """Whose connection it is, once that was checked."""
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the TLS handshake on a new TCP connection."""
+        plain = cast(asyncio.Transport, transport)
+        plain.pause_reading()  # until TLS reads; `start_tls` wants it so
+        self._plain = plain
+        if len(self._open) >= MAX_CONNECTIONS:
+            _LOGGER.debug("Refused a connection: %d are open", MAX_CONNECTIONS)
+            plain.abort()
+            return
+        self._open.add(self)
+        self._handshake = self.loop.create_task(self._secure(plain))
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the WebSocket, if it ever came to that."""
+        self._open.discard(self)
+        if self._secured:
+            super().connection_lost(exc)
+
+    def abandon_handshake(self) -> None:
+        """Hang up on a client that is still shaking hands."""
+        if not self._secured:
+            self._plain.abort()
+
+    async def _secure(self, transport: asyncio.Transport) -> None:
+        """Shake hands and hand over to the WebSocket."""
+        try:
+            context = await self._certificates.context()
+            secure: Any = await self.loop.start_tls(
+                transport,
+                self,
+                context,
+                server_side=True,
+                ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
+            )
+        except (OSError, CertificateError) as err:
+            # Scanners, plain ws, a client that does not trust the certificate.
+            peer = transport.get_extra_info("peername")
+            _LOGGER.debug("TLS handshake with %s failed: %s", peer, err)
+            self._open.discard(self)
+            transport.abort()
+            return
+        if secure is None or secure.is_closing():
+            self._open.discard(self)
+            return
+        self._secured = True
+        super().connection_made(secure)

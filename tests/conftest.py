@@ -1,0 +1,202 @@
+"""What all tests share: certificates, a set-up site, a simulated wallbox."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+import contextlib
+import ssl
+from typing import Any
+
+from homeassistant.config_entries import ConfigSubentryData
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.event import async_track_state_change_event
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
+from custom_components.bmw_wallbox_victron.coordinator import SiteCoordinator
+from demo import pki
+from demo.wallbox import Quirks, SimulatedWallbox
+
+CHARGE_POINT_ID = "DE*BMW*E1234567890ABCDEF"
+
+
+@pytest.fixture(autouse=True)
+def _real_world(enable_custom_integrations: None, socket_enabled: None) -> None:
+    """Load our integration, and let it talk over loopback."""
+
+
+@pytest.fixture(scope="session")
+def pki_files(tmp_path_factory: pytest.TempPathFactory) -> pki.Files:
+    """A certificate for localhost, and the authority that issued it."""
+    return pki.issue(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture(scope="session")
+def client_context(pki_files: pki.Files) -> ssl.SSLContext:
+    """The TLS context of a wallbox that trusts the authority."""
+    return pki_files.client_context()
+
+
+@pytest.fixture
+def wallbox_data() -> dict[str, Any]:
+    """The settings of the wallbox; a test may parametrize it."""
+    return {"charge_point_id": CHARGE_POINT_ID, "max_current": 32}
+
+
+@pytest.fixture
+def entry(
+    hass: HomeAssistant,
+    pki_files: pki.Files,
+    unused_tcp_port: int,
+    wallbox_data: Mapping[str, Any],
+) -> MockConfigEntry:
+    """An entry with a server and one wallbox, not set up yet."""
+    config_entry = MockConfigEntry(
+        domain=DOMAIN,
+        title=NAME,
+        unique_id=DOMAIN,
+        data={
+            "host": "127.0.0.1",
+            "port": unused_tcp_port,
+            "ssl_cert": str(pki_files.certificate),
+            "ssl_key": str(pki_files.key),
+        },
+        subentries_data=[
+            ConfigSubentryData(
+                subentry_type="wallbox",
+                title="BMW Wallbox",
+                data=wallbox_data,
+                unique_id=wallbox_data["charge_point_id"],
+            )
+        ],
+    )
+    config_entry.add_to_hass(hass)
+    return config_entry
+
+
+class Site:
+    """A running site, looked at from outside: by unique ids."""
+
+    def __init__(self, hass: HomeAssistant, entry: MockConfigEntry) -> None:
+        """Take the instance and its entry."""
+        self.hass = hass
+        self.entry = entry
+
+    @property
+    def url(self) -> str:
+        """Where wallboxes connect to."""
+        return f"wss://localhost:{self.entry.data['port']}"
+
+    def entity_id(self, platform: str, key: str, owner: str = CHARGE_POINT_ID) -> str:
+        """Find an entity by its unique id."""
+        found = er.async_get(self.hass).async_get_entity_id(
+            platform, DOMAIN, f"{owner}_{key}"
+        )
+        assert found is not None, f"no {platform} {key}"
+        return found
+
+    def state(self, key: str, platform: str = "sensor") -> str:
+        """Give an entity's state."""
+        state = self.hass.states.get(self.entity_id(platform, key))
+        assert state is not None, f"{key} has no state"
+        return state.state
+
+    def number(self, key: str) -> float:
+        """Give a sensor's state as a number."""
+        return float(self.state(key))
+
+    def states(self, *keys: str) -> dict[str, str]:
+        """Give the states of several sensors."""
+        return {key: self.state(key) for key in keys}
+
+    def binary(self, key: str) -> str:
+        """Give a binary sensor's state."""
+        return self.state(key, "binary_sensor")
+
+    def device(self) -> dr.DeviceEntry:
+        """Give the wallbox's device."""
+        registry = dr.async_get(self.hass)
+        for device in dr.async_entries_for_config_entry(registry, self.entry.entry_id):
+            if (DOMAIN, CHARGE_POINT_ID) in device.identifiers:
+                return device
+        raise AssertionError("no device")
+
+    async def until(self, key: str, value: str) -> None:
+        """Wait until a sensor's state is `value`; 5 s at most."""
+        entity_id = self.entity_id("sensor", key)
+        reached = asyncio.Event()
+
+        @callback
+        def look(event: Event[EventStateChangedData] | None = None) -> None:
+            state = self.hass.states.get(entity_id)
+            if state is not None and state.state == value:
+                reached.set()
+
+        unsubscribe = async_track_state_change_event(self.hass, entity_id, look)
+        look()
+        async with asyncio.timeout(5):
+            await reached.wait()
+        unsubscribe()
+        await self.hass.async_block_till_done()
+
+
+@pytest.fixture
+async def site(hass: HomeAssistant, entry: MockConfigEntry) -> AsyncGenerator[Site]:
+    """A site that is set up, and shut down afterwards."""
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    yield Site(hass, entry)
+    await hass.config_entries.async_unload(entry.entry_id)
+    await hass.async_block_till_done()
+
+
+@pytest.fixture
+async def all_entities(hass: HomeAssistant, site: Site) -> Site:
+    """The site with the entities enabled that are off by default."""
+    registry = er.async_get(hass)
+    for entity in er.async_entries_for_config_entry(registry, site.entry.entry_id):
+        registry.async_update_entity(entity.entity_id, disabled_by=None)
+    await hass.config_entries.async_reload(site.entry.entry_id)
+    await hass.async_block_till_done()
+    return site
+
+
+@pytest.fixture
+async def make_wallbox(
+    site: Site, client_context: ssl.SSLContext
+) -> AsyncGenerator[Callable[..., SimulatedWallbox]]:
+    """Make simulated wallboxes; they hang up when the test ends."""
+    made: list[SimulatedWallbox] = []
+
+    def make(quirks: Quirks | None = None, **kwargs: Any) -> SimulatedWallbox:
+        settings: dict[str, Any] = {
+            "url": site.url,
+            "charge_point_id": CHARGE_POINT_ID,
+            "ssl_context": client_context,
+        }
+        if quirks is not None:
+            settings["quirks"] = quirks
+        wallbox = SimulatedWallbox(**settings | kwargs)
+        made.append(wallbox)
+        return wallbox
+
+    yield make
+    for wallbox in made:
+        with contextlib.suppress(Exception):
+            await wallbox.disconnect()
+        assert wallbox.violations == []
+
+
+async def settle(hass: HomeAssistant, *wallboxes: SimulatedWallbox) -> None:
+    """Wait until all that was sent is answered and shown, on both sides."""
+    coordinator: SiteCoordinator = hass.config_entries.async_entries(DOMAIN)[
+        0
+    ].runtime_data
+    for wallbox in wallboxes:
+        link = coordinator.stations[wallbox.charge_point_id].link
+        async with asyncio.timeout(5):
+            await wallbox.settle()
+            while wallbox.connected and link is not None and not link.at_rest:
+                await wallbox.settle()
+    await hass.async_block_till_done()

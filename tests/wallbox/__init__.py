@@ -1,0 +1,1 @@
+"""Tests of the wallbox half, without Home Assistant."""
