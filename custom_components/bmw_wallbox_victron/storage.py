@@ -138,6 +138,7 @@ def _load_count(stored: _Json) -> RegisterCount:
     return RegisterCount(
         **stored
         | {
+            "first_at": _time(stored["first_at"]),
             "last_at": _time(stored["last_at"]),
             "before_at": _time(stored["before_at"]),
         }
@@ -151,6 +152,7 @@ def _load_transaction(stored: _Json) -> Transaction:
             "started_at": datetime.fromisoformat(stored["started_at"]),
             "updated_at": datetime.fromisoformat(stored["updated_at"]),
             "ended_at": _time(stored["ended_at"]),
+            "state_at": _time(stored["state_at"]),
             "event_type": EventType(stored["event_type"]),
             "charging_state": ChargingState(stored["charging_state"]),
             "energy": _load_count(stored["energy"]),

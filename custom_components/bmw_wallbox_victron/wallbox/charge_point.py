@@ -171,7 +171,9 @@ class ChargePoint(OcppChargePoint):
                 tasks.append(self._polling)
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            for result in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(result, Exception):
+                    _log_bug(result)
             self._fail_all("the connection was lost")
             self.station.detach(self)
 
@@ -262,12 +264,16 @@ class ChargePoint(OcppChargePoint):
                 )
             except TimeoutError:
                 self._fail(request, "no answer within 30 s")
-            except (OCPPError, UnknownCallErrorCodeError) as err:
-                self._fail(request, str(err) or type(err).__name__)
+            except OCPPError as err:
+                # Not its description: that may repeat what we sent, tokens included.
+                self._fail(request, err.code)
+            except UnknownCallErrorCodeError:
+                self._fail(request, "an error code that OCPP 2.0.1 does not know")
             except ConnectionClosed:
                 self._fail(request, "the connection was lost")
-            except TypeError:
-                self._fail(request, "an answer that cannot be read")
+            except Exception as err:  # noqa: BLE001 - or no call would ever go out again
+                _log_bug(err)
+                self._fail(request, "an error of the server")
             else:
                 if not request.answer.done():
                     request.answer.set_result(result)
@@ -297,6 +303,8 @@ class ChargePoint(OcppChargePoint):
             _LOGGER.debug("Dropped a late answer of %s", self.id)
             return
         self._pending_id = None  # a second answer is one too many
+        if about_ours:
+            self._report(f"CALLERROR -1: it could not read our {pending.action}")
         if isinstance(frame, CallResult) and (
             fault := self._gate.check_result(pending.action, frame.payload)
         ):

@@ -12,17 +12,21 @@ from typing import Self
 
 #: More than any home wallbox can deliver (63 A on three phases is 43.5 kW), in W.
 MAX_POWER_W = 50_000
-#: Two readings close in time may still lie this far apart (values are rounded, late or
-#: repeated), in Wh.
+#: Readings that follow on each other may still lie this far apart, in Wh: a wallbox
+#: whose clock is ahead replays hours of its queue within one of our seconds.
 MARGIN_WH = 10_000
+#: A register that fell is judged more strictly: this much may be rounding, in Wh.
+STRICT_MARGIN_WH = 100
 #: A register that restarted and counted this far since did restart for good, in Wh.
 SETTLED_WH = 1_000
 
 
-def _plausible(energy_wh: float, elapsed: timedelta) -> bool:
+def _plausible(
+    energy_wh: float, elapsed: timedelta, *, margin_wh: float = MARGIN_WH
+) -> bool:
     """Tell whether a wallbox can have delivered so much in that time."""
     hours = max(elapsed.total_seconds(), 0) / 3600
-    return energy_wh <= MARGIN_WH + MAX_POWER_W * hours
+    return energy_wh <= margin_wh + MAX_POWER_W * hours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,8 @@ class RegisterCount:
     """Energy counted so far, in Wh. Never falls."""
     first_wh: float | None = None
     """The reading that counting started from, in Wh."""
+    first_at: datetime | None = None
+    """When that reading was taken."""
     last_wh: float | None = None
     """The newest reading that was believed, in Wh."""
     last_at: datetime | None = None
@@ -40,26 +46,36 @@ class RegisterCount:
     suspect_wh: float | None = None
     """A reading too high to believe until the next one confirms it, in Wh."""
     before_wh: float | None = None
-    """Where the register stood before it last dropped, in Wh."""
+    """Where the register stood before it last fell, in Wh."""
     before_at: datetime | None = None
     """When it stood there."""
     since_drop_wh: float = 0.0
-    """Energy counted since that drop, in Wh."""
+    """Energy counted since it fell, in Wh."""
+    fell_at_start: bool = False
+    """Whether it fell when a session began, as one does that counts each session."""
 
-    def advance(self, wh: float, at: datetime) -> Self:
-        """Count a register reading of `wh` Wh taken at `at`.
+    @property
+    def highest_wh(self) -> float:
+        """The newest reading, or what it stood at before it fell, in Wh."""
+        return max(self.last_wh or 0.0, self.before_wh or 0.0)
 
-        A reading older than the newest one changes nothing here: see `late`.
+    def advance(self, wh: float, at: datetime, *, session_start: bool = False) -> Self:
+        """Count a reading of `wh` Wh taken at `at`.
+
+        `session_start`: it is the first one of its session. A reading older than the
+        newest one changes nothing here: see `late`.
         """
+        if wh < 0:
+            return self
         if self.last_wh is None or self.last_at is None:
-            return replace(self, first_wh=wh, last_wh=wh, last_at=at)
+            return replace(self, first_wh=wh, first_at=at, last_wh=wh, last_at=at)
         if at < self.last_at:
             return self
         if wh < self.last_wh:
-            return self._drop(self.last_wh, self.last_at, wh, at)
+            return self._drop(self.last_wh, self.last_at, wh, at, session_start)
         if self._is_return(wh, at):
             # The register is back where it stood: it had stuttered, not restarted. What
-            # was counted since the drop is part of what it shows now.
+            # was counted since it fell is part of what it shows now.
             gained = max(0.0, wh - (self.before_wh or 0.0) - self.since_drop_wh)
             return self._step(wh, at, gained, settled=True)
         gained = wh - self.last_wh
@@ -70,27 +86,31 @@ class RegisterCount:
         # Twice the same jump that no wallbox can make: another meter, not energy.
         return self._step(wh, at, wh - self.suspect_wh, settled=True)
 
-    def late(self, wh: float, counted_wh: float) -> Self:
+    def late(self, wh: float, counted_wh: float, *, followed_by_wh: float) -> Self:
         """Count energy that a reading of the past brought to light.
 
-        `counted_wh` is what the reading added to its own session. Where the register is
-        lifetime, the newer reading includes it; where it restarts with each session,
-        the late reading stands higher than the newest one, and is still missing.
+        `counted_wh` is what the reading added to its own session, `followed_by_wh` a
+        reading taken after it. Where the register is lifetime, that one includes it;
+        where it restarts with each session, the late reading may stand higher: then
+        its energy is still missing here.
         """
-        if self.last_wh is None or wh <= self.last_wh:
+        if wh <= followed_by_wh:
             return self
         return replace(self, counted_wh=self.counted_wh + counted_wh)
 
-    def earlier_start(self, wh: float) -> Self:
-        """Take a late reading of `wh` Wh as the one that counting started from."""
-        if self.first_wh is None or not 0 < self.first_wh - wh <= MARGIN_WH:
+    def earlier_start(self, wh: float, at: datetime) -> Self:
+        """Take a late reading, if it is older than the first one, as the first."""
+        if self.first_wh is None or self.first_at is None or at >= self.first_at:
+            return self
+        gained = self.first_wh - wh
+        if gained < 0 or not _plausible(gained, self.first_at - at):
             return self
         return replace(
-            self, first_wh=wh, counted_wh=self.counted_wh + self.first_wh - wh
+            self, first_wh=wh, first_at=at, counted_wh=self.counted_wh + gained
         )
 
     def _is_return(self, wh: float, at: datetime) -> bool:
-        """Tell whether the register is back at where it stood before it dropped."""
+        """Tell whether the register is back at where it stood before it fell."""
         if (
             self.before_wh is None
             or self.before_at is None
@@ -100,19 +120,31 @@ class RegisterCount:
             or not _plausible(wh - self.before_wh, at - self.before_at)
         ):
             return False
-        stood_still = self.since_drop_wh == 0
-        return stood_still or not _plausible(wh - self.last_wh, at - self.last_at)
+        stood_still = self.since_drop_wh == 0 and not self.fell_at_start
+        return stood_still or not _plausible(
+            wh - self.last_wh, at - self.last_at, margin_wh=STRICT_MARGIN_WH
+        )
 
-    def _drop(self, last_wh: float, last_at: datetime, wh: float, at: datetime) -> Self:
+    def _drop(
+        self,
+        last_wh: float,
+        last_at: datetime,
+        wh: float,
+        at: datetime,
+        session_start: bool,
+    ) -> Self:
         """Go on from a reading below the last one."""
         if wh > 0 and last_wh - wh <= 1:
             return self  # rounding
-        if self.before_wh is not None and wh <= 0 and self.since_drop_wh == 0:
-            return replace(self, last_wh=wh, last_at=at, suspect_wh=None)
         # A register that restarted shows all that flowed since; one that fell back to
-        # some high value shows nothing that can be counted.
-        restarted = wh < last_wh / 2 and _plausible(wh, at - last_at)
+        # some high value, or too soon, shows nothing that can be counted.
+        restarted = wh < last_wh / 2 and _plausible(
+            wh, at - last_at, margin_wh=STRICT_MARGIN_WH
+        )
         gained = wh if restarted else 0.0
+        if self.before_wh is not None and self.since_drop_wh == 0 and gained == 0:
+            # It stutters on: where it stood before it fell first is what counts.
+            return replace(self, last_wh=wh, last_at=at, suspect_wh=None)
         return replace(
             self,
             counted_wh=self.counted_wh + gained,
@@ -122,6 +154,7 @@ class RegisterCount:
             before_wh=last_wh,
             before_at=last_at,
             since_drop_wh=gained,
+            fell_at_start=session_start,
         )
 
     def _step(
@@ -142,12 +175,16 @@ class RegisterCount:
         )
 
 
-def lifetime(count: RegisterCount, wh: float, at: datetime) -> RegisterCount:
+def lifetime(
+    count: RegisterCount, wh: float, at: datetime, *, session_start: bool = False
+) -> RegisterCount:
     """Advance the count behind `energy_total`.
 
     It starts at the register's own value, so that it agrees with the wallbox's display
     where the register is lifetime energy; a first reading of zero says nothing yet.
     """
     if count.counted_wh == 0:
-        return RegisterCount(counted_wh=wh, first_wh=wh, last_wh=wh, last_at=at)
-    return count.advance(wh, at)
+        return RegisterCount(
+            counted_wh=wh, first_wh=wh, first_at=at, last_wh=wh, last_at=at
+        )
+    return count.advance(wh, at, session_start=session_start)

@@ -26,8 +26,11 @@ MAX_ID: Final = 36
 #: No message of a home wallbox is longer, in characters; parsing more would hold up the
 #: event loop for the sake of garbage.
 MAX_MESSAGE: Final = 256 * 1024
-#: No number of OCPP has more digits.
-_MAX_DIGITS: Final = 40
+#: No message of OCPP is nested deeper, custom data included.
+MAX_DEPTH: Final = 64
+#: Integers have 64 bits at most: nothing that stores them takes more.
+_MAX_INTEGER: Final = 2**63 - 1
+_MAX_DIGITS: Final = 20
 _CALL, _CALL_RESULT, _CALL_ERROR = 2, 3, 4
 _KNOWN_ACTIONS: Final = frozenset(action.value for action in Action)
 _DATE_TIME: Final = re.compile(
@@ -67,7 +70,7 @@ def _is_date_time(value: object) -> bool:
     if not _DATE_TIME.fullmatch(value):
         return False
     try:
-        datetime.fromisoformat(value)
+        datetime.fromisoformat(value.upper())
     except ValueError:
         return False
     return True
@@ -136,6 +139,8 @@ class Gate:
             frame = _parse(raw)
         except (ValueError, RecursionError) as err:
             return _refuse("-1", "RpcFrameworkError", f"not JSON: {type(err).__name__}")
+        if len(raw) > MAX_DEPTH and _too_deep(frame):
+            return _refuse("-1", "RpcFrameworkError", "nested too deeply")
         if not isinstance(frame, list) or not frame:
             return _refuse("-1", "RpcFrameworkError", "not an OCPP frame")
         kind = frame[0] if type(frame[0]) is int else None
@@ -228,6 +233,21 @@ def _finite(text: str) -> float:
 
 
 def _integer(text: str) -> int:
-    if len(text) > _MAX_DIGITS:
+    if len(text) > _MAX_DIGITS or abs(value := int(text)) > _MAX_INTEGER:
         raise ValueError("too many digits")
-    return int(text)
+    return value
+
+
+def _too_deep(value: Any) -> bool:
+    """Tell whether a value is nested deeper than `MAX_DEPTH`."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            item
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True

@@ -172,7 +172,6 @@ class Interview:
                         station.state,
                         active.id,
                         ongoing=answer.ongoing_indicator,
-                        now=station.clock(),
                     )
                 )
         if not booted:

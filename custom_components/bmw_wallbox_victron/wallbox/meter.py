@@ -59,10 +59,10 @@ def device_time(text: str, now: datetime) -> datetime:
     A clock that is ahead would make all that follows its correction look old, so no
     timestamp lies in the future; one from before 2020 comes from a clock never set.
     """
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    at = at.astimezone(UTC)
+    try:
+        at = datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except OverflowError:  # the edge of the calendar
+        return now
     return now if at < CLOCK_NEVER_SET or at > now else at
 
 

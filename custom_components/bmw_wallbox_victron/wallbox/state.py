@@ -167,6 +167,10 @@ class Transaction:
     """Phases in use, where the wallbox tells."""
     abandoned: bool = False
     """Whether the socket was free after its newest event: its end was lost."""
+    state_sequence: int = -1
+    """Number of the event that named the charging state."""
+    state_at: datetime | None = None
+    """When that event happened."""
     energy: RegisterCount = field(default_factory=RegisterCount)
     """Energy of the session."""
 
@@ -248,8 +252,8 @@ class WallboxState:
 
     @property
     def energy_total(self) -> float | None:
-        """Energy over the wallbox's life, Wh."""
-        return None if self.energy.last_wh is None else self.energy.counted_wh
+        """Energy over the wallbox's life, Wh; None: no reading but zero so far."""
+        return self.energy.counted_wh or None
 
     @property
     def energy_session(self) -> float | None:
@@ -336,21 +340,21 @@ def metered(
     state: WallboxState, samples: Iterable[Sample], now: datetime
 ) -> WallboxState:
     """Take meter values that name no transaction: they belong to the running one."""
-    active = state.active
     for sample in samples:
+        active = state.active
+        if active is not None and sample.at < active.started_at:
+            active = None  # of a session before
         if sample.register is not None:
-            energy = None if active is None else active.energy
-            state, energy = _count(state, energy, sample.register, sample.at)
-            if active is not None and energy is not None:
-                active = replace(active, energy=energy)
-                state = replace(state, transaction=active)
+            state, energy = _count(state, active, sample.register, sample.at)
+            if active is not None:
+                state = replace(state, transaction=replace(active, energy=energy))
         if active is not None:
             state = _show(state, sample, now)
     return state
 
 
 def transaction_checked(
-    state: WallboxState, transaction_id: str, *, ongoing: bool, now: datetime
+    state: WallboxState, transaction_id: str, *, ongoing: bool
 ) -> WallboxState:
     """Take the wallbox's word for whether a transaction still runs."""
     current = state.transaction
@@ -358,7 +362,7 @@ def transaction_checked(
         return state
     return replace(
         state,
-        transaction=replace(current, ended_at=now),
+        transaction=replace(current, abandoned=True),
         meter=None,
         meter_heard_at=None,
     )
@@ -382,9 +386,7 @@ def transaction_event(
     transaction = known or _begin(state, event)
     for sample in event.samples:
         if sample.register is not None:
-            state, energy = _count(
-                state, transaction.energy, sample.register, sample.at
-            )
+            state, energy = _count(state, transaction, sample.register, sample.at)
             transaction = replace(transaction, energy=energy)
 
     in_order = known is None or (
@@ -392,24 +394,17 @@ def transaction_event(
         and event.sequence_number > known.sequence_number
         and event.at >= known.updated_at
     )
-    if in_order:
-        transaction = _follow(transaction, event)
-    elif event.event_type is EventType.STARTED:
-        transaction = replace(
-            transaction,
-            started_at=event.at,
-            id_token=transaction.id_token or event.id_token,
-        )
-    elif event.event_type is EventType.ENDED and transaction.stopped_reason is None:
-        # It was found to be over before its own last word arrived.
-        transaction = replace(
-            _follow(transaction, event), charging_state=ChargingState.IDLE
-        )
+    transaction = (_follow if in_order else _complete)(transaction, event)
 
     if current is not None and transaction.id != current.id:
         if event.at < current.updated_at or not in_order:
             return replace(state, recent=_remember(state.recent, transaction))
-        state = replace(state, recent=_remember(state.recent, current), meter=None)
+        state = replace(
+            state,
+            recent=_remember(state.recent, current),
+            meter=None,
+            meter_heard_at=None,
+        )
     state = replace(state, transaction=transaction)
 
     if transaction.ended_at is not None:
@@ -450,20 +445,15 @@ def _remember(
 def _begin(state: WallboxState, event: TransactionEvent) -> Transaction:
     """Make a transaction of the first event that was heard of it."""
     energy = RegisterCount()
-    metered_at = state.energy.last_at
+    total = state.energy
     if (
         event.event_type is EventType.STARTED
-        and metered_at is not None
-        and event.at >= metered_at
+        and total.last_at is not None
+        and event.at >= total.last_at
+        and all(sample.register is None for sample in event.samples)
     ):
         # Until the session's own first reading: no energy flows between two sessions.
-        energy = RegisterCount(
-            first_wh=state.energy.last_wh,
-            last_wh=state.energy.last_wh,
-            last_at=metered_at,
-        )
-    if any(sample.register is not None for sample in event.samples):
-        energy = RegisterCount()
+        energy = _from_here(total)
     return Transaction(
         id=event.transaction_id,
         started_at=event.at,
@@ -478,35 +468,118 @@ def _follow(transaction: Transaction, event: TransactionEvent) -> Transaction:
     """Bring a transaction to where an event in order leaves it."""
     ended = event.event_type is EventType.ENDED
     phases = event.phases_used
+    return _name_state(
+        replace(
+            transaction,
+            updated_at=event.at,
+            sequence_number=event.sequence_number,
+            event_type=event.event_type,
+            trigger_reason=event.trigger_reason,
+            abandoned=transaction.abandoned and event.offline,
+            ended_at=event.at if ended else None,
+            stopped_reason=event.stopped_reason or ("local" if ended else None),
+            id_token=event.id_token or transaction.id_token,
+            phases_used=transaction.phases_used if phases is None else phases,
+        ),
+        event,
+    )
+
+
+def _complete(transaction: Transaction, event: TransactionEvent) -> Transaction:
+    """Learn from a late event what no newer one has said."""
+    phases = transaction.phases_used
+    transaction = _name_state(
+        replace(
+            transaction,
+            id_token=transaction.id_token or event.id_token,
+            phases_used=event.phases_used if phases is None else phases,
+        ),
+        event,
+    )
+    if event.event_type is EventType.STARTED:
+        return replace(transaction, started_at=event.at)
+    return transaction
+
+
+def _name_state(transaction: Transaction, event: TransactionEvent) -> Transaction:
+    """Take the charging state of an event, unless a newer one named it."""
+    if (
+        event.charging_state is None
+        or event.sequence_number <= transaction.state_sequence
+    ):
+        return transaction
+    if transaction.state_at is not None and event.at < transaction.state_at:
+        return transaction
     return replace(
         transaction,
-        updated_at=event.at,
-        sequence_number=event.sequence_number,
-        event_type=event.event_type,
-        trigger_reason=event.trigger_reason,
-        charging_state=event.charging_state or transaction.charging_state,
-        abandoned=transaction.abandoned and event.offline,
-        ended_at=event.at if ended else None,
-        stopped_reason=event.stopped_reason or ("local" if ended else None),
-        id_token=event.id_token or transaction.id_token,
-        phases_used=transaction.phases_used if phases is None else phases,
+        charging_state=event.charging_state,
+        state_sequence=event.sequence_number,
+        state_at=event.at,
+    )
+
+
+def _from_here(total: RegisterCount) -> RegisterCount:
+    """Count a session from where the register stands, with what is known of it."""
+    return replace(
+        total,
+        counted_wh=0.0,
+        first_wh=total.last_wh,
+        first_at=total.last_at,
+        suspect_wh=None,
     )
 
 
 def _count(
-    state: WallboxState, energy: RegisterCount | None, wh: float, at: datetime
+    state: WallboxState, transaction: Transaction | None, wh: float, at: datetime
 ) -> tuple[WallboxState, RegisterCount]:
     """Count a register reading once for its session and once for the total."""
-    before = energy or RegisterCount()
-    if before.last_at is not None and at < before.last_at:
-        after = before.earlier_start(wh)
+    total = state.energy
+    before = RegisterCount() if transaction is None else transaction.energy
+    newest = total.last_at is None or at >= total.last_at
+    first = transaction is not None and not _metered(transaction)
+    if first and before.last_wh is not None:
+        after = before.advance(wh, at, session_start=True)
+    elif first and newest and total.last_wh is not None and wh < total.last_wh:
+        # The register restarted, or it stutters: what is known of it will tell.
+        after = replace(
+            _from_here(total).advance(wh, at, session_start=True),
+            first_wh=wh,
+            first_at=at,
+        )
+    elif before.last_at is not None and at < before.last_at:
+        after = before.earlier_start(wh, at)
     else:
         after = before.advance(wh, at)
-    if state.energy.last_at is not None and at < state.energy.last_at:
-        total = state.energy.late(wh, after.counted_wh - before.counted_wh)
+    if newest:
+        total = lifetime(total, wh, at, session_start=first)
     else:
-        total = lifetime(state.energy, wh, at)
+        total = total.late(
+            wh,
+            after.counted_wh - before.counted_wh,
+            followed_by_wh=_followed_by(state, transaction),
+        )
     return replace(state, energy=total), after
+
+
+def _metered(transaction: Transaction) -> bool:
+    """Tell whether a transaction has a reading of its own already."""
+    last_at = transaction.energy.last_at
+    return last_at is not None and last_at >= transaction.started_at
+
+
+def _followed_by(state: WallboxState, transaction: Transaction | None) -> float:
+    """Give a reading taken after a late one: of the session that came next, in Wh."""
+    current = state.transaction
+    if (
+        transaction is not None
+        and current is not None
+        and current.id != transaction.id
+        and current.energy.first_wh is not None
+        and current.energy.first_at is not None
+        and current.energy.first_at >= current.started_at
+    ):
+        return current.energy.first_wh
+    return state.energy.highest_wh
 
 
 def _show(state: WallboxState, sample: Sample, now: datetime) -> WallboxState:

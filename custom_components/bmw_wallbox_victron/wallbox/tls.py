@@ -38,6 +38,7 @@ class CertificateFault(StrEnum):
     NOT_PEM = "not_pem"
     KEY_ENCRYPTED = "key_encrypted"
     KEY_MISMATCH = "key_mismatch"
+    REFUSED = "refused"
     EXPIRED = "expired"
     NOT_YET_VALID = "not_yet_valid"
 
@@ -107,7 +108,11 @@ def load_context(certificate: str, key: str) -> ssl.SSLContext:
     try:
         context.load_cert_chain(certificate, key)
     except ssl.SSLError as err:
-        raise CertificateError(CertificateFault.KEY_MISMATCH, in_key=True) from err
+        if err.reason == "KEY_VALUES_MISMATCH":
+            raise CertificateError(CertificateFault.KEY_MISMATCH, in_key=True) from err
+        raise CertificateError(CertificateFault.REFUSED) from err
+    except OSError as err:
+        raise CertificateError(CertificateFault.UNREADABLE) from err
     return context
 
 
@@ -159,6 +164,7 @@ class CertificateStore:
         """Load the files where they changed. Runs in a thread."""
         stamp = self._files_stamp()
         if self._context is not None and stamp == self._stamp:
+            self._mended()
             return self._context
         try:
             context = load_context(self._certificate, self._key)
@@ -169,16 +175,20 @@ class CertificateStore:
             if not self._faulty:
                 self._faulty = True
                 _LOGGER.warning(
-                    "The renewed certificate cannot be used (%s); going on with the "
-                    "one before",
+                    "The certificate on disk cannot be used any more (%s): going on "
+                    "with the one before",
                     err,
                 )
             return self._context
-        if self._faulty:
-            self._faulty = False
-            _LOGGER.warning("The renewed certificate is in use now")
+        self._mended()
         self._context, self._stamp, self.info = context, stamp, info
         return context
+
+    def _mended(self) -> None:
+        """Say that a fault is over."""
+        if self._faulty:
+            self._faulty = False
+            _LOGGER.warning("The certificate on disk can be used again")
 
     def _files_stamp(self) -> tuple[int, ...] | None:
         """Tell one version of the files from another; links are followed."""

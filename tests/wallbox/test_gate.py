@@ -1,0 +1,627 @@
+"""The gate: every frame is admitted, answered with the right CALLERROR, or dropped."""
+
+from importlib import resources
+import json
+from typing import Any, cast
+
+from hypothesis import given, strategies as st
+from ocpp.messages import Call, CallError, CallResult
+import pytest
+
+from custom_components.bmw_wallbox_victron.wallbox.charge_point import ChargePoint
+from custom_components.bmw_wallbox_victron.wallbox.gate import (
+    MAX_MESSAGE,
+    Dropped,
+    Gate,
+    Refused,
+    Schemas,
+    call_error,
+)
+from custom_components.bmw_wallbox_victron.wallbox.state import WallboxState
+from custom_components.bmw_wallbox_victron.wallbox.station import (
+    Station,
+    StationConfig,
+)
+
+from .common import RULE, START
+
+
+@pytest.fixture(autouse=True)
+def _real_world() -> None:
+    """No Home Assistant here."""
+
+
+#: What a station may send by OCPP 2.0.1.
+STATION_REQUESTS = (
+    "Authorize",
+    "BootNotification",
+    "ClearedChargingLimit",
+    "DataTransfer",
+    "FirmwareStatusNotification",
+    "Get15118EVCertificate",
+    "GetCertificateStatus",
+    "Heartbeat",
+    "LogStatusNotification",
+    "MeterValues",
+    "NotifyChargingLimit",
+    "NotifyCustomerInformation",
+    "NotifyDisplayMessages",
+    "NotifyEVChargingNeeds",
+    "NotifyEVChargingSchedule",
+    "NotifyEvent",
+    "NotifyMonitoringReport",
+    "NotifyReport",
+    "PublishFirmwareStatusNotification",
+    "ReportChargingProfiles",
+    "ReservationStatusUpdate",
+    "SecurityEventNotification",
+    "SignCertificate",
+    "StatusNotification",
+    "TransactionEvent",
+)
+CODES = {
+    "FormatViolation",
+    "GenericError",
+    "InternalError",
+    "MessageTypeNotSupported",
+    "NotImplemented",
+    "NotSupported",
+    "OccurrenceConstraintViolation",
+    "PropertyConstraintViolation",
+    "ProtocolError",
+    "RpcFrameworkError",
+    "SecurityError",
+    "TypeConstraintViolation",
+}
+SCHEMAS = Schemas.load()
+GATE = Gate(SCHEMAS, frozenset(STATION_REQUESTS))
+SECRET = "04A1B2C3D4E5F6"
+
+STATUS = {
+    "timestamp": "2026-03-01T12:00:00Z",
+    "connectorStatus": "Available",
+    "evseId": 1,
+    "connectorId": 1,
+}
+TOKEN = {"idToken": {"idToken": SECRET, "type": "ISO14443"}}
+
+
+def frame(action: Any, payload: Any, unique_id: str = "id-1") -> str:
+    """Write a CALL."""
+    return json.dumps([2, unique_id, action, payload])
+
+
+def refusal(raw: str | bytes) -> tuple[str, str]:
+    """Give id and code of the CALLERROR that answers a frame."""
+    verdict = GATE.admit(raw)
+    assert isinstance(verdict, Refused), verdict
+    kind, unique_id, code, description, details = json.loads(verdict.answer)
+    assert kind == 4
+    assert isinstance(unique_id, str)
+    assert len(unique_id) <= 36
+    assert code in CODES
+    assert isinstance(description, str)
+    assert len(description) <= 255
+    assert details == {}
+    return unique_id, code
+
+
+def code_of(action: Any, payload: Any) -> str:
+    unique_id, code = refusal(frame(action, payload))
+    assert unique_id == "id-1"
+    return code
+
+
+def minimal(schema: dict[str, Any], root: dict[str, Any] | None = None) -> Any:
+    """Build the smallest value that a schema allows."""
+    root = root or schema
+    if reference := schema.get("$ref"):
+        return minimal(root["definitions"][reference.split("/")[-1]], root)
+    match schema.get("type"):
+        case "object":
+            properties = schema.get("properties", {})
+            return {
+                name: minimal(properties[name], root)
+                for name in schema.get("required", ())
+            }
+        case "array":
+            return [minimal(schema["items"], root)] * schema.get("minItems", 0)
+        case "string" if "enum" in schema:
+            return schema["enum"][0]
+        case "string":
+            return STATUS["timestamp"] if schema.get("format") else "x"
+        case "integer" | "number":
+            return int(schema.get("minimum", 1))
+        case "boolean":
+            return False
+        case _:
+            return "x"
+
+
+def request(action: str) -> Any:
+    """Build the smallest valid payload of a request."""
+    file = resources.files("ocpp.v201") / "schemas" / f"{action}Request.json"
+    return minimal(json.loads(file.read_text("utf-8-sig")))
+
+
+# What is admitted
+
+
+@pytest.mark.parametrize("action", STATION_REQUESTS)
+def test_what_a_station_may_send(action: str) -> None:
+    """The smallest valid payload of each of the 25 requests."""
+    payload = request(action)
+    verdict = GATE.admit(frame(action, payload))
+    assert isinstance(verdict, Call)
+    assert (verdict.unique_id, verdict.action) == ("id-1", action)
+    assert verdict.payload == payload
+
+
+async def test_all_of_them_are_served() -> None:
+    """Each has a handler, so none is answered NotSupported."""
+    station = Station(
+        StationConfig(charge_point_id="x"),
+        state=WallboxState(),
+        clock=lambda: START,
+        on_change=lambda: None,
+    )
+    served = ChargePoint(station, cast(Any, None), SCHEMAS).route_map
+    assert set(served) == set(STATION_REQUESTS)
+
+
+@pytest.mark.parametrize("length", [1, 36])
+def test_ids_that_may_be(length: int) -> None:
+    verdict = GATE.admit(frame("Heartbeat", {}, "x" * length))
+    assert isinstance(verdict, Call)
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2026-03-01T12:00:00Z",
+        "2026-03-01T12:00:00.123456789Z",
+        "2026-03-01T12:00:00+14:00",
+        "1970-01-01T00:00:00.0-00:00",
+        "2026-03-01t12:00:00z",
+    ],
+)
+def test_times_that_may_be(time: str) -> None:
+    """RFC 3339, in either case."""
+    verdict = GATE.admit(frame("StatusNotification", STATUS | {"timestamp": time}))
+    assert isinstance(verdict, Call)
+
+
+def test_emoji_is_no_lone_surrogate() -> None:
+    """A character beyond 16 bits is a pair of them, in ASCII JSON."""
+    payload = {"vendorId": "x", "data": "\U0001f50c"}
+    verdict = GATE.admit(frame("DataTransfer", payload))
+    assert isinstance(verdict, Call)
+    assert verdict.payload == payload
+
+
+def test_vendors_own_data_is_left_alone() -> None:
+    payload = {"customData": {"vendorId": "x", "any_Thing": [1, {"Some-Key": None}]}}
+    verdict = GATE.admit(frame("Heartbeat", payload))
+    assert isinstance(verdict, Call)
+    assert verdict.payload == payload
+
+
+# No frame at all: the answer has the id "-1"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "",
+        "hello",
+        "{",
+        "[2,",
+        "{}",
+        "null",
+        "2",
+        '"text"',
+        "[]",
+        "[2]",
+        "[5]",
+        '[2,5,"Heartbeat",{}]',
+        '[2,null,"Heartbeat",{}]',
+        '[2,["id"],"Heartbeat",{}]',
+        '[2,"","Heartbeat",{}]',
+        json.dumps([2, "x" * 37, "Heartbeat", {}]),
+        "\ufeff[]",
+        '[2,"id-1","Heartbeat",{}]x',
+    ],
+)
+def test_no_readable_id(raw: str) -> None:
+    """Not JSON, no array, no id of at most 36 characters."""
+    assert refusal(raw) == ("-1", "RpcFrameworkError")
+
+
+HOSTILE = {
+    "deep array": "[" * 100_000,
+    "deep array that ends": "[" * 100_000 + "]" * 100_000,
+    "deep object": '{"a":' * 100_000,
+    "endless integer": "1" * 5000,
+    "endless integer inside": '[2,"id-1","Heartbeat",{"x":-' + "1" * 5000 + "}]",
+    "NaN": '[2,"id-1","Heartbeat",{"x":NaN}]',
+    "Infinity": '[2,"id-1","Heartbeat",{"x":-Infinity}]',
+    "1e999": '[2,"id-1","Heartbeat",{"x":1e999}]',
+    "lone surrogate": '[2,"id-1","DataTransfer",{"vendorId":"\\ud800"}]',
+    "lone surrogate in capitals": '[2,"id-1","DataTransfer",{"vendorId":"\\uDFFF"}]',
+    "lone surrogate as a key": '[2,"id-1","Heartbeat",{"\\udc00":1}]',
+    "lone surrogate as the id": '[2,"\\ud800","Heartbeat",{}]',
+    "2 MiB": json.dumps([2, "id-1", "DataTransfer", {"vendorId": "x" * 2**21}]),
+    "2 MiB of blanks": " " * 2**21,
+}
+
+
+@pytest.mark.parametrize("raw", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_text(raw: str) -> None:
+    assert refusal(raw) == ("-1", "RpcFrameworkError")
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"\x00\xff", b'[2,"id-1","Heartbeat",{}]', b"x" * 2**21]
+)
+def test_binary_frames(raw: bytes) -> None:
+    """OCPP-J is text."""
+    assert refusal(raw) == ("-1", "RpcFrameworkError")
+
+
+@pytest.mark.parametrize("depth", [50, 500, 5000, 20_000])
+@pytest.mark.parametrize(
+    "template",
+    [
+        '[2,"id-1","Heartbeat",{"x":%s}]',
+        '[2,"id-1","StatusNotification",{"timestamp":%s}]',
+        '[2,"id-1","StatusNotification",%s]',
+        '[2,"id-1",%s,{}]',
+        '[3,"id-1",%s]',
+        '[4,"id-1",%s,%s,%s]',
+    ],
+)
+def test_deep_payloads(template: str, depth: int) -> None:
+    """Deep enough to trouble whoever looks into it: no exception, whatever comes."""
+    deep = "[" * depth + "]" * depth
+    verdict = GATE.admit(template.replace("%s", deep))
+    assert isinstance(verdict, Refused | Dropped | CallResult | CallError)
+
+
+def test_longest_message() -> None:
+    """An inventory is long; what is longer than any is not read."""
+    raw = frame("Heartbeat", {})
+    assert isinstance(GATE.admit(raw + " " * (MAX_MESSAGE - len(raw))), Call)
+    assert refusal(raw + " " * (MAX_MESSAGE - len(raw) + 1))[0] == "-1"
+
+
+# A frame with an id, and a fault
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        '[2,"id-1"]',
+        '[2,"id-1","Heartbeat"]',
+        '[2,"id-1","Heartbeat",{},{}]',
+        '[2,"id-1",5,{}]',
+        '[2,"id-1",null,{}]',
+        '[2,"id-1",["Heartbeat"],{}]',
+        '[2,"id-1",{"a":1},{}]',
+    ],
+)
+def test_action_or_payload_missing(raw: str) -> None:
+    """Also an action that cannot be looked up, such as a list."""
+    assert refusal(raw) == ("id-1", "RpcFrameworkError")
+
+
+@pytest.mark.parametrize("kind", ["0", "1", "5", "6", "-2", '"2"', "null", "2.5", "[]"])
+def test_unknown_message_type(kind: str) -> None:
+    raw = f'[{kind},"id-1","Heartbeat",{{}}]'
+    assert refusal(raw) == ("id-1", "MessageTypeNotSupported")
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "StartTransaction",  # OCPP 1.6
+        "NotifySettlement",  # OCPP 2.1
+        "heartbeat",
+        "Heartbeat ",
+        "HeartbeatRequest",
+        "",
+        "Nonsense",
+        "x" * 1000,
+    ],
+)
+def test_action_that_ocpp_201_does_not_know(action: str) -> None:
+    assert code_of(action, {}) == "NotImplemented"
+
+
+@pytest.mark.parametrize("action", ["Reset", "SetVariables", "TriggerMessage"])
+def test_action_in_the_wrong_direction(action: str) -> None:
+    assert code_of(action, {}) == "NotSupported"
+
+
+def test_action_that_is_not_served() -> None:
+    gate = Gate(SCHEMAS, frozenset({"Heartbeat"}))
+    verdict = gate.admit(frame("SignCertificate", {"csr": "x"}))
+    assert isinstance(verdict, Refused)
+    assert json.loads(verdict.answer)[2] == "NotSupported"
+
+
+@pytest.mark.parametrize("payload", [[], "text", 5, None, True])
+def test_payload_that_is_no_object(payload: Any) -> None:
+    assert code_of("Heartbeat", payload) == "FormatViolation"
+
+
+def test_property_that_the_action_does_not_have() -> None:
+    assert code_of("Heartbeat", {"surplus": 1}) == "FormatViolation"
+
+
+@pytest.mark.parametrize("missing", STATUS)
+def test_required_field_missing(missing: str) -> None:
+    payload = {key: value for key, value in STATUS.items() if key != missing}
+    assert code_of("StatusNotification", payload) == "OccurrenceConstraintViolation"
+
+
+def test_too_few_and_too_many_items() -> None:
+    assert (
+        code_of("MeterValues", {"evseId": 1, "meterValue": []})
+        == "OccurrenceConstraintViolation"
+    )
+    certificate = {
+        "hashAlgorithm": "SHA256",
+        "issuerNameHash": "x",
+        "issuerKeyHash": "x",
+        "serialNumber": "x",
+        "responderURL": "x",
+    }
+    assert (
+        code_of("Authorize", TOKEN | {"iso15118CertificateHashData": [certificate] * 5})
+        == "OccurrenceConstraintViolation"
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("evseId", "1"),
+        ("evseId", 1.5),
+        ("evseId", True),
+        ("evseId", None),
+        ("timestamp", 5),
+        ("connectorStatus", ["Available"]),
+        ("connectorStatus", 1),
+    ],
+)
+def test_wrong_json_type(field: str, value: Any) -> None:
+    payload = STATUS | {field: value}
+    assert code_of("StatusNotification", payload) == "TypeConstraintViolation"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("connectorStatus", "available"),
+        ("connectorStatus", ""),
+        ("timestamp", ""),
+        ("timestamp", "yesterday"),
+        ("timestamp", "2026-03-01"),
+        ("timestamp", "2026-03-01T12:00:00"),
+        ("timestamp", "2026-02-30T12:00:00Z"),
+        ("timestamp", "2026-03-01T25:00:00Z"),
+        ("timestamp", "2026-03-01 12:00:00Z"),
+        ("timestamp", "٢٠٢٦-03-01T12:00:00Z"),
+        ("timestamp", "2026-03-01T12:00:00Z\n"),
+    ],
+)
+def test_value_that_may_not_be(field: str, value: Any) -> None:
+    """Not in the enum, no date-time with its offset."""
+    payload = STATUS | {field: value}
+    assert code_of("StatusNotification", payload) == "PropertyConstraintViolation"
+
+
+def test_integer_beyond_all_bounds() -> None:
+    """OCPP's have 32 bits; what has more than 64 could not even be stored."""
+    payload = request("TransactionEvent") | {"seqNo": 2**64}
+    refused = GATE.admit(json.dumps([2, "id-1", "TransactionEvent", payload]))
+    assert isinstance(refused, Refused)
+    assert json.loads(refused.answer)[:3] == [4, "-1", "RpcFrameworkError"]
+
+
+def test_text_too_long() -> None:
+    payload = {"idToken": {"idToken": "x" * 37, "type": "ISO14443"}}
+    assert code_of("Authorize", payload) == "PropertyConstraintViolation"
+
+
+# Answers to calls of ours are never answered
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "[3]",
+        "[4]",
+        '[3,"id-1"]',
+        "[3,5,{}]",
+        '[3,"id-1",{},{}]',
+        "[4,null]",
+        "[4,[],[],[],[]]",
+    ],
+)
+def test_answer_that_cannot_be_read(raw: str) -> None:
+    assert isinstance(GATE.admit(raw), Dropped)
+
+
+def test_result() -> None:
+    verdict = GATE.admit('[3,"id-1",{"status":"Accepted"}]')
+    assert isinstance(verdict, CallResult)
+    assert (verdict.unique_id, verdict.payload) == ("id-1", {"status": "Accepted"})
+
+
+@pytest.mark.parametrize(
+    ("raw", "code", "description"),
+    [
+        ('[4,"id-1","NotSupported","no",{}]', "NotSupported", "no"),
+        ('[4,"id-1","NotSupported"]', "NotSupported", ""),
+        ('[4,"id-1"]', "GenericError", ""),
+        ('[4,"id-1",5,5,5]', "GenericError", ""),
+        ('[4,"id-1","Own","' + "x" * 999 + '",{"a":1},7]', "Own", "x" * 255),
+        ('[4,"-1","RpcFrameworkError","",{}]', "RpcFrameworkError", ""),
+    ],
+)
+def test_error(raw: str, code: str, description: str) -> None:
+    """A CALLERROR is taken as far as it can be read; its details are not."""
+    verdict = GATE.admit(raw)
+    assert isinstance(verdict, CallError)
+    assert (verdict.error_code, verdict.error_description) == (code, description)
+    assert verdict.error_details == {}
+
+
+@pytest.mark.parametrize(
+    ("payload", "fine"),
+    [
+        ({"status": "Accepted"}, True),
+        ({"status": "Perhaps"}, False),
+        ({"status": 5}, False),
+        ({}, False),
+        ([], False),
+        (None, False),
+    ],
+)
+def test_result_that_does_not_fit_the_call(payload: Any, fine: bool) -> None:
+    assert (GATE.check_result("Reset", payload) is None) is fine
+
+
+def test_result_that_does_not_fit_is_not_repeated() -> None:
+    fault = GATE.check_result("Reset", {"status": SECRET, SECRET: SECRET})
+    assert fault is not None
+    assert SECRET not in fault
+
+
+def test_description_is_cut() -> None:
+    assert len(json.loads(call_error("id", "InternalError", "ä" * 999))[3]) == 255
+
+
+# For whatever comes
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**45), 10**45)
+    | st.floats()
+    | st.text(max_size=40)
+    | st.sampled_from(["Heartbeat", "Authorize", "Reset", "2026-03-01T12:00:00Z"]),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner)
+    ),
+    max_leaves=12,
+)
+ALMOST_FRAME = st.tuples(
+    st.sampled_from([2, 2, 2, 3, 4, 5, "2", None, 2.0, True]),
+    st.text(max_size=40) | JSON,
+    st.sampled_from(STATION_REQUESTS) | JSON,
+    JSON,
+).map(list)
+
+
+def checked(raw: str | bytes) -> None:
+    """Whatever it is, it is admitted, dropped, or refused as OCPP-J asks for."""
+    verdict = GATE.admit(raw)
+    if isinstance(verdict, Refused):
+        refusal(raw)
+    else:
+        assert isinstance(verdict, Call | CallResult | CallError | Dropped)
+
+
+@RULE
+@given(st.text() | st.binary() | st.text(alphabet='[]{}",:24\\ud8e9.-NaN '))
+def test_any_text(raw: str | bytes) -> None:
+    checked(raw)
+
+
+@RULE
+@given(JSON | ALMOST_FRAME)
+def test_any_json(value: Any) -> None:
+    checked(json.dumps(value))
+    checked(json.dumps(value, ensure_ascii=False))
+
+
+@RULE
+@given(st.sampled_from([3, 4]), st.lists(JSON, max_size=5))
+def test_answers_are_never_answered(kind: int, rest: list[Any]) -> None:
+    try:
+        raw = json.dumps([kind, *rest], allow_nan=False)
+    except ValueError:
+        return  # not JSON
+    verdict = GATE.admit(raw)
+    if isinstance(verdict, Refused):
+        # Only where it is not JSON for us: who sent it cannot be told.
+        assert "not JSON" in verdict.reason
+    else:
+        assert isinstance(verdict, CallResult | CallError | Dropped)
+
+
+def spoilt(value: Any, where: list[int], how: int) -> Any:
+    """Put the secret somewhere into a value: instead of it, or as a key's name."""
+    if where and isinstance(value, dict) and value:
+        key = list(value)[where[0] % len(value)]
+        return value | {key: spoilt(value[key], where[1:], how)}
+    if where and isinstance(value, list) and value:
+        return [spoilt(value[0], where[1:], how), *value[1:]]
+    match how:
+        case 0:
+            return SECRET
+        case 1:
+            return {SECRET: SECRET}
+        case 2:
+            return [SECRET]
+        case _:
+            return {**value, SECRET: 1} if isinstance(value, dict) else SECRET * 300
+
+
+@RULE
+@given(
+    st.sampled_from(STATION_REQUESTS),
+    st.lists(st.integers(0, 9), max_size=5),
+    st.integers(0, 3),
+)
+def test_nothing_is_repeated(action: str, where: list[int], how: int) -> None:
+    """A token anywhere in a payload appears neither in the answer nor in the reason."""
+    payload = spoilt(request(action), where, how)
+    verdict = GATE.admit(frame(action, payload))
+    if isinstance(verdict, Refused):
+        assert SECRET not in verdict.answer
+        assert SECRET not in verdict.reason
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        SECRET,
+        json.dumps([SECRET]),
+        json.dumps([SECRET, "id-1", {}]),
+        json.dumps([2, {SECRET: 1}]),
+        json.dumps([2, SECRET * 9, "Heartbeat", {}]),
+        json.dumps([2, "id-1", SECRET, {}]),
+        json.dumps([2, "id-1", [SECRET], {}]),
+        json.dumps([2, "id-1", "Heartbeat", SECRET]),
+        json.dumps([3, SECRET]),
+        json.dumps([3, {SECRET: SECRET}, {}]),
+        '[2,"id-1","Authorize",{"idToken":{"idToken":"' + SECRET + "\\ud800",
+        '{"' + SECRET + '":NaN}',
+    ],
+)
+def test_nothing_is_repeated_of_what_is_no_frame(raw: str) -> None:
+    verdict = GATE.admit(raw)
+    assert isinstance(verdict, Refused | Dropped)
+    assert SECRET not in verdict.reason
+    if isinstance(verdict, Refused):
+        assert SECRET not in verdict.answer
+
+
+def test_a_refused_frame_leaves_the_next_alone() -> None:
+    """The gate remembers nothing."""
+    for raw in HOSTILE.values():
+        GATE.admit(raw)
+        assert isinstance(GATE.admit(frame("Heartbeat", {})), Call)
