@@ -230,16 +230,35 @@ async def test_metering_is_set_and_then_not_polled(
     await wallbox.wait_for_call("SetVariables")
     await settle(hass, wallbox)
     await wallbox.plug_in(Car())
+    await settle(hass, wallbox)
+    assert site.number("power") == FULL_POWER
     for _ in range(6):
         await later(hass, freezer, 10, wallbox)
     asked = [
         call.payload["requestedMessage"] for call in wallbox.calls("TriggerMessage")
     ]
-    assert "MeterValues" not in asked
+    assert asked.count("MeterValues") <= 1
     await wallbox.disconnect()
     await wallbox.connect(boot=False)
     await settle(hass, wallbox)
     assert len(wallbox.calls("SetVariables")) == 1
+
+
+async def test_a_session_that_begins_is_asked_for_its_readings(
+    hass: HomeAssistant, site: Site, make_wallbox: MakeWallbox
+) -> None:
+    """No zero is shown as the power of a car that charges until the first interval."""
+    wallbox = make_wallbox(replace(DELTA, meter_values_missing_in_updates=True))
+    await wallbox.connect()
+    await settle(hass, wallbox)
+    assert site.number("power") == 0
+    await wallbox.plug_in(Car())
+    await settle(hass, wallbox)
+    asked = [
+        call.payload["requestedMessage"] for call in wallbox.calls("TriggerMessage")
+    ]
+    assert asked.count("MeterValues") == 1
+    assert site.number("power") == FULL_POWER
 
 
 async def test_nothing_is_polled_without_a_session(

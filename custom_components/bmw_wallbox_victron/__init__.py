@@ -28,5 +28,13 @@ async def async_remove_entry(hass: HomeAssistant, entry: SiteConfigEntry) -> Non
 
 
 async def _async_reload(hass: HomeAssistant, entry: SiteConfigEntry) -> None:
-    """Make a changed server, subentry or option count."""
-    await hass.config_entries.async_reload(entry.entry_id)
+    """Make a changed server, subentry or option count.
+
+    A step of a flow may change several of them: the reload waits for its end, or it
+    would miss what is changed while it runs.
+    """
+    if not entry.runtime_data.reload_pending:
+        entry.runtime_data.reload_pending = True
+        hass.async_create_task(
+            hass.config_entries.async_reload(entry.entry_id), eager_start=False
+        )

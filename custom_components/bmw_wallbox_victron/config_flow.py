@@ -1,5 +1,6 @@
 """Setting up in the UI: the server, then a wallbox; later ones are subentries."""
 
+import asyncio
 from collections.abc import Mapping
 import errno
 import re
@@ -9,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from homeassistant.config_entries import (
     ConfigEntry,
+    ConfigEntryState,
     ConfigFlow,
     ConfigFlowResult,
     ConfigSubentry,
@@ -46,6 +48,7 @@ from .const import (
     MAX_CURRENT,
     MIN_CURRENT,
     NAME,
+    SERVER_DEVICE,
     SUBENTRY_WALLBOX,
 )
 from .wallbox.central_system import MAX_IDENTITY
@@ -59,6 +62,8 @@ from .wallbox.tls import (
 
 #: What OCPP 2.0.1 allows in an identity (identifierString, Part 2 section 3).
 _IDENTITY: Final = re.compile(r"[A-Za-z0-9*\-_=:+|@.]+")
+#: Identifiers of devices that are no wallboxes.
+_RESERVED: Final = frozenset({SERVER_DEVICE, "battery"})
 #: The title of the first wallbox, and so its device's name.
 _TITLE: Final = "BMW Wallbox"
 
@@ -119,18 +124,13 @@ def _certificate_errors(certificate: str, key: str) -> dict[str, str]:
 async def _port_error(hass: HomeAssistant, host: str | None, port: int) -> str | None:
     """Tell why the port cannot be listened on."""
     try:
-        server = await hass.loop.create_server(_no_protocol, host, port)
+        server = await hass.loop.create_server(asyncio.Protocol, host, port)
     except OSError as err:
         if err.errno == errno.EADDRINUSE:
             return "port_in_use"
         return "port_not_permitted" if err.errno == errno.EACCES else "cannot_listen"
     server.close()
     return None
-
-
-def _no_protocol() -> Any:
-    """Serve nobody: the socket is only tried."""
-    raise ConnectionAbortedError
 
 
 async def _server_errors(
@@ -141,11 +141,26 @@ async def _server_errors(
         _certificate_errors, server[CONF_SSL_CERT], server[CONF_SSL_KEY]
     )
     data = {} if entry is None else entry.data
-    if server[CONF_PORT] != data.get(CONF_PORT) and (
+    is_ours = (
+        entry is not None
+        and entry.state is ConfigEntryState.LOADED
+        and server[CONF_PORT] == data.get(CONF_PORT)
+    )
+    if not is_ours and (
         error := await _port_error(hass, data.get(CONF_HOST), server[CONF_PORT])
     ):
         errors[CONF_PORT] = error
     return errors
+
+
+@callback
+def _change_server(
+    hass: HomeAssistant, entry: ConfigEntry, server: Mapping[str, Any]
+) -> None:
+    """Change the server of an entry. A running one reloads itself by its listener."""
+    hass.config_entries.async_update_entry(entry, data={**entry.data, **server})
+    if entry.state is not ConfigEntryState.LOADED:
+        hass.config_entries.async_schedule_reload(entry.entry_id)
 
 
 def _clean_server(user_input: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,7 +199,11 @@ def _wallbox_errors(
 ) -> dict[str, str]:
     """Check a wallbox's settings against the others of the entry."""
     charge_point_id = wallbox[CONF_CHARGE_POINT_ID]
-    if len(charge_point_id) > MAX_IDENTITY or not _IDENTITY.fullmatch(charge_point_id):
+    if (
+        len(charge_point_id) > MAX_IDENTITY
+        or not _IDENTITY.fullmatch(charge_point_id)
+        or charge_point_id in _RESERVED
+    ):
         return {CONF_CHARGE_POINT_ID: "invalid_charge_point_id"}
     for other in () if entry is None else entry.subentries.values():
         if (
@@ -228,12 +247,10 @@ def _host(hass: HomeAssistant, names: tuple[str, ...]) -> str:
     It checks the name, so the name comes from the certificate: the one that Home
     Assistant is reached by, if it is among them.
     """
-    own = {
-        host
-        for url in (hass.config.internal_url, hass.config.external_url)
-        if url and (host := urlsplit(url).hostname)
-    }
-    for host in sorted(own):
+    for url in (hass.config.internal_url, hass.config.external_url):
+        host = urlsplit(url or "").hostname
+        if host is None:
+            continue
         if host in names or f"*.{host.partition('.')[2]}" in names:
             return host
     for name in names:
@@ -336,9 +353,7 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
                 description="wallbox",
                 description_placeholders=hint,
             )
-        self.hass.config_entries.async_update_entry(
-            entry, data={**entry.data, **server}
-        )
+        _change_server(self.hass, entry, server)
         self.hass.config_entries.async_add_subentry(
             entry,
             ConfigSubentry(
@@ -360,7 +375,8 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
             server = _clean_server(user_input)
             errors = await _server_errors(self.hass, server, entry)
             if not errors:
-                return self.async_update_and_abort(entry, data_updates=server)
+                _change_server(self.hass, entry, server)
+                return self.async_abort(reason="reconfigure_successful")
         return self.async_show_form(
             step_id="reconfigure",
             data_schema=self.add_suggested_values_to_schema(
@@ -415,17 +431,15 @@ class WallboxSubentryFlow(ConfigSubentryFlow):
             wallbox = _clean_wallbox(user_input)
             errors = _wallbox_errors(wallbox, entry)
             if not errors:
-                self.hass.config_entries.async_update_entry(
-                    entry, data={**entry.data, **self._server}
-                )
+                hint = await _connection_hint(self.hass, self._server, wallbox)
+                if CONF_SSL_CERT not in entry.data:
+                    _change_server(self.hass, entry, self._server)
                 return self.async_create_entry(
                     title=_title(wallbox, entry),
                     data=wallbox,
                     unique_id=wallbox[CONF_CHARGE_POINT_ID],
                     description="wallbox",
-                    description_placeholders=await _connection_hint(
-                        self.hass, self._server, wallbox
-                    ),
+                    description_placeholders=hint,
                 )
         return self.async_show_form(
             step_id="wallbox",
@@ -457,6 +471,7 @@ class WallboxSubentryFlow(ConfigSubentryFlow):
                     data=wallbox,
                     unique_id=new_id,
                     title=title.replace(old_id, new_id),
+                    reason="reconfigure_successful",
                 )
         return self.async_show_form(
             step_id="reconfigure",

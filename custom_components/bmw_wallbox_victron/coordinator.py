@@ -66,6 +66,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self.stations: dict[str, Station] = {}
         self._subentries = self.wallbox_subentries
         self.server_device_id: str | None = None
+        self.reload_pending = False
         self._store = SiteStore(hass, entry.entry_id)
         self._certificates: CertificateStore | None = None
         self._server: CentralSystem | None = None

@@ -35,13 +35,16 @@ class SiteStore:
         self._store = Store[_Json](hass, _VERSION, f"{DOMAIN}.{entry_id}", private=True)
         self._wallboxes: dict[str, WallboxState] = {}
         self._waiting = False
+        self._stored: frozenset[str] = frozenset()
 
     async def async_load(self) -> Mapping[str, WallboxState]:
         """Read what was stored, by subentry: a wallbox's id may be corrected later."""
         stored = await self._store.async_load() or {}
+        wallboxes = stored.get("wallboxes", {})
+        self._stored = frozenset(wallboxes)
         return {
             subentry_id: _load_wallbox(wallbox)
-            for subentry_id, wallbox in stored.get("wallboxes", {}).items()
+            for subentry_id, wallbox in wallboxes.items()
         }
 
     async def async_remove(self) -> None:
@@ -57,15 +60,21 @@ class SiteStore:
     def async_keep(self, wallboxes: Mapping[str, WallboxState]) -> None:
         """Have the lasting part of these states written, soon."""
         before, self._wallboxes = self._wallboxes, dict(wallboxes)
-        if not before or all(
-            _lasting(state) == _lasting(before.get(subentry_id))
-            for subentry_id, state in wallboxes.items()
-        ):
+        if before:
+            changed = any(
+                _lasting(state) != _lasting(before.get(subentry_id))
+                for subentry_id, state in wallboxes.items()
+            )
+            boundary = any(
+                _session(state) != _session(before.get(subentry_id))
+                for subentry_id, state in wallboxes.items()
+            )
+        else:
+            # The first call brings what was loaded. A wallbox that was removed since
+            # is to be forgotten, with its cards and sessions.
+            changed = boundary = not self._stored <= wallboxes.keys()
+        if not changed:
             return
-        boundary = any(
-            _session(state) != _session(before.get(subentry_id))
-            for subentry_id, state in wallboxes.items()
-        )
         # `Store` puts a write off with each request; readings come without end.
         if boundary or not self._waiting:
             self._waiting = True

@@ -169,7 +169,7 @@ def test_whole_session() -> None:
     )
     assert seen == [
         ("connected", "ev_connected", 0, 0, True),
-        ("charging", "charging", 0, 0, True),
+        ("charging", "charging", None, 0, True),
         ("charging", "charging", 7360, 100, True),
         ("paused", "suspended_evse", 0, 120, True),
         ("charging", "charging", 7360, 120, True),

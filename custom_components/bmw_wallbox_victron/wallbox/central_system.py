@@ -61,20 +61,15 @@ def identity_of(path: str) -> str | None:
     return identity if 0 < len(identity) <= MAX_IDENTITY else None
 
 
-def basic_credentials(header: str | None) -> tuple[str, str] | None:
-    """Read user and password from an Authorization header; None: it cannot be read."""
-    if header is None:
-        return None
-    scheme, _, encoded = header.partition(" ")
+def basic_credentials(header: str | None) -> str | None:
+    """Read `user:password` from an Authorization header; None: it cannot be read."""
+    scheme, _, encoded = (header or "").partition(" ")
     if scheme.lower() != "basic":
         return None
     try:
-        user, colon, password = (
-            b64decode(encoded.strip(), validate=True).decode().partition(":")
-        )
+        return b64decode(encoded.strip(), validate=True).decode()
     except binascii.Error, UnicodeDecodeError:
         return None
-    return (user, password) if colon else None
 
 
 class CentralSystem:
@@ -140,7 +135,7 @@ class CentralSystem:
         if self._server is None:
             return
         for connection in tuple(self._connections):
-            connection.abandon_handshake()
+            await connection.abandon_handshake()
         self._server.close()
         await self._server.wait_closed()
         self._server = None

@@ -448,6 +448,8 @@ class ChargePoint(OcppChargePoint):
         self.station.update(
             transitions.transaction_event(self.station.state, event, now)
         )
+        if self.station.state.awaits_reading:
+            self.poll()
         if token is None:
             return call_result.TransactionEvent()
         return call_result.TransactionEvent(id_token_info=self._token_info(token))

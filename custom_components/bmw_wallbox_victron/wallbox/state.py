@@ -251,6 +251,11 @@ class WallboxState:
         return self.connector_status is ConnectorStatus.OCCUPIED
 
     @property
+    def awaits_reading(self) -> bool:
+        """Whether energy flows and nothing has been said about how much."""
+        return self.meter is None and self.charging_state is ChargingState.CHARGING
+
+    @property
     def energy_total(self) -> float | None:
         """Energy over the wallbox's life, Wh; None: no reading but zero so far."""
         return self.energy.counted_wh or None
@@ -415,6 +420,9 @@ def transaction_event(
             state = _show(state, sample, now)
     elif in_order and transaction.charging_state is not ChargingState.CHARGING:
         state = _show(state, _nothing_flows(state.meter, event.at), now)
+    elif in_order and known and known.charging_state is not ChargingState.CHARGING:
+        # Something flows now: the zeros from before are not true any more.
+        state = replace(state, meter=None, meter_heard_at=None)
     return state
 
 

@@ -30,15 +30,15 @@ class StationConfig:
     meter_interval: int = 10
     """Seconds between two meter readings while a session runs."""
 
-    def admits(self, authorization: tuple[str, str] | None) -> bool:
+    def admits(self, credentials: str | None) -> bool:
         """Check HTTP Basic credentials: the user is the station's id (Part 2, A00)."""
         if self.password is None:
             return True
-        if authorization is None:
-            return False
-        user, password = authorization
-        return user.casefold() == self.charge_point_id.casefold() and (
-            hmac.compare_digest(password.encode(), self.password.encode())
+        # Not split at the colon: an identity may have colons of its own.
+        length = len(self.charge_point_id)
+        given = credentials or ""
+        return given[:length].casefold() == self.charge_point_id.casefold() and (
+            hmac.compare_digest(given[length:].encode(), f":{self.password}".encode())
         )
 
     def accepts(self, id_token: str, kind: str) -> bool:

@@ -246,10 +246,12 @@ class SecureConnection(ServerConnection):
         if self._secured:
             super().connection_lost(exc)
 
-    def abandon_handshake(self) -> None:
+    async def abandon_handshake(self) -> None:
         """Hang up on a client that is still shaking hands."""
         if not self._secured:
             self._plain.abort()
+            self._handshake.cancel()
+            await asyncio.gather(self._handshake, return_exceptions=True)
 
     async def _secure(self, transport: asyncio.Transport) -> None:
         """Shake hands and hand over to the WebSocket."""

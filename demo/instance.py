@@ -1,0 +1,117 @@
+"""The demo's Home Assistant: a process of its own, started by demo.home_assistant.
+
+It differs from the program `hass`: it ends when the process that started it is gone, it
+loads neither pictures nor voices, and no socket of it can be reached from elsewhere.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+import importlib.util
+import os
+from pathlib import Path
+import signal
+import sys
+import threading
+from types import ModuleType
+from typing import Any, Final
+from unittest import mock
+
+from homeassistant import bootstrap
+from homeassistant.__main__ import main as home_assistant
+from homeassistant.components import zeroconf
+from homeassistant.components.http import server
+from homeassistant.components.zeroconf.models import HaZeroconf
+
+from .layout import LOOPBACK, ROOT, Layout
+from .seed import seed
+
+_LEFT_OUT: Final = frozenset(
+    {
+        "ai_task",
+        "assist_satellite",
+        "camera",
+        "conversation",
+        "image",
+        "image_processing",
+        "media_player",
+        "stt",
+        "tts",
+        "wake_word",
+    }
+)
+"""Pictures and voices: nothing here has any, they take time to load, and they need
+programs and libraries that many computers lack (ffmpeg, libjpeg-turbo, a compiler)."""
+
+_SOUND_LIBRARIES: Final = {"pymicro_vad": "MicroVad", "pyspeex_noise": "AudioProcessor"}
+"""What the code of the voices imports, and what from it."""
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the other process, which holds standard input open."""
+    # Not sys.stdin: a thread that waits inside it breaks the interpreter's end.
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _replace_sound_libraries() -> None:
+    """Let the code of the voices be imported without its libraries.
+
+    The page asks which actions there are, and the answer needs every module whose
+    features an action may ask for, set up or not.
+    """
+    for name, content in _SOUND_LIBRARIES.items():
+        if importlib.util.find_spec(name) is None:
+            module = ModuleType(name)
+            vars(module)[content] = object
+            sys.modules[name] = module
+
+
+class _LoopbackZeroconf(HaZeroconf):
+    """Looks up names in the local network, without being a part of it.
+
+    Home Assistant makes one with its first HTTP client, whether or not `zeroconf` is
+    set up, and then listens for mDNS on all interfaces.
+    """
+
+    def __init__(self, **_: Any) -> None:
+        """Open a socket that hears only who it asked, and asks only this computer."""
+        super().__init__(interfaces=[LOOPBACK], unicast=True)
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Keep Home Assistant off the network, also where no setting does it."""
+    with (
+        mock.patch.object(zeroconf, "HaZeroconf", _LoopbackZeroconf),
+        # The recovery mode's last resort, if the port was taken meanwhile.
+        mock.patch.object(server, "DEFAULT_BIND", [LOOPBACK]),
+    ):
+        yield
+
+
+def main() -> int:
+    """Prepare the storage and run Home Assistant."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--ocpp-port", type=int, required=True)
+    options = parser.parse_args()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+    layout = Layout(options.folder)
+    asyncio.run(seed(layout, port=options.port, ocpp_port=options.ocpp_port))
+
+    _replace_sound_libraries()
+    bootstrap.DEFAULT_INTEGRATIONS.difference_update(_LEFT_OUT)
+    # The integration comes from the configuration folder, as it does for users.
+    sys.path[:] = [entry for entry in sys.path if entry not in ("", str(ROOT))]
+    sys.argv = ["hass", "--config", str(layout.config), "--log-no-color"]
+    with _on_loopback():
+        return home_assistant()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

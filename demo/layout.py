@@ -1,0 +1,144 @@
+"""Where the demo keeps its things, and under which names.
+
+The passwords here are no secrets: they open a Home Assistant that only this computer
+can reach, with nothing in it but a simulated wallbox.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+
+from . import pki
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+"""The checkout."""
+
+DOMAIN: Final = "bmw_wallbox_victron"
+LOOPBACK: Final = "127.0.0.1"
+USER: Final = "demo"
+PASSWORD: Final = "demo"
+CHARGE_POINT_ID: Final = "DE*BMW*EDEMO00000001"
+WALLBOX_PASSWORD: Final = "simulated-wallbox"
+
+_RENEW_BEFORE: Final = timedelta(days=30)
+"""The integration asks for a new certificate later than this."""
+
+_CONFIGURATION: Final = """\
+# Written by scripts/demo at every start.
+#
+# Not default_config: only what shows the integration, nothing that listens on the
+# network, looks for devices there or wants the internet.
+automation: !include automations.yaml
+config:
+energy:
+frontend:
+history:
+logbook:
+my:
+recorder:
+sun:
+
+logger:
+  default: warning
+  logs:
+    custom_components.bmw_wallbox_victron: info
+    # What they miss, nothing here needs: faster ways to make pictures small and to
+    # compress pages.
+    aiohttp_fast_zlib: error
+    homeassistant.components.camera.img_util: critical
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The demo's folder."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """Home Assistant's configuration folder."""
+        return self.folder / "config"
+
+    @property
+    def log(self) -> Path:
+        """Home Assistant's log."""
+        return self.config / "home-assistant.log"
+
+    @property
+    def output(self) -> Path:
+        """What Home Assistant prints: also what goes wrong before it has a log."""
+        return self.folder / "output.log"
+
+    @property
+    def lock(self) -> Path:
+        """Locked while a demo runs here."""
+        return self.folder / "lock"
+
+    @property
+    def register(self) -> Path:
+        """The energy register of the simulated wallbox, in Wh."""
+        return self.folder / "register.txt"
+
+    @property
+    def furnished(self) -> Path:
+        """Exists once what is only done at the first start has been done."""
+        return self.folder / "furnished"
+
+    @property
+    def tls(self) -> pki.Files:
+        """The server's certificate, and the authority that the wallbox trusts."""
+        folder = self.folder / "tls"
+        return pki.Files(
+            folder / "fullchain.pem", folder / "privkey.pem", folder / "authority.pem"
+        )
+
+    def read_register(self) -> float:
+        """Give the register; a wallbox that is not new, if there is none yet."""
+        try:
+            return float(self.register.read_text(encoding="utf-8"))
+        except OSError, ValueError:
+            return 1_234_567.0
+
+    def write_register(self, register_wh: float) -> None:
+        """Keep the register for the next start."""
+        self.register.write_text(f"{register_wh:.1f}\n", encoding="utf-8")
+
+
+def prepare(layout: Layout, *, now: datetime | None = None) -> None:
+    """Make the folder, or bring it up to date. Blocks."""
+    layout.config.mkdir(parents=True, exist_ok=True)
+    (layout.config / "configuration.yaml").write_text(_CONFIGURATION, encoding="utf-8")
+    automations = layout.config / "automations.yaml"
+    if not automations.exists():
+        automations.write_text("[]\n", encoding="utf-8")
+    _link(layout.config / "custom_components", ROOT / "custom_components")
+    if not _is_good(layout.tls, now or datetime.now(UTC)):
+        pki.issue(layout.tls.certificate.parent)
+
+
+def _link(link: Path, target: Path) -> None:
+    """Make a link, also where the checkout was moved."""
+    if link.is_symlink():
+        if link.readlink() == target:
+            return
+        link.unlink()
+    link.symlink_to(target, target_is_directory=True)
+
+
+def _is_good(files: pki.Files, now: datetime) -> bool:
+    """Tell whether the certificate will do for some more weeks."""
+    try:
+        chain = files.certificate.read_bytes()
+        certificate = x509.load_pem_x509_certificate(chain)
+    except OSError, ValueError:
+        return False
+    return (
+        files.key.exists()
+        and files.authority.exists()
+        and certificate.not_valid_before_utc <= now
+        and certificate.not_valid_after_utc - _RENEW_BEFORE > now
+    )

@@ -1,0 +1,183 @@
+"""What onboarding would ask for, written with Home Assistant's own code.
+
+Everything here can be done again at every start: what is there stays, but the login
+works, the ports are those that were asked for, and the wallbox is set up.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, cast
+
+from homeassistant.auth import AuthManager, auth_manager_from_config
+from homeassistant.auth.const import GROUP_ID_ADMIN
+from homeassistant.auth.providers.homeassistant import HassAuthProvider, InvalidAuth
+from homeassistant.components.http.config import HTTP_STORAGE_SCHEMA, HTTPConfigStore
+from homeassistant.components.onboarding import (
+    STEPS,
+    STORAGE_KEY as ONBOARDING_KEY,
+    STORAGE_VERSION as ONBOARDING_VERSION,
+    OnboardingStorage,
+)
+from homeassistant.config_entries import (
+    SOURCE_USER,
+    ConfigEntries,
+    ConfigEntry,
+    ConfigEntryStore,
+    ConfigSubentryData,
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import (
+    device_registry as dr,
+    entity_registry as er,
+    issue_registry as ir,
+)
+
+from .layout import (
+    CHARGE_POINT_ID,
+    DOMAIN,
+    LOOPBACK,
+    PASSWORD,
+    USER,
+    WALLBOX_PASSWORD,
+    Layout,
+)
+
+_HOME = MappingProxyType(
+    {
+        "location_name": "Demo",
+        "latitude": 48.1374,
+        "longitude": 11.5755,
+        "elevation": 519,
+        "unit_system": "metric",
+        "time_zone": "Europe/Berlin",
+        "country": "DE",
+        "currency": "EUR",
+        "language": "en",
+    }
+)
+
+
+async def seed(layout: Layout, *, port: int, ocpp_port: int) -> None:
+    """Prepare the storage for a start. Nothing else may use the folder meanwhile."""
+    hass = HomeAssistant(str(layout.config))
+    try:
+        await ir.async_load(hass)
+        await _seed_home(hass)
+        await _seed_http(hass, port)
+        await _seed_entry(hass, server_settings(layout, ocpp_port))
+        await _seed_login(hass)
+        onboarding = OnboardingStorage(
+            hass, ONBOARDING_VERSION, ONBOARDING_KEY, private=True
+        )
+        await onboarding.async_save({"done": list(STEPS)})
+    finally:
+        # Writes what is written with a delay. Only force stops what never started.
+        await hass.async_stop(force=True)
+
+
+async def _seed_home(hass: HomeAssistant) -> None:
+    """Say where home is, once."""
+    await hass.config.async_load()
+    if hass.config.country is None:
+        await hass.config.async_update(**_HOME)
+
+
+async def _seed_http(hass: HomeAssistant, port: int) -> None:
+    """Let the web server listen on loopback only.
+
+    A setting in YAML would count for five minutes, as a trial.
+    """
+    store = HTTPConfigStore(hass)
+    settings = HTTP_STORAGE_SCHEMA({"server_host": [LOOPBACK], "server_port": port})
+    # A trial that somebody began in the settings ends here.
+    await store.async_set_pending(None)
+    await store.async_set_pending(settings)
+    if store.pending is not None:
+        await store.async_promote_pending()
+    await store.async_mark_yaml_migration_done()
+
+
+async def _seed_login(hass: HomeAssistant) -> None:
+    """Make the user, or give it back the password that the demo tells."""
+    # The store of users asks the registries.
+    hass.config_entries = ConfigEntries(hass, {})
+    await hass.config_entries.async_initialize()
+    dr.async_setup(hass)
+    await asyncio.gather(dr.async_load(hass), er.async_load(hass))
+    auth: AuthManager = await auth_manager_from_config(
+        hass, [{"type": "homeassistant"}], []
+    )
+    provider = cast(HassAuthProvider, auth.auth_providers[0])
+    await provider.async_initialize()
+    try:
+        await provider.async_validate_login(USER, PASSWORD)
+    except InvalidAuth:
+        if provider.data is not None and any(
+            user["username"] == USER for user in provider.data.users
+        ):
+            await provider.async_change_password(USER, PASSWORD)
+        else:
+            await provider.async_add_auth(USER, PASSWORD)
+    credentials = await provider.async_get_or_create_credentials({"username": USER})
+    if await auth.async_get_user_by_credentials(credentials) is None:
+        user = await auth.async_create_user("Demo", group_ids=[GROUP_ID_ADMIN])
+        await auth.async_link_user(user, credentials)
+
+
+def server_settings(layout: Layout, ocpp_port: int) -> dict[str, Any]:
+    """Give the settings of the server that the wallbox connects to."""
+    return {
+        "host": LOOPBACK,
+        "port": ocpp_port,
+        "ssl_cert": str(layout.tls.certificate),
+        "ssl_key": str(layout.tls.key),
+    }
+
+
+def _new_entry(server: Mapping[str, Any]) -> ConfigEntry:
+    """Make the entry as the config flow makes it."""
+    return ConfigEntry(
+        data=dict(server),
+        discovery_keys=MappingProxyType({}),
+        domain=DOMAIN,
+        minor_version=1,
+        # Often, so that there is something to see.
+        options={"meter_interval": 5},
+        source=SOURCE_USER,
+        subentries_data=[
+            ConfigSubentryData(
+                subentry_type="wallbox",
+                title="BMW Wallbox",
+                data={
+                    "charge_point_id": CHARGE_POINT_ID,
+                    "max_current": 32,
+                    "password": WALLBOX_PASSWORD,
+                },
+                unique_id=CHARGE_POINT_ID,
+            )
+        ],
+        title="BMW Wallbox & Victron",
+        unique_id=DOMAIN,
+        version=1,
+    )
+
+
+async def _seed_entry(hass: HomeAssistant, server: Mapping[str, Any]) -> None:
+    """Add our config entry, or tell the one that is there about this start's ports."""
+    store = ConfigEntryStore(hass)
+    stored = await store.async_load() or {"entries": []}
+    for entry in stored["entries"]:
+        if entry["domain"] == DOMAIN:
+            entry["data"] = {**entry["data"], **server}
+            for subentry in entry["subentries"]:
+                if subentry["unique_id"] == CHARGE_POINT_ID:
+                    # The simulated wallbox knows no other one.
+                    subentry["data"]["password"] = WALLBOX_PASSWORD
+                    break
+            else:
+                entry["subentries"].extend(_new_entry(server).as_dict()["subentries"])
+            break
+    else:
+        stored["entries"].append(_new_entry(server).as_dict())
+    await store.async_save(stored)

@@ -1,0 +1,332 @@
+"""The demo, as far as that goes without starting it: .ci/run does."""
+
+import argparse
+import asyncio
+import base64
+from collections.abc import Iterator
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+import socket
+import ssl
+from typing import Any
+
+import bcrypt
+import pytest
+
+from demo import home_assistant as demo
+from demo.client import NotReadyError, log_in
+from demo.layout import (
+    CHARGE_POINT_ID,
+    PASSWORD,
+    ROOT,
+    USER,
+    WALLBOX_PASSWORD,
+    Layout,
+    prepare,
+)
+from demo.scenario import CAR_A, Scenario, make_wallbox
+from demo.seed import seed
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """A folder that nothing was done to."""
+    return Layout(tmp_path / "demo")
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    """A port that somebody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+async def seed_apart(layout: Layout, *, port: int, ocpp_port: int) -> None:
+    """Seed in a thread with a loop of its own: it makes a Home Assistant."""
+    await asyncio.to_thread(
+        lambda: asyncio.run(seed(layout, port=port, ocpp_port=ocpp_port))
+    )
+
+
+def our_entry(hass_storage: dict[str, Any]) -> dict[str, Any]:
+    """Give a copy of the stored entry of the integration."""
+    (entry,) = [
+        entry
+        for entry in hass_storage["core.config_entries"]["data"]["entries"]
+        if entry["domain"] == "bmw_wallbox_victron"
+    ]
+    return deepcopy(dict(entry))
+
+
+# --- Arguments and ports ---
+
+
+def test_no_arguments() -> None:
+    assert demo.parse_arguments([]) == argparse.Namespace(
+        port=8123, ocpp_port=None, seconds=None, speed=1.0
+    )
+
+
+def test_all_arguments() -> None:
+    options = demo.parse_arguments(
+        ["--port", "80", "--ocpp-port=9001", "--seconds", "0.5", "--speed", "60"]
+    )
+    assert options == argparse.Namespace(
+        port=80, ocpp_port=9001, seconds=0.5, speed=60.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--port", "0"], "1 to 65535"),
+        (["--port", "65536"], "1 to 65535"),
+        (["--port", "x"], "invalid"),
+        (["--speed", "0.5"], "1 to 200"),
+        (["--speed", "201"], "1 to 200"),
+        (["--seconds", "-1"], "no time to wait"),
+        (["--seconds", "nan"], "no time to wait"),
+        (["now"], "unrecognized"),
+    ],
+)
+def test_wrong_arguments(
+    arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        demo.parse_arguments(arguments)
+    assert ended.value.code == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_a_port_is_free_or_not(taken_port: int) -> None:
+    assert demo.why_not_free(demo.free_port()) is None
+    assert demo.why_not_free(taken_port)
+
+
+def test_wallbox_gets_the_port_that_was_asked_for() -> None:
+    port = demo.free_port()
+    assert demo.choose_ocpp_port(port, other=1) == port
+
+
+def test_wallbox_gets_the_next_free_port(
+    taken_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free, web = demo.free_port(), demo.free_port()
+    monkeypatch.setattr(demo, "_OCPP_PORTS", (taken_port, web, free))
+    assert demo.choose_ocpp_port(None, other=web) == free
+    monkeypatch.setattr(demo, "_OCPP_PORTS", (taken_port, web))
+    with pytest.raises(demo.DemoError, match="are all taken"):
+        demo.choose_ocpp_port(None, other=web)
+
+
+def test_wallbox_cannot_have_a_taken_port(taken_port: int) -> None:
+    with pytest.raises(demo.DemoError, match="cannot have port"):
+        demo.choose_ocpp_port(taken_port, other=1)
+    with pytest.raises(demo.DemoError, match="the web page has it"):
+        demo.choose_ocpp_port(1, other=1)
+
+
+def test_a_taken_port_ends_the_demo(
+    layout: Layout, taken_port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert demo.main(["--port", str(taken_port)], folder=layout.folder) == 1
+    assert f"cannot have port {taken_port}" in capsys.readouterr().out
+    assert not layout.config.exists()
+
+
+def test_only_one_demo_in_a_folder(
+    layout: Layout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with demo._only_one(layout):
+        assert demo.main(["--seconds=0"], folder=layout.folder) == 1
+    assert "another demo is running" in capsys.readouterr().out
+
+
+# --- The folder ---
+
+
+def test_prepare_makes_what_is_needed(layout: Layout) -> None:
+    prepare(layout)
+    configuration = (layout.config / "configuration.yaml").read_text(encoding="utf-8")
+    assert "\ndefault_config:" not in configuration
+    assert (layout.config / "custom_components").resolve() == ROOT / "custom_components"
+    assert isinstance(layout.tls.client_context(), ssl.SSLContext)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(layout.tls.certificate, layout.tls.key)
+
+
+def test_prepare_keeps_what_is_there(layout: Layout) -> None:
+    prepare(layout)
+    certificate = layout.tls.certificate.read_bytes()
+    automations = layout.config / "automations.yaml"
+    automations.write_text("- alias: mine\n", encoding="utf-8")
+    prepare(layout)
+    assert layout.tls.certificate.read_bytes() == certificate
+    assert automations.read_text(encoding="utf-8") == "- alias: mine\n"
+
+
+def test_prepare_renews_the_certificate(layout: Layout) -> None:
+    prepare(layout)
+    certificate = layout.tls.certificate.read_bytes()
+    prepare(layout, now=datetime.now(UTC) + timedelta(days=70))
+    renewed = layout.tls.certificate.read_bytes()
+    assert renewed != certificate
+    layout.tls.key.unlink()
+    prepare(layout)
+    assert layout.tls.certificate.read_bytes() != renewed
+    assert layout.tls.key.exists()
+
+
+def test_prepare_follows_a_checkout_that_was_moved(layout: Layout) -> None:
+    layout.config.mkdir(parents=True)
+    (layout.config / "custom_components").symlink_to("/nowhere/custom_components")
+    prepare(layout)
+    assert (layout.config / "custom_components").resolve() == ROOT / "custom_components"
+
+
+def test_the_register_is_kept(layout: Layout) -> None:
+    layout.folder.mkdir()
+    assert layout.read_register() == 1_234_567.0
+    layout.write_register(2_000_000.04)
+    assert layout.read_register() == 2_000_000.0
+    layout.register.write_text("broken", encoding="utf-8")
+    assert layout.read_register() == 1_234_567.0
+
+
+# --- Home Assistant's storage ---
+
+
+async def test_seed_replaces_onboarding(
+    layout: Layout, hass_storage: dict[str, Any]
+) -> None:
+    await seed_apart(layout, port=18123, ocpp_port=9000)
+
+    http = hass_storage["http"]["data"]
+    assert http["stable"]["server_host"] == ["127.0.0.1"]
+    assert http["stable"]["server_port"] == 18123
+    assert http["pending"] is None
+    assert http["yaml_migration_done"]
+    assert set(hass_storage["onboarding"]["data"]["done"]) == {
+        "user",
+        "core_config",
+        "analytics",
+        "integration",
+    }
+    home = hass_storage["core.config"]["data"]
+    assert (home["country"], home["currency"]) == ("DE", "EUR")
+    (user,) = hass_storage["auth"]["data"]["users"]
+    assert user["is_owner"]
+    (login,) = hass_storage["auth_provider.homeassistant"]["data"]["users"]
+    assert login["username"] == USER
+    assert login["password"] != PASSWORD
+    entry = our_entry(hass_storage)
+    assert entry["unique_id"] == "bmw_wallbox_victron"
+    assert entry["data"] == {
+        "host": "127.0.0.1",
+        "port": 9000,
+        "ssl_cert": str(layout.tls.certificate),
+        "ssl_key": str(layout.tls.key),
+    }
+    (wallbox,) = entry["subentries"]
+    assert wallbox["subentry_type"] == "wallbox"
+    assert wallbox["unique_id"] == CHARGE_POINT_ID
+    assert wallbox["data"] == {
+        "charge_point_id": CHARGE_POINT_ID,
+        "max_current": 32,
+        "password": WALLBOX_PASSWORD,
+    }
+
+
+async def test_seed_again_keeps_what_is_there(
+    layout: Layout, hass_storage: dict[str, Any]
+) -> None:
+    await seed_apart(layout, port=18123, ocpp_port=9000)
+    before = our_entry(hass_storage)
+    users = deepcopy(hass_storage["auth"]["data"]["users"])
+    # What people do in between: another entry, other settings, another password.
+    entries = hass_storage["core.config_entries"]["data"]["entries"]
+    entries.append(
+        {
+            **before,
+            "domain": "sun",
+            "entry_id": "1",
+            "subentries": [],
+            "unique_id": None,
+        }
+    )
+    entries[0]["options"] = {"meter_interval": 30}
+    wallbox = entries[0]["subentries"][0]["data"]
+    wallbox["max_current"] = 10
+    wallbox["password"] = "another"
+    (login,) = hass_storage["auth_provider.homeassistant"]["data"]["users"]
+    another = base64.b64encode(bcrypt.hashpw(b"another", bcrypt.gensalt(4))).decode()
+    login["password"] = another
+
+    await seed_apart(layout, port=18124, ocpp_port=9001)
+    after = our_entry(hass_storage)
+    assert after["entry_id"] == before["entry_id"]
+    assert after["data"] == {**before["data"], "port": 9001}
+    assert after["options"] == {"meter_interval": 30}
+    (kept,) = after["subentries"]
+    assert kept["data"]["max_current"] == 10
+    assert kept["data"]["password"] == WALLBOX_PASSWORD
+    assert len(hass_storage["core.config_entries"]["data"]["entries"]) == 2
+    assert hass_storage["http"]["data"]["stable"]["server_port"] == 18124
+    assert hass_storage["auth"]["data"]["users"] == users
+    (login,) = hass_storage["auth_provider.homeassistant"]["data"]["users"]
+    assert login["password"] != another
+
+
+async def test_seed_puts_the_wallbox_back(
+    layout: Layout, hass_storage: dict[str, Any]
+) -> None:
+    await seed_apart(layout, port=18123, ocpp_port=9000)
+    before = our_entry(hass_storage)
+    entries = hass_storage["core.config_entries"]["data"]["entries"]
+    entries[0]["subentries"] = []
+    await seed_apart(layout, port=18123, ocpp_port=9000)
+    (wallbox,) = our_entry(hass_storage)["subentries"]
+    assert wallbox["data"] == before["subentries"][0]["data"]
+
+
+# --- What happens ---
+
+
+async def test_nobody_to_log_in_to() -> None:
+    with pytest.raises(NotReadyError):
+        async with log_in(f"http://127.0.0.1:{demo.free_port()}"):
+            pass
+
+
+async def test_a_car_comes_charges_and_leaves() -> None:
+    told: list[str] = []
+    box = make_wallbox(1, ssl.create_default_context(), 1000.0)
+    scenario = Scenario(box, speed=1e9, say=told.append, pace_s=0.0)
+    session = asyncio.create_task(scenario.session())
+    currents: set[float] = set()
+    while not session.done():
+        await box.tick(30)
+        if box.charger.contactor_closed:
+            currents.add(box.charger.readings.current_a[2])
+    await session
+    assert [text.partition(",")[0] for text in told] == [
+        "a car is plugged in",
+        "the car is full",
+        "the car is unplugged",
+    ]
+    assert 11_000 <= box.charger.register_wh <= 13_000
+    assert len(currents) > 5
+    assert all(CAR_A - 1 <= current <= CAR_A for current in currents)
+    assert not box.charger.plugged
+
+
+async def test_a_session_that_was_stopped_ends() -> None:
+    told: list[str] = []
+    box = make_wallbox(1, ssl.create_default_context(), 1000.0)
+    scenario = Scenario(box, speed=1e9, say=told.append, pace_s=0.001)
+    session = asyncio.create_task(scenario.session())
+    await asyncio.sleep(0)
+    box.stop_remotely()
+    await session
+    assert told[1:] == ["charging was stopped", "the car is unplugged"]

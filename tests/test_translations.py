@@ -1,0 +1,414 @@
+"""Every string that the code asks for is there, and no other."""
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+import importlib
+import inspect
+import json
+from pathlib import Path
+import pkgutil
+import re
+from types import ModuleType
+from typing import Any
+
+from homeassistant.config_entries import ConfigFlow, ConfigSubentryFlow, OptionsFlow
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity import EntityDescription
+from homeassistant.util.yaml import load_yaml_dict
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+import custom_components.bmw_wallbox_victron as integration
+from custom_components.bmw_wallbox_victron import config_flow
+
+from .conftest import Site
+
+ROOT = Path(integration.__file__).parent
+LANGUAGES = sorted((ROOT / "translations").glob("*.json"))
+#: What Home Assistant itself says in a flow, by the helper that says it.
+REASONS_OF_HELPERS = {
+    "async_set_unique_id": "already_in_progress",
+    "async_update_and_abort": "reconfigure_successful",
+    "async_update_reload_and_abort": "reconfigure_successful",
+    "_abort_if_unique_id_configured": "already_configured",
+    "_abort_if_unique_id_mismatch": "unique_id_mismatch",
+}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+STRINGS = _read(ROOT / "translations" / "en.json")
+ICONS = _read(ROOT / "icons.json")
+SERVICES = ROOT / "services.yaml"
+
+
+def _modules() -> Iterator[ModuleType]:
+    """Import all modules of the integration."""
+    yield integration
+    for info in pkgutil.walk_packages([str(ROOT)], f"{integration.__name__}."):
+        yield importlib.import_module(info.name)
+
+
+MODULES = tuple(_modules())
+TREES = tuple(ast.parse(inspect.getsource(module)) for module in MODULES)
+NODES = tuple(node for tree in TREES for node in ast.walk(tree))
+#: Every text and every name in the code.
+TEXTS = {
+    node.value
+    for node in NODES
+    if isinstance(node, ast.Constant) and isinstance(node.value, str)
+}
+NAMES = {node.attr for node in NODES if isinstance(node, ast.Attribute)}
+
+
+def _leaves(strings: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """Give all strings with their paths."""
+    for key, value in strings.items():
+        where = f"{path}.{key}".removeprefix(".")
+        if isinstance(value, Mapping):
+            yield from _leaves(value, where)
+        else:
+            yield where, value
+
+
+def placeholders(text: str) -> set[str]:
+    """Find the placeholders of a string."""
+    return set(re.findall(r"{(\w+)}", text))
+
+
+def _get(path: Iterable[str], strings: Mapping[str, Any] = STRINGS) -> Any:
+    """Find what lies at a path; nothing, if it is not there."""
+    found: Any = strings
+    for key in path:
+        found = found.get(key, {})
+    return found
+
+
+# What flows show: test_config_flow.py has every result looked at
+
+
+def assert_translated(result: Mapping[str, Any], *section: str) -> None:
+    """Check that all that a flow shows has its string, and gets its placeholders."""
+    strings = _get(section)
+    given = set(result.get("description_placeholders") or ())
+    shown: list[str] = []
+    kind = result["type"]
+    if kind is FlowResultType.ABORT:
+        if "translation_domain" in result:
+            return  # Home Assistant's own
+        shown = [strings["abort"][result["reason"]]]
+    elif kind is FlowResultType.CREATE_ENTRY:
+        shown = [strings["create_entry"][result["description"]]]
+    else:
+        step = strings["step"][result["step_id"]]
+        shown = [text for _, text in _leaves(step)]
+        if kind is FlowResultType.MENU:
+            assert step["menu_options"].keys() == set(result["menu_options"])
+            assert (
+                step["menu_option_descriptions"].keys() == step["menu_options"].keys()
+            )
+        else:
+            fields = {str(field) for field in result["data_schema"].schema}
+            assert step["data"].keys() == fields
+            assert step["data_description"].keys() == fields
+            shown += [strings["error"][error] for error in result["errors"].values()]
+    assert set().union(*map(placeholders, shown)) == given
+
+
+def _sections() -> dict[tuple[str, ...], type]:
+    """Give each section of strings that belongs to a flow, with its class."""
+    sections: dict[tuple[str, ...], type] = {}
+    for item in vars(config_flow).values():
+        if inspect.isclass(item) and item.__module__ == config_flow.__name__:
+            if issubclass(item, OptionsFlow):
+                sections["options",] = item
+            elif issubclass(item, ConfigFlow):
+                sections["config",] = item
+                types = item.async_get_supported_subentry_types(MockConfigEntry())
+                for name, handler in types.items():
+                    assert issubclass(handler, ConfigSubentryFlow)
+                    sections["config_subentries", name] = handler
+    return sections
+
+
+SECTIONS = _sections()
+
+
+def _calls(handler: type) -> list[ast.Call]:
+    """Give all calls in a class and in those of ours that it inherits from."""
+    sources = [
+        inspect.getsource(item)
+        for item in handler.__mro__
+        if item.__module__.startswith(integration.__name__)
+    ]
+    return [
+        node
+        for source in sources
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+    ]
+
+
+def _words(calls: Iterable[ast.Call], keyword: str, *functions: str) -> set[str]:
+    """Give the texts that calls of these functions pass as this keyword."""
+    return {
+        node.value
+        for call in calls
+        if isinstance(call.func, ast.Attribute) and call.func.attr in functions
+        for argument in call.keywords
+        if argument.arg == keyword
+        for node in ast.walk(argument.value)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def test_each_flow_has_its_strings() -> None:
+    """There are strings for each flow, and no others."""
+    assert ("config",) in SECTIONS
+    assert {name for kind, *rest in SECTIONS for name in rest} == set(
+        STRINGS["config_subentries"]
+    )
+    assert (("options",) in SECTIONS) == ("options" in STRINGS)
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=".".join)
+def test_steps_and_endings(section: tuple[str, ...]) -> None:
+    """A flow's steps, endings and its entries in the menu are those with strings."""
+    strings, calls = _get(section), _calls(SECTIONS[section])
+    names = {call.func.attr for call in calls if isinstance(call.func, ast.Attribute)}
+    assert strings["step"].keys() == _words(
+        calls, "step_id", "async_show_form", "async_show_menu"
+    )
+    assert set(strings.get("create_entry", ())) == _words(
+        calls, "description", "async_create_entry"
+    )
+    assert _words(calls, "menu_options", "async_show_menu") == {
+        option
+        for step in strings["step"].values()
+        for option in step.get("menu_options", ())
+    }
+    of_helpers = {
+        reason for helper, reason in REASONS_OF_HELPERS.items() if helper in names
+    }
+    assert set(strings.get("abort", ())) == of_helpers | _words(
+        calls, "reason", "async_abort", "async_update_and_abort"
+    )
+    if section[0] == "config_subentries":
+        assert strings["entry_type"]
+        ways = {
+            way
+            for way in ("user", "reconfigure")
+            if hasattr(SECTIONS[section], f"async_step_{way}")
+        }
+        assert strings["initiate_flow"].keys() == ways
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=".".join)
+def test_no_error_is_unused(section: tuple[str, ...]) -> None:
+    """Each error with a string is one that the code knows."""
+    assert set(_get(section).get("error", ())) <= TEXTS
+
+
+# Entities
+
+
+def _descriptions(value: object) -> Iterator[EntityDescription]:
+    """Find the entity descriptions in a module's content."""
+    if isinstance(value, EntityDescription):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _descriptions(item)
+    elif isinstance(value, (tuple, list, set, frozenset)):
+        for item in value:
+            yield from _descriptions(item)
+
+
+def _platform(description: EntityDescription) -> str:
+    """Tell which platform a description is for."""
+    prefix = "homeassistant.components."
+    return next(
+        base.__module__.removeprefix(prefix).partition(".")[0]
+        for base in type(description).__mro__
+        if base.__module__.startswith(prefix)
+    )
+
+
+#: By platform and translation key; several devices may have the same entity.
+ENTITIES: dict[tuple[str, str], EntityDescription] = {
+    (_platform(description), description.translation_key or description.key): (
+        description
+    )
+    for module in MODULES
+    for value in vars(module).values()
+    for description in _descriptions(value)
+}
+ENTITY_STRINGS = {
+    (platform, key) for platform, keys in STRINGS["entity"].items() for key in keys
+}
+
+
+def _attribute(description: EntityDescription, name: str) -> Any:
+    """Read what not every platform's description has."""
+    return getattr(description, name, None)
+
+
+def _states(platform: str, description: EntityDescription) -> set[str]:
+    """Give the states of an entity that have a word of their own."""
+    if platform in ("binary_sensor", "switch"):
+        return {"on", "off"}
+    return set(_attribute(description, "options") or ())
+
+
+async def test_every_entity_is_found(hass: HomeAssistant, all_entities: Site) -> None:
+    """The entities of a running site are among those that these tests look at."""
+    found = er.async_entries_for_config_entry(
+        er.async_get(hass), all_entities.entry.entry_id
+    )
+    assert found
+    for entity in found:
+        assert entity.translation_key is not None
+        assert (entity.domain, entity.translation_key) in ENTITIES
+        assert entity.original_name == _get(
+            ("entity", entity.domain, entity.translation_key, "name")
+        )
+
+
+def test_entities_have_strings_and_strings_have_entities() -> None:
+    """Each entity has its strings, and each entity's strings have an entity."""
+    assert set(ENTITIES) == ENTITY_STRINGS
+
+
+@pytest.mark.parametrize(("platform", "key"), ENTITIES)
+def test_words_for_states(platform: str, key: str) -> None:
+    """Each state of an enum has its word; no word is for a state that never comes."""
+    description = ENTITIES[platform, key]
+    strings = STRINGS["entity"][platform][key]
+    assert strings["name"].strip()
+    states = _states(platform, description)
+    if platform in ("sensor", "select"):
+        assert set(strings.get("state", ())) == states
+    else:
+        assert set(strings.get("state", ())) <= states
+    events = _get(("state_attributes", "event_type", "state"), strings)
+    assert set(events) == set(_attribute(description, "event_types") or ())
+    if "unit_of_measurement" in strings:
+        assert _attribute(description, "native_unit_of_measurement") is None
+
+
+@pytest.mark.parametrize(("platform", "key"), ENTITIES)
+def test_icon(platform: str, key: str) -> None:
+    """An entity that has no icon from its device class has one of ours."""
+    description = ENTITIES[platform, key]
+    icon = _get(("entity", platform, key), ICONS)
+    if description.device_class in (None, "enum"):
+        assert icon["default"].startswith("mdi:")
+    assert set(icon.get("state", ())) <= _states(platform, description)
+
+
+def test_no_icon_is_unused() -> None:
+    """Each icon belongs to an entity."""
+    icons = {
+        (platform, key) for platform, keys in ICONS["entity"].items() for key in keys
+    }
+    assert icons <= set(ENTITIES)
+
+
+# Actions, devices, exceptions, repair issues
+
+
+def test_actions() -> None:
+    """Each action and each of its fields has its strings and the action its icon."""
+    actions = load_yaml_dict(str(SERVICES)) if SERVICES.exists() else {}
+    strings = STRINGS.get("services", {})
+    assert strings.keys() == actions.keys() == ICONS.get("services", {}).keys()
+    for name, action in actions.items():
+        fields = set((action or {}).get("fields", {}))
+        assert set(strings[name].get("fields", {})) == fields
+
+
+def _translated() -> Iterator[tuple[str, set[str], set[str] | None]]:
+    """Find what the code has translated: kind, keys, placeholders if they are seen."""
+    for call in NODES:
+        if not isinstance(call, ast.Call):
+            continue
+        given = {item.arg: item.value for item in call.keywords}
+        function = ast.unparse(call.func).rpartition(".")[2]
+        if "translation_key" not in given or function.endswith("Description"):
+            continue
+        if function in ("DeviceInfo", "async_get_or_create"):
+            kind = "device"
+        elif function == "async_create_issue":
+            kind = "issues"
+        else:
+            kind = "exceptions"
+        names: set[str] | None = set()
+        if "translation_placeholders" in given:
+            values = given["translation_placeholders"]
+            names = (
+                {ast.literal_eval(name) for name in values.keys if name is not None}
+                if isinstance(values, ast.Dict)
+                else None
+            )
+        yield kind, _constants(given["translation_key"]), names
+
+
+def _constants(value: ast.expr) -> set[str]:
+    """Give the texts that an expression can be; of a condition, both."""
+    if isinstance(value, ast.IfExp):
+        return _constants(value.body) | _constants(value.orelse)
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        return {value.value}
+    return set()
+
+
+TRANSLATED = tuple(_translated())
+
+
+@pytest.mark.parametrize("kind", ["device", "exceptions", "issues"])
+def test_other_strings(kind: str) -> None:
+    """Devices, exceptions and issues have their strings, and no string is unused."""
+    strings = STRINGS.get(kind, {})
+    used = set().union(*(keys for what, keys, _ in TRANSLATED if what == kind))
+    assert used <= strings.keys()
+    assert strings.keys() <= TEXTS
+    for what, keys, names in TRANSLATED:
+        if what == kind and names is not None:
+            for key in keys:
+                needed = set().union(
+                    *(placeholders(text) for _, text in _leaves(strings[key]))
+                )
+                assert needed <= names, key
+
+
+def test_the_code_is_seen() -> None:
+    """These tests find what they look for: an empty list would pass them all."""
+    assert {kind for kind, keys, _ in TRANSLATED if keys} >= {"device", "exceptions"}
+    assert {"sensor", "binary_sensor"} <= {platform for platform, _ in ENTITIES}
+    assert "async_show_form" in NAMES
+
+
+# Languages
+
+
+def test_english_is_there() -> None:
+    """English is the language that the others fall back to."""
+    assert "en" in {path.stem for path in LANGUAGES}
+
+
+@pytest.mark.parametrize("path", LANGUAGES, ids=lambda path: path.stem)
+def test_languages(path: Path) -> None:
+    """Each language has the same strings with the same placeholders, none empty."""
+    english = dict(_leaves(STRINGS))
+    own = dict(_leaves(_read(path)))
+    assert own.keys() == english.keys()
+    for key, text in own.items():
+        assert text, key
+        assert text == text.strip(), key
+        assert placeholders(text) == placeholders(english[key]), key
+        assert text.count("{") == text.count("}") == len(re.findall(r"{\w+}", text))
