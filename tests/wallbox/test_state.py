@@ -386,6 +386,14 @@ def test_late_state_that_no_newer_event_replaced() -> None:
     assert play([session[2], session[0], session[1]]).status is Status.CHARGING
 
 
+def test_start_with_a_reading_that_comes_last() -> None:
+    """The session was heard of by a later event, and its end has no reading before."""
+    base = metered(connected(WallboxState()), [sample(-60, register=1000)], at(-60))
+    first_heard = [event(8, 480), event(7, 420, register=1060)]
+    state = play([*first_heard, started(0, 0, register=1000)], base)
+    assert state.energy_session == 60
+
+
 MOMENT = st.tuples(
     st.integers(60, 7200),
     st.sampled_from([0, 3_600, 21_600]),

@@ -545,7 +545,9 @@ def _count(
     before = RegisterCount() if transaction is None else transaction.energy
     newest = total.last_at is None or at >= total.last_at
     first = transaction is not None and not _metered(transaction)
-    if first and before.last_wh is not None:
+    if before.last_at is not None and at < before.last_at:
+        after = before.earlier_start(wh, at)
+    elif first and before.last_wh is not None:
         after = before.advance(wh, at, session_start=True)
     elif first and newest and total.last_wh is not None and wh < total.last_wh:
         # The register restarted, or it stutters: what is known of it will tell.
@@ -554,8 +556,6 @@ def _count(
             first_wh=wh,
             first_at=at,
         )
-    elif before.last_at is not None and at < before.last_at:
-        after = before.earlier_start(wh, at)
     else:
         after = before.advance(wh, at)
     if newest:
