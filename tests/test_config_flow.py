@@ -304,12 +304,18 @@ async def test_over_http(
     assert isinstance(subentry.data["max_current"], int)
 
 
-async def test_two_flows_at_once(hass: HomeAssistant) -> None:
-    """A second window says that the first one is still open."""
+async def test_two_flows_at_once(
+    hass: HomeAssistant, server_input: dict[str, Any]
+) -> None:
+    """A window that was closed half-way does not lock its owner out."""
     await add(hass)
-    _, result = await add(hass)
-    assert result["type"] is FlowResultType.ABORT
-    assert result["reason"] == "already_in_progress"
+    flow, result = await add(hass)
+    assert result["type"] is FlowResultType.MENU
+    await flow.submit({"next_step_id": "wallbox"})
+    await flow.submit(server_input)
+    result = await flow.submit(WALLBOX)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert len(hass.config_entries.async_entries(DOMAIN)) == 1
 
 
 # The server's step
@@ -556,6 +562,7 @@ async def test_host_in_the_url(
     flow, _ = await add_wallbox(hass)
     await flow.submit(server_input)
     result = await flow.submit(WALLBOX)
+    assert result["description"] == ("wallbox" if names else "wallbox_untrusted")
     url = f"wss://{host}:{server_input['port']}"
     assert result["description_placeholders"]["url"] == url
 

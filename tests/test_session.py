@@ -9,11 +9,18 @@ from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE, STATE_UNKNOWN
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import (
+    Event,
+    EventStateChangedData,
+    HomeAssistant,
+    callback,
+)
+from homeassistant.helpers.event import async_track_state_change_event
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
+from custom_components.bmw_wallbox_victron.const import DOMAIN
 from demo.wallbox import DELTA, Car, RegisterRestarts, SimulatedWallbox
 
 from .conftest import Site, settle
@@ -31,7 +38,11 @@ async def later(
     seconds: float,
     *wallboxes: SimulatedWallbox,
 ) -> None:
-    """Let time pass, for Home Assistant and for the wallboxes."""
+    """Let time pass, for Home Assistant and for the wallboxes.
+
+    What is on the wire is answered first: it would take its time-out otherwise.
+    """
+    await settle(hass, *wallboxes)
     freezer.tick(seconds)
     async_fire_time_changed(hass, dt_util.utcnow())
     for wallbox in wallboxes:
@@ -443,6 +454,7 @@ async def test_a_session_that_ended_while_home_assistant_was_away(
     await wallbox.unplug()
     await wallbox.connect(boot=False)
     await settle(hass, wallbox)
+    await later(hass, freezer, 2, wallbox)
     assert site.states("status", "charging_state") == {
         "status": "available",
         "charging_state": "idle",
@@ -546,6 +558,9 @@ async def test_late_and_repeated_events_change_nothing_newer(
     await event(3, 100, 9000, 12_000)
     await event(4, 300, 4000, 11_500, state="SuspendedEVSE")
     await event(5, 50, 5000, 12_500, offline=True)
+    # What is replayed is shown once the queue is empty.
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=2))
+    await hass.async_block_till_done()
     assert site.number("power") == 3000
     assert site.state("charging_state") == "charging"
     assert site.number("energy_session") == pytest.approx(2.5)
@@ -639,3 +654,55 @@ async def test_a_state_is_written_only_when_it_changed(
         await wallbox.send_call("Heartbeat", {})
     await settle(hass, wallbox)
     assert written == []
+
+
+async def test_a_replayed_queue_is_no_news(
+    hass: HomeAssistant,
+    site: Site,
+    make_wallbox: MakeWallbox,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """Sessions that came and went during an outage are counted, not acted out."""
+    wallbox = make_wallbox(register_wh=1_000_000)
+    await wallbox.connect()
+    await settle(hass, wallbox)
+    await wallbox.disconnect(abort=True)
+    await site.until("status", "disconnected")
+    for _ in range(3):
+        await wallbox.plug_in(Car())
+        freezer.tick(600)
+        await wallbox.tick(600)
+        await wallbox.unplug()
+
+    seen: list[str] = []
+
+    @callback
+    def keep(event: Event[EventStateChangedData]) -> None:
+        if (new := event.data["new_state"]) is not None:
+            seen.append(new.state)
+
+    watched = [
+        site.entity_id("sensor", "status"),
+        site.entity_id("binary_sensor", "charging"),
+        site.entity_id("event", "session"),
+    ]
+    unsubscribe = async_track_state_change_event(hass, watched, keep)
+    await wallbox.connect(boot=False)
+    await later(hass, freezer, 2, wallbox)
+    unsubscribe()
+    assert not {"charging", "connected", STATE_ON} & set(seen)
+    assert site.state("status") == "available"
+    assert site.number("energy_total") == pytest.approx(
+        wallbox.charger.register_wh / 1000, abs=0.01
+    )
+    sessions = await hass.services.async_call(
+        DOMAIN,
+        "get_sessions",
+        {"device_id": site.device().id},
+        blocking=True,
+        return_response=True,
+    )
+    assert sessions is not None
+    listed = sessions["sessions"]
+    assert isinstance(listed, list)
+    assert len(listed) == 3

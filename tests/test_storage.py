@@ -17,6 +17,11 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.storage import SiteStore
+from custom_components.bmw_wallbox_victron.wallbox.control import (
+    Enforcement,
+    Plan,
+    Wish,
+)
 from custom_components.bmw_wallbox_victron.wallbox.energy import RegisterCount
 from custom_components.bmw_wallbox_victron.wallbox.meter import Sample
 from custom_components.bmw_wallbox_victron.wallbox.state import (
@@ -24,6 +29,7 @@ from custom_components.bmw_wallbox_victron.wallbox.state import (
     ConnectorStatus,
     EventType,
     Identity,
+    Light,
     Transaction,
     WallboxState,
 )
@@ -83,6 +89,13 @@ FULL = WallboxState(
     transaction=ENDED,
     recent=(RUNNING, replace(ENDED, id="tx-0")),
     energy=COUNT,
+    wish=Wish(
+        current_limit=16,
+        charging_allowed=False,
+        schedule=Plan(periods=((0, 6.0), (3600, 0.0)), start=NOON),
+        led_brightness=40,
+        operative=True,
+    ),
 )
 #: What is true only while there is a connection.
 LIVE: dict[str, Any] = {
@@ -92,6 +105,9 @@ LIVE: dict[str, Any] = {
     "meter": Sample(at=NOON, power=7400.0),
     "meter_heard_at": NOON,
     "last_heartbeat": NOON,
+    "ceiling_a": 32.0,
+    "light": Light("StatusLED", "brightness", 30),
+    "enforcement": Enforcement(ready=True),
 }
 
 
@@ -131,7 +147,7 @@ async def later(
 
 def test_nothing_is_left_out() -> None:
     """The state that these tests store has something in every field that lasts."""
-    for value in (FULL, FULL.identity, ENDED, COUNT):
+    for value in (FULL, FULL.identity, FULL.wish, ENDED, COUNT):
         for item in fields(value):
             content = getattr(value, item.name)
             assert item.name in LIVE or content not in (item.default, ()), item.name
@@ -140,6 +156,7 @@ def test_nothing_is_left_out() -> None:
         "transaction",
         "recent",
         "energy",
+        "wish",
     }
 
 

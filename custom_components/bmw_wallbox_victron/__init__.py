@@ -1,10 +1,21 @@
 """BMW wallboxes over OCPP 2.0.1 and Victron devices over Bluetooth."""
 
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.typing import ConfigType
 
-from .const import PLATFORMS
+from .const import DOMAIN, PLATFORMS
 from .coordinator import SiteConfigEntry, SiteCoordinator
-from .storage import SiteStore
+from .services import async_setup_services
+from .storage import SessionStore, SiteStore
+
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Register the actions, which are there even while no entry is loaded."""
+    async_setup_services(hass)
+    return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: SiteConfigEntry) -> bool:
@@ -25,6 +36,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: SiteConfigEntry) -> boo
 async def async_remove_entry(hass: HomeAssistant, entry: SiteConfigEntry) -> None:
     """Forget what was stored for the site."""
     await SiteStore(hass, entry.entry_id).async_remove()
+    await SessionStore(hass, entry.entry_id).async_remove()
 
 
 async def _async_reload(hass: HomeAssistant, entry: SiteConfigEntry) -> None:

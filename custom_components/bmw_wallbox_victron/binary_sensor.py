@@ -54,6 +54,11 @@ WALLBOX_BINARY_SENSORS = (
         device_class=BinarySensorDeviceClass.PLUG,
         is_on_fn=lambda state: state.cable_connected,
     ),
+    WallboxBinarySensorEntityDescription(
+        key="limit_not_enforced",
+        device_class=BinarySensorDeviceClass.PROBLEM,
+        is_on_fn=lambda state: state.enforcement.failing,
+    ),
 )
 
 

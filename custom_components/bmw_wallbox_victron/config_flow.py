@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 import errno
 import re
 from types import MappingProxyType
@@ -16,12 +17,14 @@ from homeassistant.config_entries import (
     ConfigSubentry,
     ConfigSubentryData,
     ConfigSubentryFlow,
+    OptionsFlow,
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_PASSWORD, CONF_PORT
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.selector import (
+    BooleanSelector,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
@@ -33,20 +36,25 @@ from homeassistant.util import dt as dt_util
 import voluptuous as vol
 
 from .const import (
+    CONF_ALLOW_REBOOT,
     CONF_ALLOWED_TOKENS,
     CONF_CHARGE_POINT_ID,
     CONF_HOST,
     CONF_MAX_CURRENT,
+    CONF_METER_INTERVAL,
     CONF_RFID_TOKEN,
     CONF_SSL_CERT,
     CONF_SSL_KEY,
     DEFAULT_MAX_CURRENT,
+    DEFAULT_METER_INTERVAL,
     DEFAULT_PORT,
     DEFAULT_SSL_CERT,
     DEFAULT_SSL_KEY,
     DOMAIN,
     MAX_CURRENT,
+    MAX_METER_INTERVAL,
     MIN_CURRENT,
+    MIN_METER_INTERVAL,
     NAME,
     SERVER_DEVICE,
     SUBENTRY_WALLBOX,
@@ -226,16 +234,20 @@ def _title(wallbox: Mapping[str, Any], entry: ConfigEntry | None) -> str:
 
 async def _connection_hint(
     hass: HomeAssistant, server: Mapping[str, Any], wallbox: Mapping[str, Any]
-) -> dict[str, str]:
-    """Give what has to be typed into the wallbox's installer app."""
-    try:
+) -> tuple[bool, dict[str, str]]:
+    """Give what has to be typed into the wallbox's installer app.
+
+    And whether the wallbox will trust the certificate.
+    """
+    trusted = True
+    names: tuple[str, ...] = ()
+    with suppress(CertificateError):
         info = await hass.async_add_executor_job(
             read_certificate, server[CONF_SSL_CERT]
         )
         names = info.names
-    except CertificateError:
-        names = ()
-    return {
+        trusted = bool(names) and not info.self_signed
+    return trusted, {
         "url": f"wss://{_host(hass, names)}:{server[CONF_PORT]}",
         "charge_point_id": wallbox[CONF_CHARGE_POINT_ID],
     }
@@ -276,6 +288,13 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         """Say what can be added to the entry."""
         return {SUBENTRY_WALLBOX: WallboxSubentryFlow}
 
+    @staticmethod
+    @callback
+    @override
+    def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
+        """Say what can be tuned."""
+        return SiteOptionsFlow()
+
     @property
     def _entry(self) -> ConfigEntry | None:
         """The one entry, if it is there already."""
@@ -286,7 +305,8 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask what to add."""
-        await self.async_set_unique_id(DOMAIN)
+        # A window that was closed half-way must not lock its owner out.
+        await self.async_set_unique_id(DOMAIN, raise_on_progress=False)
         return self.async_show_menu(step_id="user", menu_options=["wallbox"])
 
     async def async_step_server(
@@ -338,7 +358,7 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         wallbox: dict[str, Any],
     ) -> ConfigFlowResult:
         """Create the entry with the wallbox, or add the wallbox to it."""
-        hint = await _connection_hint(self.hass, server, wallbox)
+        trusted, hint = await _connection_hint(self.hass, server, wallbox)
         subentry = ConfigSubentryData(
             subentry_type=SUBENTRY_WALLBOX,
             title=_title(wallbox, entry),
@@ -350,7 +370,7 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
                 title=NAME,
                 data=server,
                 subentries=[subentry],
-                description="wallbox",
+                description="wallbox" if trusted else "wallbox_untrusted",
                 description_placeholders=hint,
             )
         _change_server(self.hass, entry, server)
@@ -431,14 +451,14 @@ class WallboxSubentryFlow(ConfigSubentryFlow):
             wallbox = _clean_wallbox(user_input)
             errors = _wallbox_errors(wallbox, entry)
             if not errors:
-                hint = await _connection_hint(self.hass, self._server, wallbox)
+                trusted, hint = await _connection_hint(self.hass, self._server, wallbox)
                 if CONF_SSL_CERT not in entry.data:
                     _change_server(self.hass, entry, self._server)
                 return self.async_create_entry(
                     title=_title(wallbox, entry),
                     data=wallbox,
                     unique_id=wallbox[CONF_CHARGE_POINT_ID],
-                    description="wallbox",
+                    description="wallbox" if trusted else "wallbox_untrusted",
                     description_placeholders=hint,
                 )
         return self.async_show_form(
@@ -495,3 +515,44 @@ def _rename(hass: HomeAssistant, entry: ConfigEntry, old_id: str, new_id: str) -
             entities.async_update_entity(
                 entity.entity_id, new_unique_id=f"{new_id}_{key}"
             )
+
+
+class SiteOptionsFlow(OptionsFlow):
+    """Tunes how wallboxes are watched and controlled."""
+
+    async def async_step_init(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the options. With one wallbox, also for the most that it may draw."""
+        entry = self.config_entry
+        wallboxes = [
+            subentry
+            for subentry in entry.subentries.values()
+            if subentry.subentry_type == SUBENTRY_WALLBOX
+        ]
+        only = wallboxes[0] if len(wallboxes) == 1 else None
+        if user_input is not None:
+            options = dict(user_input)
+            max_current = options.pop(CONF_MAX_CURRENT, None)
+            if only is not None and max_current is not None:
+                self.hass.config_entries.async_update_subentry(
+                    entry, only, data={**only.data, CONF_MAX_CURRENT: int(max_current)}
+                )
+            options[CONF_METER_INTERVAL] = int(options[CONF_METER_INTERVAL])
+            return self.async_create_entry(data={**entry.options, **options})
+        schema: dict[vol.Marker, Any] = {}
+        if only is not None:
+            schema[vol.Required(CONF_MAX_CURRENT, default=DEFAULT_MAX_CURRENT)] = (
+                _whole_number(MIN_CURRENT, MAX_CURRENT, "A")
+            )
+        schema[vol.Required(CONF_METER_INTERVAL, default=DEFAULT_METER_INTERVAL)] = (
+            _whole_number(MIN_METER_INTERVAL, MAX_METER_INTERVAL, "s")
+        )
+        schema[vol.Required(CONF_ALLOW_REBOOT, default=False)] = BooleanSelector()
+        shown = {**entry.options}
+        if only is not None:
+            shown[CONF_MAX_CURRENT] = only.data[CONF_MAX_CURRENT]
+        return self.async_show_form(
+            step_id="init",
+            data_schema=self.add_suggested_values_to_schema(vol.Schema(schema), shown),
+        )

@@ -6,8 +6,18 @@ from homeassistant.const import Platform
 
 DOMAIN: Final = "bmw_wallbox_victron"
 NAME: Final = "BMW Wallbox & Victron"
-PLATFORMS: Final = (Platform.BINARY_SENSOR, Platform.SENSOR)
+PLATFORMS: Final = (
+    Platform.BINARY_SENSOR,
+    Platform.BUTTON,
+    Platform.EVENT,
+    Platform.NUMBER,
+    Platform.SENSOR,
+    Platform.SWITCH,
+)
 
+ATTR_PENDING: Final = "pending"
+
+CONF_ALLOW_REBOOT: Final = "allow_reboot"
 CONF_ALLOWED_TOKENS: Final = "allowed_tokens"
 CONF_CHARGE_POINT_ID: Final = "charge_point_id"
 CONF_HOST: Final = "host"
@@ -24,7 +34,9 @@ DEFAULT_PORT: Final = 9000
 DEFAULT_SSL_CERT: Final = "/ssl/fullchain.pem"
 DEFAULT_SSL_KEY: Final = "/ssl/privkey.pem"
 MAX_CURRENT: Final = 63
+MAX_METER_INTERVAL: Final = 60
 MIN_CURRENT: Final = 6
+MIN_METER_INTERVAL: Final = 5
 
 SUBENTRY_WALLBOX: Final = "wallbox"
 SERVER_DEVICE: Final = "server"

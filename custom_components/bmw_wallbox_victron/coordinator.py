@@ -1,22 +1,23 @@
 """The site: owns the central system, and turns what it hears into snapshots."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 import errno
 import logging
-from typing import override
+from typing import Any, override
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import CONF_PASSWORD, CONF_PORT, EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import device_registry as dr
-from homeassistant.helpers.event import async_track_time_interval
+from homeassistant.helpers.event import async_call_later, async_track_time_interval
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
 from .const import (
+    CONF_ALLOW_REBOOT,
     CONF_ALLOWED_TOKENS,
     CONF_CHARGE_POINT_ID,
     CONF_HOST,
@@ -30,9 +31,11 @@ from .const import (
     SERVER_DEVICE,
     SUBENTRY_WALLBOX,
 )
-from .storage import SiteStore
+from .repairs import async_show_limit_issue
+from .storage import SessionStore, SiteStore
 from .wallbox.central_system import CentralSystem, ServerConfig
 from .wallbox.gate import Schemas
+from .wallbox.sessions import Ledger
 from .wallbox.state import Identity, WallboxState
 from .wallbox.station import Station, StationConfig
 from .wallbox.tls import CertificateError, CertificateInfo, CertificateStore
@@ -68,6 +71,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self.server_device_id: str | None = None
         self.reload_pending = False
         self._store = SiteStore(hass, entry.entry_id)
+        self._sessions = SessionStore(hass, entry.entry_id)
         self._certificates: CertificateStore | None = None
         self._server: CentralSystem | None = None
 
@@ -86,17 +90,21 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             self.hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, self._async_stop)
         )
         stored = await self._store.async_load()
-        interval = self.config_entry.options.get(
-            CONF_METER_INTERVAL, DEFAULT_METER_INTERVAL
-        )
+        ledgers = await self._sessions.async_load()
+        options = self.config_entry.options
+        interval = options.get(CONF_METER_INTERVAL, DEFAULT_METER_INTERVAL)
         for subentry in self._subentries:
-            config = _station_config(subentry, interval)
+            config = _station_config(subentry, options)
             self.stations[config.charge_point_id] = Station(
                 config,
                 state=stored.get(subentry.subentry_id, WallboxState()),
                 clock=dt_util.utcnow,
+                call_later=self._call_later,
                 on_change=self._publish,
+                ledger=Ledger(ledgers.get(subentry.subentry_id, ())),
             )
+        if not ledgers.keys() <= {item.subentry_id for item in self._subentries}:
+            self._keep_sessions()  # without those of a wallbox that was removed
         if CONF_SSL_CERT in self.config_entry.data:
             await self._async_start_server()
         self._publish()
@@ -178,7 +186,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         if self._server is not None:
             await self._server.stop()
             self._server = None
+        for station in self.stations.values():
+            station.close()
         await self._store.async_save()
+        await self._sessions.async_save()
 
     @override
     async def _async_update_data(self) -> SiteData:
@@ -200,6 +211,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         """Publish what is known now."""
         before, after = self.data, self._snapshot()
         states: dict[str, WallboxState] = {}
+        recorded = False
         for subentry in self._subentries:
             charge_point_id = subentry.data[CONF_CHARGE_POINT_ID]
             state = after.wallboxes[charge_point_id]
@@ -207,8 +219,27 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             old = before.wallboxes.get(charge_point_id)
             if old is not None and old.identity != state.identity:
                 self._update_device(subentry, state.identity)
+            if old is None or old.enforcement.failing != state.enforcement.failing:
+                async_show_limit_issue(self.hass, subentry, state)
+            recorded = self._station(subentry).ledger.take_changes() or recorded
         self._store.async_keep(states)
+        if recorded:
+            self._keep_sessions()
         self.async_set_updated_data(after)
+
+    def _station(self, subentry: ConfigSubentry) -> Station:
+        """Give the station of a subentry."""
+        return self.stations[subentry.data[CONF_CHARGE_POINT_ID]]
+
+    @callback
+    def _keep_sessions(self) -> None:
+        """Have the ledgers written, soon."""
+        self._sessions.async_keep(
+            {
+                subentry.subentry_id: self._station(subentry).ledger.sessions
+                for subentry in self._subentries
+            }
+        )
 
     @callback
     def _update_device(self, subentry: ConfigSubentry, identity: Identity) -> None:
@@ -224,6 +255,18 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         )
 
     @callback
+    def _call_later(
+        self, delay: float, action: Callable[[], None]
+    ) -> Callable[[], None]:
+        """Call back after so many seconds, by Home Assistant's clock."""
+
+        @callback
+        def call(_: datetime) -> None:
+            action()
+
+        return async_call_later(self.hass, delay, call)
+
+    @callback
     def _poll(self, _: datetime) -> None:
         """Do what time demands."""
         for station in self.stations.values():
@@ -237,8 +280,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 self._publish()
 
 
-def _station_config(subentry: ConfigSubentry, meter_interval: int) -> StationConfig:
-    """Read a wallbox's settings."""
+def _station_config(
+    subentry: ConfigSubentry, options: Mapping[str, Any]
+) -> StationConfig:
+    """Read a wallbox's settings, and those of all."""
     data = subentry.data
     return StationConfig(
         charge_point_id=data[CONF_CHARGE_POINT_ID],
@@ -246,5 +291,6 @@ def _station_config(subentry: ConfigSubentry, meter_interval: int) -> StationCon
         rfid_token=data.get(CONF_RFID_TOKEN),
         allowed_tokens=frozenset(data.get(CONF_ALLOWED_TOKENS, ())),
         max_current=data[CONF_MAX_CURRENT],
-        meter_interval=meter_interval,
+        meter_interval=options.get(CONF_METER_INTERVAL, DEFAULT_METER_INTERVAL),
+        allow_reboot=options.get(CONF_ALLOW_REBOOT, False),
     )

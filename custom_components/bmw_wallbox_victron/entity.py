@@ -1,19 +1,36 @@
 """Base entities: which device they belong to, when they are there, when they write."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import override
 
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import callback
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .const import CONF_CHARGE_POINT_ID, DOMAIN, SERVER_DEVICE
+from .const import ATTR_PENDING, CONF_CHARGE_POINT_ID, DOMAIN, SERVER_DEVICE
 from .coordinator import SiteCoordinator
+from .wallbox.errors import CommandError
 from .wallbox.state import WallboxState
+from .wallbox.station import Station
+
+
+@contextmanager
+def translated_errors() -> Generator[None]:
+    """Tell in the user's language why a wallbox does not do what was asked."""
+    try:
+        yield
+    except CommandError as err:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key=err.key,
+            translation_placeholders=err.placeholders,
+        ) from err
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +114,44 @@ class WallboxEntity(SiteEntity):
         return self.coordinator.data.wallboxes[self._charge_point_id]
 
     @property
+    def station(self) -> Station:
+        """What takes commands."""
+        return self.coordinator.stations[self._charge_point_id]
+
+    @property
     @override
     def available(self) -> bool:
         """Whether there is anything to show."""
         return super().available and self.entity_description.available_fn(self.wallbox)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WallboxWishEntityDescription(WallboxEntityDescription):
+    """Describes an entity that takes a wish."""
+
+    wish: str
+    """The field of `Wish`."""
+    pending_fn: Callable[[WallboxState], bool]
+    """Whether the wallbox has not confirmed it yet."""
+
+
+class WallboxWishEntity(WallboxEntity):
+    """An entity that shows a wish, and whether the wallbox has confirmed it."""
+
+    entity_description: WallboxWishEntityDescription
+
+    @property
+    def pending(self) -> bool:
+        """Whether the wallbox has not confirmed the wish yet."""
+        return self.entity_description.pending_fn(self.wallbox)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, bool]:
+        """A wish that is not confirmed is recognisable as one."""
+        return {ATTR_PENDING: self.pending}
+
+    async def _wish(self, value: bool | int) -> None:
+        """Wish, and wait for the wallbox's answer."""
+        with translated_errors():
+            await self.station.controller.wish(**{self.entity_description.wish: value})

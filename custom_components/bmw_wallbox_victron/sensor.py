@@ -182,6 +182,7 @@ WALLBOX_SENSORS = (
     _current("current_l1", _live("current_l1")),
     _current("current_l2", _live("current_l2")),
     _current("current_l3", _live("current_l3")),
+    _current("enforced_limit", lambda state: state.enforcement.composite_a),
     _voltage("voltage", lambda state: state.voltage),
     _voltage("voltage_l1", _live("voltage_l1")),
     _voltage("voltage_l2", _live("voltage_l2")),

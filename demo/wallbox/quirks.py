@@ -72,6 +72,8 @@ class Quirks:
     """GetVariables of more than one variable: each of them Rejected."""
     metering_settings_rejected: bool = False
     """SetVariables SampledDataCtrlr is Rejected."""
+    light_rejected: bool = False
+    """SetVariables of the light's brightness is Rejected."""
     start_rejected_after_stop: bool = False
     """Start after RequestStopTransaction: Rejected until replug or boot (bmw docs)."""
 
@@ -92,6 +94,10 @@ class Quirks:
     """TxDefaultProfile is Rejected right after a (re)start or reconnect (bmw 14)."""
     default_profile_never: bool = False
     """TxDefaultProfile is Accepted and ignored."""
+    station_profile_never: bool = False
+    """ChargingStationMaxProfile is Accepted and ignored."""
+    station_profile_rejected: bool = False
+    """ChargingStationMaxProfile is Rejected."""
     restart_window_s: float = 60.0
     """How long "right after a restart" lasts, s."""
     composite_shows_wish: bool = False

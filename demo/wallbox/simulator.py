@@ -997,6 +997,8 @@ class SimulatedWallbox:
                 or (quirks.default_profile_next_session_only and transaction)
             ):
                 continue
+            if profile.purpose is Purpose.STATION_MAX and quirks.station_profile_never:
+                continue
             effective.append(profile)
         if (
             quirks.default_profile_next_session_only

@@ -173,6 +173,10 @@ class Station(ChargePoint):
                 component == "SampledDataCtrlr"
                 and box.quirks.metering_settings_rejected
             )
+            or (
+                found.place.variable in ("brightness", "StatusLedBrightness")
+                and box.quirks.light_rejected
+            )
         ):
             return VariableStatus.REJECTED
         if found.place.variable == "BasicAuthPassword":
@@ -291,6 +295,8 @@ class Station(ChargePoint):
             return self._refusal_of_tx_profile(profile)
         if profile.purpose is Purpose.TX_DEFAULT and box.just_started:
             return "NotReady"
+        if profile.purpose is Purpose.STATION_MAX and quirks.station_profile_rejected:
+            return "NotSupported"
         return None if box.profiles.put(profile) else "OutOfStorage"
 
     def _refusal_of_tx_profile(self, profile: Profile) -> str | None:

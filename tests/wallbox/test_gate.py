@@ -17,6 +17,7 @@ from custom_components.bmw_wallbox_victron.wallbox.gate import (
     Schemas,
     call_error,
 )
+from custom_components.bmw_wallbox_victron.wallbox.sessions import Ledger
 from custom_components.bmw_wallbox_victron.wallbox.state import WallboxState
 from custom_components.bmw_wallbox_victron.wallbox.station import (
     Station,
@@ -163,7 +164,9 @@ async def test_all_of_them_are_served() -> None:
         StationConfig(charge_point_id="x"),
         state=WallboxState(),
         clock=lambda: START,
+        call_later=lambda _, __: lambda: None,
         on_change=lambda: None,
+        ledger=Ledger(),
     )
     served = ChargePoint(station, cast(Any, None), SCHEMAS).route_map
     assert set(served) == set(STATION_REQUESTS)

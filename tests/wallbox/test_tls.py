@@ -52,8 +52,11 @@ def test_good_files(files: pki.Files) -> None:
 
 
 def test_certificate_without_names(files: pki.Files) -> None:
-    """The authority's own has none."""
-    assert read_certificate(str(files.authority)).names == ()
+    """The authority's own has none, and vouches for itself."""
+    info = read_certificate(str(files.authority))
+    assert info.names == ()
+    assert info.self_signed
+    assert not read_certificate(str(files.certificate)).self_signed
 
 
 # Validity
@@ -61,7 +64,12 @@ def test_certificate_without_names(files: pki.Files) -> None:
 
 def test_validity_by_the_second() -> None:
     day = datetime(2026, 3, 1, tzinfo=UTC)
-    info = CertificateInfo(not_before=day, not_after=day + timedelta(days=90), names=())
+    info = CertificateInfo(
+        not_before=day,
+        not_after=day + timedelta(days=90),
+        names=(),
+        self_signed=False,
+    )
     second = timedelta(seconds=1)
     check_validity(info, info.not_before)
     check_validity(info, info.not_after)

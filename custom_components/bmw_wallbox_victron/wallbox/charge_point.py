@@ -1,15 +1,14 @@
 """The live connection to a wallbox: messages become state, calls become frames."""
 
 import asyncio
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 import logging
 import re
 import sys
-import traceback
 from typing import Any, Final, override
 import uuid
 
@@ -33,16 +32,18 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from . import state as transitions
-from .errors import CallFailedError
+from .errors import CallFailedError, log_bug
 from .gate import Dropped, Gate, Refused, Schemas, call_error
-from .interview import Interview, parse_report
+from .interview import LIGHTS, Interview, parse_report
 from .meter import device_time, samples
 from .state import (
     ChargingState,
     ConnectorStatus,
     EventType,
     Identity,
+    Light,
     TransactionEvent,
+    WallboxState,
 )
 from .station import Station
 
@@ -71,21 +72,12 @@ _CHARGING_STATES: Final = {
 class _Request:
     """A call that waits for its turn or its answer."""
 
-    payload: Any
-    """One of `ocpp.v201.call`."""
+    choose: Callable[[], Any]
+    """Gives one of `ocpp.v201.call` when its turn has come, or None."""
     answer: asyncio.Future[Any]
     """Gets the matching one of `ocpp.v201.call_result`."""
-
-    @property
-    def action(self) -> str:
-        return type(self.payload).__name__
-
-
-def _log_bug(err: BaseException | None) -> None:
-    """Log a bug of ours by its place, without the message that brought it out."""
-    frames = traceback.extract_tb(None if err is None else err.__traceback__)
-    where = ", ".join(f"{frame.name}:{frame.lineno}" for frame in frames[-3:])
-    _LOGGER.error("Failed to handle a message: %s in %s", type(err).__name__, where)
+    action: str = ""
+    """What is called, once that is chosen."""
 
 
 class _LibraryLogger(logging.Logger):
@@ -93,7 +85,7 @@ class _LibraryLogger(logging.Logger):
 
     @override
     def exception(self, msg: object, *args: object, **kwargs: Any) -> None:
-        _log_bug(sys.exception())
+        log_bug(sys.exception())
 
 
 _LIBRARY_LOGGER: Final = _LibraryLogger("ocpp", logging.CRITICAL + 1)
@@ -139,12 +131,14 @@ class ChargePoint(OcppChargePoint):
         self.station = station
         self._websocket = connection
         self._gate = Gate(schemas, frozenset(self.route_map))
-        self._requests: asyncio.Queue[_Request] = asyncio.Queue()
+        self._requests: deque[_Request] = deque()
+        self._requested = asyncio.Event()
         self._pending: _Request | None = None
         self._pending_id: str | None = None
         self._closed = False
         self._greeted = asyncio.Event()
-        self._booted = asyncio.Event()
+        self._interview_wanted = asyncio.Event()
+        self._booted = False
         self._known = False
         self._status_heard = False
         self._answering: tuple[str, str] | None = None
@@ -173,7 +167,7 @@ class ChargePoint(OcppChargePoint):
                 task.cancel()
             for result in await asyncio.gather(*tasks, return_exceptions=True):
                 if isinstance(result, Exception):
-                    _log_bug(result)
+                    log_bug(result)
             self._fail_all("the connection was lost")
             self.station.detach(self)
 
@@ -182,6 +176,19 @@ class ChargePoint(OcppChargePoint):
         self._closed = True
         self._fail_all(reason)
         self._closing = asyncio.ensure_future(self._websocket.close(1000, reason))
+
+    @property
+    def closed(self) -> bool:
+        """Whether no call can be made any more."""
+        return self._closed
+
+    def _take(self, state: WallboxState) -> None:
+        """Take a state in which a free socket may end a session.
+
+        Right after a reconnect its real end may follow, from the wallbox's queue.
+        """
+        ends = self.station.state.active is not None and state.active is None
+        self.station.update(state, replayed=ends and not self._known)
 
     async def _receive(self, raw: str | bytes) -> None:
         """Handle one frame, whatever it is."""
@@ -216,7 +223,7 @@ class ChargePoint(OcppChargePoint):
         except ConnectionClosed:
             raise
         except Exception as err:  # noqa: BLE001 - a bug of ours must not end the connection
-            _log_bug(err)
+            log_bug(err)
             await self._send(
                 call_error(frame.unique_id, "InternalError", "An error of the server")
             )
@@ -242,55 +249,87 @@ class ChargePoint(OcppChargePoint):
         The call waits for those before it. Once it is on the wire it stays there, even
         where the caller gives up. Raises CallFailedError.
         """
-        if self._closed:
-            raise CallFailedError(type(payload).__name__, "the connection was lost")
-        request = _Request(payload, asyncio.get_running_loop().create_future())
-        self._requests.put_nowait(request)
+        request = self._request(type(payload).__name__, lambda: payload)
+        self._requests.append(request)
+        self._requested.set()
         return await request.answer
+
+    async def request_late(self, choose: Callable[[], Any]) -> Any:
+        """Make the next call, and choose only then which; None: none after all.
+
+        It goes before all that wait: nothing but the call that is on the wire lies
+        between pressing stop and the frame that limits charging.
+        """
+        request = self._request("", choose)
+        self._requests.appendleft(request)
+        self._requested.set()
+        return await request.answer
+
+    def _request(self, action: str, choose: Callable[[], Any]) -> _Request:
+        """Make a request, where there is still a connection."""
+        if self._closed:
+            raise CallFailedError(action, "the connection was lost")
+        return _Request(choose, asyncio.get_running_loop().create_future(), action)
 
     async def _work(self) -> None:
         """Make the calls, one at a time."""
         while True:
-            request = await self._requests.get()
+            while not self._requests:
+                self._requested.clear()
+                await self._requested.wait()
+            request = self._requests.popleft()
             if request.answer.done():
                 continue  # its caller gave up before it was sent
             self._pending, self._pending_id = request, str(uuid.uuid4())
             try:
-                result = await self.call(
-                    request.payload,
-                    suppress=False,
-                    unique_id=self._pending_id,
-                    skip_schema_validation=True,
-                )
+                result = await self._make(request, self._pending_id)
             except TimeoutError:
                 self._fail(request, "no answer within 30 s")
             except OCPPError as err:
                 # Not its description: that may repeat what we sent, tokens included.
-                self._fail(request, err.code)
+                self._fail(request, err.code, answered=True)
             except UnknownCallErrorCodeError:
-                self._fail(request, "an error code that OCPP 2.0.1 does not know")
+                reason = "an error code that OCPP 2.0.1 does not know"
+                self._fail(request, reason, answered=True)
             except ConnectionClosed:
                 self._fail(request, "the connection was lost")
             except Exception as err:  # noqa: BLE001 - or no call would ever go out again
-                _log_bug(err)
+                log_bug(err)
                 self._fail(request, "an error of the server")
             else:
                 if not request.answer.done():
                     request.answer.set_result(result)
             finally:
                 self._pending_id = None
+            # Whoever had this answer goes first with what follows from it.
+            await asyncio.sleep(0)
 
-    def _fail(self, request: _Request, reason: str) -> None:
+    async def _make(self, request: _Request, unique_id: str) -> Any:
+        """Make a call, if there is still one to be made."""
+        payload = request.choose()
+        if payload is None:
+            return None
+        request.action = type(payload).__name__
+        return await self.call(
+            payload,
+            suppress=False,
+            unique_id=unique_id,
+            skip_schema_validation=True,
+        )
+
+    def _fail(self, request: _Request, reason: str, *, answered: bool = False) -> None:
         """Tell a caller that its call had no success."""
         if not request.answer.done():
-            request.answer.set_exception(CallFailedError(request.action, reason))
+            request.answer.set_exception(
+                CallFailedError(request.action, reason, answered=answered)
+            )
 
     def _fail_all(self, reason: str) -> None:
         """Tell all callers."""
         if self._pending is not None:
             self._fail(self._pending, reason)
-        while not self._requests.empty():
-            self._fail(self._requests.get_nowait(), reason)
+        while self._requests:
+            self._fail(self._requests.popleft(), reason)
 
     def _take_answer(self, frame: CallResult | CallError) -> None:
         """Hand an answer to the call that waits for it; others are dropped."""
@@ -320,9 +359,10 @@ class ChargePoint(OcppChargePoint):
         """Whether nothing is being asked, and nothing waits to be asked."""
         return (
             self._known
-            and not self._booted.is_set()
+            and not self._interview_wanted.is_set()
             and not self._interview.running
-            and self._requests.empty()
+            and not self.station.controller.busy
+            and not self._requests
             and self._pending_id is None
             and (self._polling is None or self._polling.done())
         )
@@ -336,12 +376,20 @@ class ChargePoint(OcppChargePoint):
         with suppress(TimeoutError):
             async with asyncio.timeout(BOOT_GRACE):
                 await self._greeted.wait()
+        self._interview_wanted.clear()
+        self.station.controller.connected(self)
         while True:
-            booted = self._booted.is_set()
-            self._booted.clear()
+            booted, self._booted = self._booted, False
             await self._interview.run(booted=booted)
             self._known = True
-            await self._booted.wait()
+            await self._interview_wanted.wait()
+            self._interview_wanted.clear()
+            if self._booted:
+                self.station.controller.connected(self)
+
+    def refresh(self) -> None:
+        """Ask again for all that the wallbox was asked when it connected."""
+        self._interview_wanted.set()
 
     def poll(self) -> None:
         """Ask for meter values where a session runs and none came for an interval."""
@@ -385,7 +433,8 @@ class ChargePoint(OcppChargePoint):
                 ),
             )
         )
-        self._booted.set()
+        self._booted = True
+        self._interview_wanted.set()
         return call_result.BootNotification(
             current_time=ocpp_time(now),
             interval=HEARTBEAT_INTERVAL,
@@ -407,7 +456,7 @@ class ChargePoint(OcppChargePoint):
         if evse_id <= 1:
             self._status_heard = True
             now = self.station.clock()
-            self.station.update(
+            self._take(
                 transitions.connector(
                     self.station.state,
                     ConnectorStatus(connector_status.lower()),
@@ -446,7 +495,8 @@ class ChargePoint(OcppChargePoint):
             samples=samples(rest.get("meter_value"), now),
         )
         self.station.update(
-            transitions.transaction_event(self.station.state, event, now)
+            transitions.transaction_event(self.station.state, event, now),
+            replayed=event.offline,
         )
         if self.station.state.awaits_reading:
             self.poll()
@@ -492,7 +542,7 @@ class ChargePoint(OcppChargePoint):
         return call_result.NotifyReport()
 
     def take_variables(self, found: Mapping[tuple[str, str], str]) -> None:
-        """Take what variables of the device model say of identity and status."""
+        """Take what variables of the device model say of the wallbox."""
         state = self.station.state
         station = "ChargingStation"
         state = transitions.identified(
@@ -510,9 +560,18 @@ class ChargePoint(OcppChargePoint):
         if availability is not None and not self._status_heard:
             with suppress(ValueError):  # a state of its own invention says nothing
                 state = transitions.connector_asked(
-                    state, ConnectorStatus(availability.lower())
+                    state,
+                    ConnectorStatus(availability.lower()),
+                    ends_session=not self._interview.queue_expected,
                 )
-        self.station.update(state)
+        with suppress(KeyError, ValueError):
+            state = replace(state, ceiling_a=float(found[station, "MaxCurrent"]))
+        for component, variable in LIGHTS:
+            with suppress(KeyError, ValueError):
+                brightness = round(float(found[component, variable]))
+                state = replace(state, light=Light(component, variable, brightness))
+                break
+        self._take(state)
 
     @_on(Action.security_event_notification)
     def on_security_event_notification(
@@ -546,12 +605,14 @@ class ChargePoint(OcppChargePoint):
 
     @_on(Action.notify_charging_limit)
     def on_notify_charging_limit(self, **_: Any) -> call_result.NotifyChargingLimit:
-        """Acknowledge; Delta boxes send it even when idle."""
+        """Look what it made of our limit; Delta boxes send it even when idle."""
+        self.station.controller.recheck()
         return call_result.NotifyChargingLimit()
 
     @_on(Action.cleared_charging_limit)
     def on_cleared_charging_limit(self, **_: Any) -> call_result.ClearedChargingLimit:
-        """Acknowledge."""
+        """Look what it made of our limit."""
+        self.station.controller.recheck()
         return call_result.ClearedChargingLimit()
 
     @_on(Action.report_charging_profiles)

@@ -35,6 +35,15 @@ REPORT_TIMEOUT: Final = 60
 _STATION: Final = ComponentType(name="ChargingStation")
 _EVSE: Final = ComponentType(name="EVSE", evse=EVSEType(id=1))
 _CONNECTOR: Final = ComponentType(name="Connector", evse=EVSEType(id=1, connector_id=1))
+#: Where the brightness of the light may be, in %; the first one that there is counts.
+LIGHTS: Final = (
+    ("StatusLED", "brightness"),
+    ("ChargingStation", "StatusLedBrightness"),
+)
+_SETTINGS: Final = (
+    (_STATION, "MaxCurrent"),
+    *((ComponentType(name=component), variable) for component, variable in LIGHTS),
+)
 _WANTED: Final = (
     (_STATION, "VendorName"),
     (_STATION, "Model"),
@@ -42,6 +51,7 @@ _WANTED: Final = (
     (_STATION, "FirmwareVersion"),
     (_CONNECTOR, "AvailabilityState"),
     (_EVSE, "AvailabilityState"),
+    *_SETTINGS,
 )
 _SAMPLED_DATA: Final = ComponentType(name="SampledDataCtrlr")
 #: All that a Delta box can measure.
@@ -90,6 +100,7 @@ class Interview:
         """Take the connection."""
         self._link = link
         self.running = False
+        self.queue_expected = False
         self._report: tuple[int, asyncio.Event] | None = None
 
     async def run(self, *, booted: bool) -> None:
@@ -99,9 +110,12 @@ class Interview:
         """
         self.running = True
         try:
-            if not booted:
+            await self._ask_transaction()
+            if booted:
+                self._link.take_variables(await self._get_variables(_SETTINGS))
+            else:
                 await self._ask_identity_and_status()
-            await self._ask_transaction(booted=booted)
+                await self._ask_event()
             await self._set_metering()
         finally:
             self.running = False
@@ -159,28 +173,35 @@ class Interview:
                     await done.wait()
         self._report = None
 
-    async def _ask_transaction(self, *, booted: bool) -> None:
-        """Learn whether a session runs: the one that is known, or any."""
+    async def _ask_transaction(self) -> None:
+        """Learn whether the session that is known still runs.
+
+        Where messages wait in the wallbox's queue, these will tell its end, and how
+        much it delivered: nobody else has to.
+        """
         station = self._link.station
-        if (active := station.state.active) is not None:
-            answer = await self._ask(
-                call.GetTransactionStatus(transaction_id=active.id)
-            )
-            if answer is not None and answer.ongoing_indicator is not None:
-                station.update(
-                    transitions.transaction_checked(
-                        station.state,
-                        active.id,
-                        ongoing=answer.ongoing_indicator,
-                    )
-                )
-        if not booted:
-            await self._ask(
-                call.TriggerMessage(
-                    requested_message=MessageTriggerEnumType.transaction_event,
-                    evse=EVSEType(id=1),
+        self.queue_expected = False
+        if (active := station.state.active) is None:
+            return
+        answer = await self._ask(call.GetTransactionStatus(transaction_id=active.id))
+        if answer is None:
+            return
+        self.queue_expected = bool(answer.messages_in_queue)
+        if answer.ongoing_indicator is not None and not self.queue_expected:
+            station.update(
+                transitions.transaction_checked(
+                    station.state, active.id, ongoing=answer.ongoing_indicator
                 )
             )
+
+    async def _ask_event(self) -> None:
+        """Learn whether any session runs."""
+        await self._ask(
+            call.TriggerMessage(
+                requested_message=MessageTriggerEnumType.transaction_event,
+                evse=EVSEType(id=1),
+            )
+        )
 
     async def _set_metering(self) -> None:
         """Have meter values sent during a session: a Delta box sends energy only.

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from .control import Enforcement, Situation, Wish
 from .energy import RegisterCount, lifetime
 from .meter import Sample
 
@@ -111,6 +112,18 @@ class Identity:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Light:
+    """The light of the wallbox."""
+
+    component: str
+    """Component of the device model that has it."""
+    variable: str
+    """Variable of that component."""
+    brightness: int
+    """How bright it is, %."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionEvent:
     """A TransactionEventRequest, as far as it is used."""
@@ -199,6 +212,14 @@ class WallboxState:
     """Energy delivered over the wallbox's life."""
     last_heartbeat: datetime | None = None
     """When the last Heartbeat arrived, by our clock."""
+    ceiling_a: float | None = None
+    """The most that the wallbox gives, A; None: it does not tell."""
+    light: Light | None = None
+    """Its light; None: it has none that can be set."""
+    wish: Wish = field(default_factory=Wish)
+    """What its owner wants."""
+    enforcement: Enforcement = field(default_factory=Enforcement)
+    """How far it has got with that."""
 
     # What follows from these
 
@@ -251,6 +272,27 @@ class WallboxState:
         return self.connector_status is ConnectorStatus.OCCUPIED
 
     @property
+    def operative(self) -> bool | None:
+        """Whether it is in service; None: cannot be told."""
+        if self.connector_status in (None, ConnectorStatus.FAULTED):
+            return None
+        return self.connector_status is not ConnectorStatus.UNAVAILABLE
+
+    @property
+    def situation(self) -> Situation:
+        """What bears on a limit."""
+        active, state = self.active, self.charging_state
+        return Situation(
+            transaction_id=None if active is None else active.id,
+            charging=state is ChargingState.CHARGING,
+            suspended=state
+            in (ChargingState.SUSPENDED_EVSE, ChargingState.SUSPENDED_EV),
+            current_a=None if active is None else self.current,
+            heard_at=self.meter_heard_at,
+            ceiling_a=self.ceiling_a,
+        )
+
+    @property
     def awaits_reading(self) -> bool:
         """Whether energy flows and nothing has been said about how much."""
         return self.meter is None and self.charging_state is ChargingState.CHARGING
@@ -281,7 +323,7 @@ class WallboxState:
     def voltage(self) -> float | None:
         """Voltage to neutral, V: the mean of the phases that are measured."""
         phases = self._phases("voltage")
-        return sum(phases) / len(phases) if phases else None
+        return round(sum(phases) / len(phases), 1) if phases else None
 
     @property
     def phases_used(self) -> int | None:
@@ -336,9 +378,15 @@ def connector(
     return state
 
 
-def connector_asked(state: WallboxState, status: ConnectorStatus) -> WallboxState:
-    """Take the status that the wallbox gave when asked; its clock did not speak."""
-    return _freed(replace(state, connector_status=status))
+def connector_asked(
+    state: WallboxState, status: ConnectorStatus, *, ends_session: bool = True
+) -> WallboxState:
+    """Take the status that the wallbox gave when asked; its clock did not speak.
+
+    `ends_session`: whether a free socket tells that a session's end was lost.
+    """
+    state = replace(state, connector_status=status)
+    return _freed(state) if ends_session else state
 
 
 def metered(
@@ -504,7 +552,7 @@ def _complete(transaction: Transaction, event: TransactionEvent) -> Transaction:
         ),
         event,
     )
-    if event.event_type is EventType.STARTED:
+    if event.event_type is EventType.STARTED and event.at <= transaction.updated_at:
         return replace(transaction, started_at=event.at)
     return transaction
 

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 import hmac
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from . import state as transitions
+from .controller import CallLater, Controller
+from .sessions import Ledger
 from .state import WallboxState
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ class StationConfig:
     """The most that the installation bears, A."""
     meter_interval: int = 10
     """Seconds between two meter readings while a session runs."""
+    allow_reboot: bool = False
+    """Whether a limit that does not hold may be answered with a reboot."""
 
     def admits(self, credentials: str | None) -> bool:
         """Check HTTP Basic credentials: the user is the station's id (Part 2, A00)."""
@@ -55,6 +59,10 @@ class StationConfig:
         return id_token.casefold() in allowed
 
 
+#: A wallbox that replays its queue is shown once it has paused for so long, in s.
+REPLAY_PAUSE: Final = 1
+
+
 class Station:
     """Holds the state of one wallbox and says when it changes."""
 
@@ -64,26 +72,71 @@ class Station:
         *,
         state: WallboxState,
         clock: Callable[[], datetime],
+        call_later: CallLater,
         on_change: Callable[[], None],
+        ledger: Ledger,
     ) -> None:
-        """Start from `state`, as it was stored or empty."""
+        """Start from `state` and `ledger`, as they were stored or empty."""
         self.config = config
         self.state = state
+        self.ledger = ledger
         self.clock = clock
+        self._call_later = call_later
         self._on_change = on_change
+        self._held: Callable[[], None] | None = None
         self.link: ChargePoint | None = None
         self.reported_bad_frame = False
+        self.controller = Controller(self, call_later)
 
-    def update(self, state: WallboxState) -> None:
-        """Take the next state."""
-        if state != self.state:
-            self.state = state
-            self._on_change()
+    def update(
+        self, state: WallboxState, *, look: bool = False, replayed: bool = False
+    ) -> None:
+        """Take the next state, and do what follows from it.
+
+        `look`: also where it is the same, because time has passed. `replayed`: it is a
+        step of the past. What a queue replays within a moment is shown as what it
+        leads to: its steps are no events of today.
+        """
+        if state == self.state and not look:
+            return
+        before, self.state = self.state, self.controller.look(state)
+        if self.state != before:
+            self.ledger.record(self.state)
+            if replayed or self._held is not None:
+                self._hold(restart=replayed)
+            else:
+                self._on_change()
+        self.controller.act()
+
+    def _hold(self, *, restart: bool) -> None:
+        """Say later that the state has changed."""
+        if self._held is not None:
+            if not restart:
+                return
+            self._held()
+        self._held = self._call_later(REPLAY_PAUSE, self._release)
+
+    def _release(self) -> None:
+        """Say now that it has changed."""
+        self._held = None
+        self._on_change()
+
+    def close(self) -> None:
+        """Stop for good; the connections are closed already."""
+        self.controller.close()
+        self._release_now()
+
+    def _release_now(self) -> None:
+        """Hold nothing back any longer."""
+        if self._held is not None:
+            self._held()
+            self._release()
 
     def attach(self, link: ChargePoint) -> None:
         """Make `link` the live connection; an older one is replaced and ends."""
         older, self.link = self.link, link
         if older is not None:
+            self.controller.disconnected()
             older.close("a newer connection replaces this one")
         self.update(transitions.connected(self.state))
 
@@ -92,6 +145,8 @@ class Station:
         if self.link is link:
             self.link = None
             self.update(transitions.disconnected(self.state))
+            self.controller.disconnected()
+            self._release_now()
 
     def poll(self) -> None:
         """Do what time demands; called every `meter_interval`."""

@@ -63,6 +63,8 @@ class CertificateInfo:
     """End of its validity."""
     names: tuple[str, ...]
     """DNS names that it is for."""
+    self_signed: bool
+    """Whether it vouches for itself: a wallbox does not accept that."""
 
 
 def check_validity(info: CertificateInfo, now: datetime) -> None:
@@ -83,6 +85,7 @@ def read_certificate(path: str) -> CertificateInfo:
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         names=_names(certificate),
+        self_signed=certificate.issuer == certificate.subject,
     )
 
 

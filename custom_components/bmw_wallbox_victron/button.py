@@ -1,0 +1,89 @@
+"""Buttons."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import override
+
+from homeassistant.components.button import (
+    ButtonDeviceClass,
+    ButtonEntity,
+    ButtonEntityDescription,
+)
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import SiteConfigEntry
+from .entity import WallboxEntity, WallboxEntityDescription, translated_errors
+from .wallbox import commands
+from .wallbox.station import Station
+
+PARALLEL_UPDATES = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WallboxButtonEntityDescription(WallboxEntityDescription, ButtonEntityDescription):
+    """Describes a button of a wallbox."""
+
+    press_fn: Callable[[Station], Awaitable[None]]
+
+
+WALLBOX_BUTTONS = (
+    WallboxButtonEntityDescription(
+        key="start_charging",
+        # Always there: pressed while the wallbox is away, it says so.
+        available_fn=lambda _: True,
+        press_fn=commands.start,
+    ),
+    WallboxButtonEntityDescription(
+        key="stop_charging",
+        # Always there: the wallbox is told when it comes back.
+        available_fn=lambda _: True,
+        press_fn=commands.stop,
+    ),
+    WallboxButtonEntityDescription(
+        key="reboot",
+        device_class=ButtonDeviceClass.RESTART,
+        entity_category=EntityCategory.CONFIG,
+        press_fn=commands.reboot,
+    ),
+    WallboxButtonEntityDescription(
+        key="refresh",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        press_fn=commands.refresh,
+    ),
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: SiteConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the buttons of each wallbox."""
+    for subentry in entry.runtime_data.wallbox_subentries:
+        async_add_entities(
+            (
+                WallboxButton(entry.runtime_data, subentry, description)
+                for description in WALLBOX_BUTTONS
+            ),
+            config_subentry_id=subentry.subentry_id,
+        )
+
+
+class WallboxButton(WallboxEntity, ButtonEntity):
+    """A button of a wallbox."""
+
+    entity_description: WallboxButtonEntityDescription
+
+    @override
+    async def async_press(self) -> None:
+        """Do it."""
+        with translated_errors():
+            await self.entity_description.press_fn(self.station)
+
+    @property
+    @override
+    def shown(self) -> object:
+        """A button shows nothing but whether it is there."""
+        return None

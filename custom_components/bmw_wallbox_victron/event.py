@@ -1,0 +1,74 @@
+"""Events."""
+
+from dataclasses import dataclass
+from typing import override
+
+from homeassistant.components.event import EventEntity, EventEntityDescription
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import SiteConfigEntry, SiteCoordinator
+from .entity import WallboxEntity, WallboxEntityDescription
+from .wallbox.sessions import SessionEventType, session_events
+
+PARALLEL_UPDATES = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WallboxEventEntityDescription(WallboxEntityDescription, EventEntityDescription):
+    """Describes an event of a wallbox."""
+
+
+SESSION = WallboxEventEntityDescription(
+    key="session",
+    # What happened stays true while the wallbox is away.
+    available_fn=lambda _: True,
+    event_types=[kind.value for kind in SessionEventType],
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: SiteConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the event of each wallbox."""
+    for subentry in entry.runtime_data.wallbox_subentries:
+        async_add_entities(
+            [WallboxSessionEvent(entry.runtime_data, subentry)],
+            config_subentry_id=subentry.subentry_id,
+        )
+
+
+class WallboxSessionEvent(WallboxEntity, EventEntity):
+    """Tells what happens in a charging session."""
+
+    entity_description: WallboxEventEntityDescription
+
+    def __init__(self, coordinator: SiteCoordinator, subentry: ConfigSubentry) -> None:
+        """Start from what is known: only what happens from now on is told."""
+        super().__init__(coordinator, subentry, SESSION)
+        self._before = self.wallbox
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Tell what happened, one after the other."""
+        before, self._before = self._before, self.wallbox
+        for event in session_events(before, self.wallbox):
+            self._trigger_event(
+                event.type,
+                {
+                    "energy": round(event.energy_wh / 1000, 3),
+                    "duration": round(event.duration.total_seconds()),
+                    "reason": event.reason,
+                },
+            )
+            self.async_write_ha_state()
+
+    @property
+    @override
+    def shown(self) -> object:
+        """Events are written when they happen."""
+        return None

@@ -1,0 +1,119 @@
+"""Numbers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import override
+
+from homeassistant.components.number import (
+    NumberDeviceClass,
+    NumberEntity,
+    NumberEntityDescription,
+)
+from homeassistant.const import EntityCategory, UnitOfElectricCurrent, UnitOfRatio
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .const import MIN_CURRENT
+from .coordinator import SiteConfigEntry
+from .entity import WallboxWishEntity, WallboxWishEntityDescription
+from .wallbox.state import WallboxState
+from .wallbox.station import StationConfig
+
+PARALLEL_UPDATES = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WallboxNumberEntityDescription(
+    WallboxWishEntityDescription, NumberEntityDescription
+):
+    """Describes a number of a wallbox."""
+
+    value_fn: Callable[[WallboxState, StationConfig], int | None]
+    maximum_fn: Callable[[StationConfig], float]
+
+
+def _brightness(state: WallboxState, _: StationConfig) -> int | None:
+    """Give the brightness that is wished, else the one that there is."""
+    if state.wish.led_brightness is not None:
+        return state.wish.led_brightness
+    return None if state.light is None else state.light.brightness
+
+
+WALLBOX_NUMBERS = (
+    WallboxNumberEntityDescription(
+        key="current_limit",
+        device_class=NumberDeviceClass.CURRENT,
+        native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
+        native_min_value=MIN_CURRENT,
+        native_step=1,
+        # A wish may be made while the wallbox is away: it is told when it comes back.
+        available_fn=lambda _: True,
+        wish="current_limit",
+        value_fn=lambda state, config: state.wish.limit(config.max_current),
+        maximum_fn=lambda config: config.max_current,
+        pending_fn=lambda state: not state.enforcement.holds,
+    ),
+    WallboxNumberEntityDescription(
+        key="led_brightness",
+        entity_category=EntityCategory.CONFIG,
+        native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
+        native_min_value=0,
+        native_step=1,
+        available_fn=lambda state: state.light is not None,
+        wish="led_brightness",
+        value_fn=_brightness,
+        maximum_fn=lambda _: 100,
+        pending_fn=lambda state: (
+            state.wish.led_brightness is not None
+            and (
+                state.light is None
+                or state.light.brightness != state.wish.led_brightness
+            )
+        ),
+    ),
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: SiteConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the numbers of each wallbox."""
+    for subentry in entry.runtime_data.wallbox_subentries:
+        async_add_entities(
+            (
+                WallboxNumber(entry.runtime_data, subentry, description)
+                for description in WALLBOX_NUMBERS
+            ),
+            config_subentry_id=subentry.subentry_id,
+        )
+
+
+class WallboxNumber(WallboxWishEntity, NumberEntity):
+    """A number of a wallbox."""
+
+    entity_description: WallboxNumberEntityDescription
+
+    @property
+    @override
+    def native_max_value(self) -> float:
+        """The most that may be set."""
+        return self.entity_description.maximum_fn(self.station.config)
+
+    @property
+    @override
+    def native_value(self) -> int | None:
+        """What is wished."""
+        return self.entity_description.value_fn(self.wallbox, self.station.config)
+
+    @override
+    async def async_set_native_value(self, value: float) -> None:
+        """Wish."""
+        await self._wish(round(value))
+
+    @property
+    @override
+    def shown(self) -> object:
+        """What the state is made of."""
+        return self.native_value, self.pending

@@ -1,0 +1,283 @@
+"""Actions of a wallbox beyond its entities."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+import itertools
+import math
+from typing import Any, Final
+
+from homeassistant.const import ATTR_DEVICE_ID
+from homeassistant.core import (
+    HomeAssistant,
+    ServiceCall,
+    ServiceResponse,
+    SupportsResponse,
+    callback,
+)
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import config_validation as cv, device_registry as dr
+from ocpp.v201.enums import MessageTriggerEnumType
+import voluptuous as vol
+
+from .const import DOMAIN, MAX_CURRENT, MIN_CURRENT
+from .coordinator import SiteConfigEntry
+from .entity import translated_errors
+from .wallbox import commands
+from .wallbox.sessions import Session
+from .wallbox.station import Station
+
+#: PeriodsPerSchedule of a Delta box is 33; one of ours marks the end.
+MAX_PERIODS: Final = 32
+
+_DEVICE: Final = {
+    vol.Required(ATTR_DEVICE_ID): vol.All(cv.ensure_list, [cv.string], vol.Length(1, 1))
+}
+_SECONDS: Final = vol.All(vol.Coerce(int), vol.Range(min=0, max=7 * 86400))
+_PERIOD: Final = vol.Schema(
+    {
+        vol.Required("start_period"): _SECONDS,
+        vol.Required("limit"): vol.All(
+            vol.Coerce(float),
+            # Below 6 A no car charges (IEC 61851-1): it would be a pause in disguise.
+            vol.Any(
+                vol.Range(min=MIN_CURRENT, max=MAX_CURRENT), vol.Range(min=0, max=0)
+            ),
+        ),
+    }
+)
+_NAME: Final = vol.All(cv.string, vol.Length(1, 50))
+_VARIABLE: Final = {
+    vol.Required("component"): _NAME,
+    vol.Optional("component_instance"): _NAME,
+    vol.Optional("evse"): cv.positive_int,
+    vol.Optional("connector"): cv.positive_int,
+    vol.Required("variable"): _NAME,
+    vol.Optional("variable_instance"): _NAME,
+}
+
+
+def _connector_of_evse(variable: dict[str, Any]) -> dict[str, Any]:
+    """Check that a connector is one of an EVSE: OCPP names it so."""
+    if "connector" in variable and "evse" not in variable:
+        raise vol.Invalid("connector needs evse", path=["connector"])
+    return variable
+
+
+type _Handler = Callable[[Station, ServiceCall], Awaitable[ServiceResponse]]
+
+
+@callback
+def async_setup_services(hass: HomeAssistant) -> None:
+    """Register the actions."""
+
+    def register(
+        name: str,
+        handler: _Handler,
+        fields: Mapping[vol.Marker, Any] | None = None,
+        response: SupportsResponse = SupportsResponse.NONE,
+    ) -> None:
+        async def handle(service_call: ServiceCall) -> ServiceResponse:
+            station = _station(service_call)
+            with translated_errors():
+                return await handler(station, service_call)
+
+        hass.services.async_register(
+            DOMAIN,
+            name,
+            handle,
+            schema=vol.Schema({**_DEVICE, **(fields or {})}),
+            supports_response=response,
+        )
+
+    register(
+        "set_charging_profile",
+        _set_charging_profile,
+        {
+            vol.Required("periods"): vol.All(
+                cv.ensure_list, [_PERIOD], vol.Length(1, MAX_PERIODS)
+            ),
+            vol.Optional("duration"): _SECONDS,
+        },
+    )
+    register("clear_charging_profiles", _clear_charging_profiles)
+    register(
+        "get_composite_schedule",
+        _get_composite_schedule,
+        {vol.Optional("duration", default=3600): _SECONDS},
+        SupportsResponse.ONLY,
+    )
+    register(
+        "get_variables",
+        _get_variables,
+        {
+            vol.Required("variables"): vol.All(
+                cv.ensure_list,
+                [vol.All(vol.Schema(_VARIABLE), _connector_of_evse)],
+                vol.Length(min=1),
+            )
+        },
+        SupportsResponse.ONLY,
+    )
+    register(
+        "set_variables",
+        _set_variables,
+        {
+            vol.Required("variables"): vol.All(
+                cv.ensure_list,
+                [
+                    vol.All(
+                        vol.Schema({**_VARIABLE, vol.Required("value"): cv.string}),
+                        _connector_of_evse,
+                    )
+                ],
+                vol.Length(min=1),
+            )
+        },
+        SupportsResponse.OPTIONAL,
+    )
+    register(
+        "trigger_message",
+        _trigger_message,
+        {
+            vol.Required("message"): vol.In(
+                [message.value for message in MessageTriggerEnumType]
+            )
+        },
+    )
+    register("unlock_connector", _unlock_connector)
+    register("get_sessions", _get_sessions, response=SupportsResponse.ONLY)
+
+
+def _station(service_call: ServiceCall) -> Station:
+    """Find the wallbox that an action is for."""
+    hass = service_call.hass
+    device = dr.async_get(hass).async_get(service_call.data[ATTR_DEVICE_ID][0])
+    entries: list[SiteConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
+    for entry in entries if device is not None else ():
+        stations = entry.runtime_data.stations
+        for domain, identifier in device.identifiers if device is not None else ():
+            if domain == DOMAIN and identifier in stations:
+                return stations[identifier]
+    raise ServiceValidationError(
+        translation_domain=DOMAIN, translation_key="no_such_wallbox"
+    )
+
+
+async def _set_charging_profile(station: Station, service_call: ServiceCall) -> None:
+    """Have limits over time."""
+    periods = [
+        # OCPP takes one decimal; a limit is never rounded up.
+        (period["start_period"], math.floor(period["limit"] * 10) / 10)
+        for period in service_call.data["periods"]
+    ]
+    starts = [start for start, _ in periods]
+    duration: int | None = service_call.data.get("duration")
+    ends = starts if duration is None else [*starts, duration]
+    if starts[0] != 0 or any(
+        later <= earlier for earlier, later in itertools.pairwise(ends)
+    ):
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="periods_not_in_order"
+        )
+    most = station.config.max_current
+    if max(limit for _, limit in periods) > most:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="limit_too_high",
+            translation_placeholders={"max_current": str(most)},
+        )
+    await commands.set_schedule(station, periods, duration)
+
+
+async def _clear_charging_profiles(station: Station, _: ServiceCall) -> None:
+    """Clear what limits over time."""
+    await commands.clear_profiles(station)
+
+
+async def _get_composite_schedule(
+    station: Station, service_call: ServiceCall
+) -> ServiceResponse:
+    """Tell what the wallbox enforces."""
+    schedule = await commands.composite_schedule(station, service_call.data["duration"])
+    return {
+        "start": schedule["schedule_start"],
+        "duration": schedule["duration"],
+        "unit": schedule["charging_rate_unit"],
+        "periods": [dict(item) for item in schedule["charging_schedule_period"]],
+    }
+
+
+def _plain(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a variable of a result in the words of the action's fields."""
+    component, variable = result["component"], result["variable"]
+    evse = component.get("evse", {})
+    named = {
+        "component": component["name"],
+        "component_instance": component.get("instance"),
+        "evse": evse.get("id"),
+        "connector": evse.get("connector_id"),
+        "variable": variable["name"],
+        "variable_instance": variable.get("instance"),
+        "value": result.get("attribute_value"),
+    }
+    return {
+        **{key: value for key, value in named.items() if value is not None},
+        "status": result["attribute_status"],
+    }
+
+
+async def _get_variables(
+    station: Station, service_call: ServiceCall
+) -> ServiceResponse:
+    """Read variables of the device model."""
+    results = await commands.get_variables(station, service_call.data["variables"])
+    return {"variables": [_plain(result) for result in results]}
+
+
+async def _set_variables(
+    station: Station, service_call: ServiceCall
+) -> ServiceResponse:
+    """Write variables of the device model."""
+    results = await commands.set_variables(station, service_call.data["variables"])
+    if service_call.return_response:
+        return {"variables": [_plain(result) for result in results]}
+    for result in results:
+        if result["attribute_status"] not in ("Accepted", "RebootRequired"):
+            raise HomeAssistantError(
+                translation_domain=DOMAIN,
+                translation_key="variable_refused",
+                translation_placeholders={
+                    "variable": (
+                        f"{result['component']['name']}.{result['variable']['name']}"
+                    ),
+                    "reason": result["attribute_status"],
+                },
+            )
+    return None
+
+
+async def _trigger_message(station: Station, service_call: ServiceCall) -> None:
+    """Have a message sent."""
+    await commands.trigger(station, service_call.data["message"])
+
+
+async def _unlock_connector(station: Station, _: ServiceCall) -> None:
+    """Let go of the plug."""
+    await commands.unlock(station)
+
+
+async def _get_sessions(station: Station, _: ServiceCall) -> ServiceResponse:
+    """List the sessions that ended, oldest first."""
+    return {"sessions": [_session(session) for session in station.ledger.sessions]}
+
+
+def _session(session: Session) -> dict[str, Any]:
+    """Write a session: energy in kWh, duration in seconds."""
+    return {
+        "start": session.start.isoformat(),
+        "end": session.end.isoformat(),
+        "energy": round(session.energy_wh / 1000, 3),
+        "duration": round(session.duration / timedelta(seconds=1)),
+        "id_token": session.id_token,
+        "stop_reason": session.stop_reason,
+    }

@@ -1,0 +1,98 @@
+"""Switches."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, override
+
+from homeassistant.components.switch import SwitchEntity, SwitchEntityDescription
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import SiteConfigEntry
+from .entity import WallboxWishEntity, WallboxWishEntityDescription
+from .wallbox.state import WallboxState
+
+PARALLEL_UPDATES = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WallboxSwitchEntityDescription(
+    WallboxWishEntityDescription, SwitchEntityDescription
+):
+    """Describes a switch of a wallbox."""
+
+    is_on_fn: Callable[[WallboxState], bool | None]
+
+
+def _operative(state: WallboxState) -> bool | None:
+    """Give the availability that is wished, else the one that there is."""
+    wished = state.wish.operative
+    return state.operative if wished is None else wished
+
+
+# Wishes may be made while the wallbox is away: it is told when it comes back.
+WALLBOX_SWITCHES = (
+    WallboxSwitchEntityDescription(
+        key="charging",
+        available_fn=lambda _: True,
+        wish="charging_allowed",
+        is_on_fn=lambda state: state.wish.charging_allowed,
+        pending_fn=lambda state: not state.enforcement.holds,
+    ),
+    WallboxSwitchEntityDescription(
+        key="availability",
+        entity_category=EntityCategory.CONFIG,
+        available_fn=lambda _: True,
+        wish="operative",
+        is_on_fn=_operative,
+        pending_fn=lambda state: (
+            state.wish.operative is not None
+            and state.wish.operative is not (state.connected and state.operative)
+        ),
+    ),
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: SiteConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the switches of each wallbox."""
+    for subentry in entry.runtime_data.wallbox_subentries:
+        async_add_entities(
+            (
+                WallboxSwitch(entry.runtime_data, subentry, description)
+                for description in WALLBOX_SWITCHES
+            ),
+            config_subentry_id=subentry.subentry_id,
+        )
+
+
+class WallboxSwitch(WallboxWishEntity, SwitchEntity):
+    """A switch of a wallbox."""
+
+    entity_description: WallboxSwitchEntityDescription
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """What is wished."""
+        return self.entity_description.is_on_fn(self.wallbox)
+
+    @override
+    async def async_turn_on(self, **kwargs: Any) -> None:
+        """Wish it on."""
+        await self._wish(True)
+
+    @override
+    async def async_turn_off(self, **kwargs: Any) -> None:
+        """Wish it off."""
+        await self._wish(False)
+
+    @property
+    @override
+    def shown(self) -> object:
+        """What the state is made of."""
+        return self.is_on, self.pending

@@ -1,0 +1,593 @@
+"""What is wished and what the wallbox does: the loop that closes the difference.
+
+A model of a wallbox answers late, never, or with what is not true. Whatever it does, in
+the end the limit holds or is shown not to.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from enum import StrEnum
+
+from hypothesis import given, settings, strategies as st
+import pytest
+
+from custom_components.bmw_wallbox_victron.wallbox import control
+from custom_components.bmw_wallbox_victron.wallbox.control import (
+    AskComposite,
+    AskReading,
+    Call,
+    Enforcement,
+    Outcome,
+    Plan,
+    Reboot,
+    SetLimit,
+    Situation,
+    Wait,
+    Way,
+    Wish,
+)
+
+from .common import RULE, at
+
+MAX_CURRENT = 32
+#: What the model's car draws where nothing limits it, A.
+FULL_A = 32.0
+#: Long enough for everything to be tried, each answer lost once, and tried again.
+QUIET_S = 900
+
+
+class Obedience(StrEnum):
+    """What a wallbox makes of one kind of profile."""
+
+    KEEPS = "keeps"
+    REFUSES = "refuses"
+    IGNORES = "ignores"
+    NEXT_SESSION = "next_session"
+
+
+@dataclass
+class Box:
+    """A wallbox and a car, second by second."""
+
+    default: Obedience = Obedience.KEEPS
+    station: Obedience = Obedience.KEEPS
+    transaction: Obedience = Obedience.KEEPS
+    shows_wish: bool = False
+    """Its composite schedule shows what it accepted, not what it enforces."""
+    shows_nothing: bool = False
+    """It refuses to give a composite schedule."""
+    reads: bool = True
+    """It sends meter values."""
+    session: str | None = None
+    profiles: dict[Way, Plan] = field(default_factory=dict)
+    from_start: Plan | None = None
+    """The default profile that the session began with."""
+
+    def obedience(self, way: Way) -> Obedience:
+        """Tell what it makes of a profile."""
+        return {
+            Way.DEFAULT: self.default,
+            Way.STATION: self.station,
+            Way.TRANSACTION: self.transaction,
+        }[way]
+
+    def plug_in(self, name: str) -> None:
+        """Begin a session."""
+        self.session = name
+        self.from_start = self.profiles.get(Way.DEFAULT)
+
+    def unplug(self) -> None:
+        """End it."""
+        self.session = None
+        self.profiles.pop(Way.TRANSACTION, None)
+
+    def limit_a(self, second: float) -> float:
+        """Give what it allows, in A."""
+        found: dict[Way, float] = {}
+        for way, plan in self.profiles.items():
+            match self.obedience(way):
+                case Obedience.KEEPS:
+                    found[way] = plan.limit_at(at(second))
+                case Obedience.NEXT_SESSION:
+                    plan_then = self.from_start if self.session else plan
+                    if plan_then is not None:
+                        found[way] = plan_then.limit_at(at(second))
+        if Way.TRANSACTION in found:
+            found.pop(Way.DEFAULT, None)
+        return min([FULL_A, *found.values()])
+
+    def amps(self, second: float) -> float:
+        """Give what the car draws, in A."""
+        return self.limit_a(second) if self.session else 0.0
+
+    def composite_a(self, second: float) -> float:
+        """Give what it says that it allows."""
+        if not self.shows_wish:
+            return self.limit_a(second)
+        plans = self.profiles.values()
+        return min([FULL_A, *(plan.limit_at(at(second)) for plan in plans)])
+
+    def answer(self, call: Call, second: float) -> tuple[Outcome, float | None]:
+        """Carry a call out."""
+        match call:
+            case SetLimit():
+                if self.obedience(call.way) is Obedience.REFUSES:
+                    return Outcome.REFUSED, None
+                if call.way is Way.TRANSACTION and call.transaction_id != self.session:
+                    return Outcome.REFUSED, None
+                self.profiles[call.way] = call.plan
+            case AskComposite():
+                if self.shows_nothing:
+                    return Outcome.REFUSED, None
+                return Outcome.ACCEPTED, self.composite_a(second)
+            case AskReading():
+                return (Outcome.ACCEPTED if self.reads else Outcome.REFUSED), None
+        return Outcome.ACCEPTED, None
+
+
+class World:
+    """A box, what is wished of it, the wire between them, and the time."""
+
+    def __init__(self, box: Box, *, allow_reboot: bool = False) -> None:
+        """Begin connected, with no session."""
+        self.box = box
+        self.allow_reboot = allow_reboot
+        self.wish = Wish()
+        self.second = 0.0
+        self.state = control.ready(Enforcement())
+        self.calls: list[tuple[float, Call]] = []
+        self.delay_s = 0
+        self.lose = 0
+        self._wire: tuple[Call, float, Outcome, float | None] | None = None
+        self._read: tuple[float, float] | None = None
+        self._over_s = 0.0
+        self.longest_over_s = 0.0
+
+    @property
+    def plan(self) -> Plan:
+        return self.wish.plan(MAX_CURRENT)
+
+    @property
+    def target_a(self) -> float:
+        return self.plan.limit_at(at(self.second))
+
+    @property
+    def situation(self) -> Situation:
+        amps, heard = self._read or (None, None)
+        flowing = self.box.amps(self.second) > 0
+        return Situation(
+            transaction_id=self.box.session,
+            charging=flowing,
+            suspended=self.box.session is not None and not flowing,
+            current_a=amps if flowing else 0.0,
+            heard_at=None if heard is None else at(heard),
+        )
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call is on the wire."""
+        return self._wire is not None
+
+    def look(self) -> None:
+        """Do what is to be done now, one call at a time."""
+        for _ in range(50):
+            self.state, step = control.advance(
+                self.state,
+                self.plan,
+                self.situation,
+                at(self.second),
+                allow_reboot=self.allow_reboot,
+            )
+            if self.busy or step is None or isinstance(step, Wait):
+                return
+            self._send(step)
+        raise AssertionError("it asks without end")
+
+    def _send(self, call: Call) -> None:
+        self.calls.append((self.second, call))
+        self.state = control.sent(self.state, call, at(self.second))
+        if self.lose:
+            self.lose -= 1
+            # It may have been carried out all the same.
+            if self.lose % 2:
+                self.box.answer(call, self.second)
+            self._wire = (call, self.second + 30, Outcome.LOST, None)
+            return
+        outcome, composite = self.box.answer(call, self.second)
+        self._wire = (call, self.second + self.delay_s, outcome, composite)
+        if isinstance(call, AskReading) and outcome is Outcome.ACCEPTED:
+            self._read = (self.box.amps(self.second), self.second)
+        if self.delay_s == 0:
+            self._receive()
+
+    def _receive(self) -> None:
+        if self._wire is None or self._wire[1] > self.second:
+            return
+        call, _, outcome, composite = self._wire
+        self._wire = None
+        self.state = control.answered(
+            self.state,
+            call,
+            outcome,
+            at(self.second),
+            composite_a=composite,
+            refusal="NotReady" if outcome is Outcome.REFUSED else None,
+        )
+
+    def run(self, seconds: int) -> None:
+        """Let time pass."""
+        for _ in range(seconds):
+            self.look()
+            self.second += 1
+            if self.box.reads and self.second % 10 == 0 and self.box.session:
+                self._read = (self.box.amps(self.second), self.second)
+            self._receive()
+            if self.state.ready and self.box.amps(self.second) > self.target_a + 0.5:
+                self._over_s += 1
+                self.longest_over_s = max(self.longest_over_s, self._over_s)
+            else:
+                self._over_s = 0
+        self.look()
+
+    def disconnect(self) -> None:
+        self.state = control.disconnected(self.state)
+        self._wire, self._read = None, None
+
+    def connect(self) -> None:
+        self.state = control.ready(self.state)
+
+    def restart(self) -> None:
+        """Home Assistant starts again: it remembers the wish alone."""
+        self.disconnect()
+        self.state = control.ready(Enforcement())
+
+    def reboot(self) -> None:
+        """The box boots, and has forgotten all."""
+        self.disconnect()
+        self.box.unplug()
+        self.box.profiles.clear()
+        self.connect()
+
+    @property
+    def profiles(self) -> list[tuple[float, SetLimit]]:
+        return [(when, call) for when, call in self.calls if isinstance(call, SetLimit)]
+
+
+OPERATIONS = st.one_of(
+    st.tuples(st.just("limit"), st.integers(6, 32)),
+    st.tuples(st.sampled_from(["pause", "resume", "plug", "unplug"]), st.just(0)),
+    st.tuples(st.sampled_from(["drop", "connect", "restart", "reboot"]), st.just(0)),
+    st.tuples(st.just("delay"), st.sampled_from([0, 1, 5, 20])),
+    st.tuples(st.just("lose"), st.integers(1, 3)),
+    st.tuples(st.just("run"), st.integers(1, 90)),
+)
+
+
+def act(world: World, operations: list[tuple[str, int]]) -> None:
+    """Let things happen."""
+    for number, (name, value) in enumerate(operations):
+        match name:
+            case "limit":
+                world.wish = replace(world.wish, current_limit=value)
+            case "pause":
+                world.wish = replace(world.wish, charging_allowed=False)
+            case "resume":
+                world.wish = replace(world.wish, charging_allowed=True)
+            case "plug":
+                if world.box.session is None:
+                    world.box.plug_in(f"session {number}")
+            case "unplug":
+                world.box.unplug()
+            case "drop":
+                world.disconnect()
+            case "connect":
+                world.connect()
+            case "restart":
+                world.restart()
+            case "reboot":
+                world.reboot()
+            case "delay":
+                world.delay_s = value
+            case "lose":
+                world.lose = value
+            case "run":
+                world.run(value)
+        world.look()
+
+
+BOXES = st.builds(
+    Box,
+    default=st.sampled_from(Obedience),
+    station=st.sampled_from([Obedience.KEEPS, Obedience.REFUSES, Obedience.IGNORES]),
+    transaction=st.sampled_from(
+        [Obedience.KEEPS, Obedience.REFUSES, Obedience.IGNORES]
+    ),
+    shows_wish=st.booleans(),
+    shows_nothing=st.booleans(),
+    reads=st.booleans(),
+)
+
+
+@settings(RULE, max_examples=200)
+@given(BOXES, st.lists(OPERATIONS, max_size=25))
+def test_in_the_end_it_holds_or_is_shown(
+    box: Box, operations: list[tuple[str, int]]
+) -> None:
+    """Whatever happens: enforced is what is wished, or it is shown that it is not."""
+    world = World(box)
+    act(world, operations)
+    world.lose = 0
+    world.restart()
+    world.run(QUIET_S)
+    enforced, wished = box.limit_a(world.second), world.target_a
+    shown = world.state.failing and not world.state.holds
+    assert shown or world.state.holds
+    if box.shows_nothing or (box.shows_wish and not box.reads):
+        return  # nothing on earth tells the truth of this box
+    exceeded = box.amps(world.second) > wished + control.TOLERANCE_A
+    if box.shows_wish:
+        assert shown or not exceeded
+    else:
+        assert shown or (enforced == pytest.approx(wished) and not exceeded)
+
+
+@settings(RULE, max_examples=200)
+@given(st.lists(OPERATIONS, max_size=25))
+def test_an_honest_box_always_gets_there(operations: list[tuple[str, int]]) -> None:
+    """One that keeps what it accepts ends with what is wished, and nothing is shown."""
+    world = World(Box())
+    act(world, operations)
+    world.lose = 0
+    if not world.state.ready:
+        world.connect()
+    world.run(QUIET_S)
+    assert world.box.limit_a(world.second) == world.target_a
+    assert world.state.holds
+    assert not world.state.failing
+
+
+CALM = st.one_of(
+    st.tuples(st.just("limit"), st.integers(6, 32)),
+    st.tuples(st.sampled_from(["pause", "resume", "plug", "unplug"]), st.just(0)),
+    st.tuples(st.just("run"), st.integers(1, 90)),
+)
+
+
+@RULE
+@given(st.sampled_from([0, 1, 5, 20]), st.lists(CALM, max_size=25))
+def test_never_more_than_wished_for_longer_than_the_answer(
+    delay_s: int, operations: list[tuple[str, int]]
+) -> None:
+    """What is on the wire is waited for, then the limit is sent: nothing else."""
+    world = World(Box())
+    world.delay_s = delay_s
+    world.run(60)
+    act(world, operations)
+    world.run(60)
+    pace_s = control.PACE.total_seconds()
+    assert world.longest_over_s <= delay_s + pace_s
+
+
+@RULE
+@given(st.lists(st.integers(6, 32), min_size=10, max_size=10), st.booleans())
+def test_wishes_in_a_row_collapse(limits: list[int], charging: bool) -> None:
+    """Ten changes within a second send two profiles at most, the last the newest."""
+    world = World(Box())
+    if charging:
+        world.box.plug_in("session")
+    world.run(60)
+    before = len(world.profiles)
+    for limit in limits:
+        world.wish = replace(world.wish, current_limit=limit)
+        world.look()
+        world.second += 0.09
+    world.run(10)
+    sent = world.profiles[before:]
+    assert len(sent) <= 2
+    assert world.box.limit_a(world.second) == limits[-1]
+
+
+def test_a_pause_does_not_wait_for_its_turn() -> None:
+    """A limit that was just sent does not hold a pause back."""
+    world = World(Box())
+    world.box.plug_in("session")
+    world.run(60)
+    world.wish = replace(world.wish, current_limit=16)
+    world.look()
+    world.wish = replace(world.wish, charging_allowed=False)
+    world.look()
+    assert world.box.limit_a(world.second) == 0
+
+
+@pytest.mark.parametrize("way", [Way.STATION, Way.TRANSACTION])
+def test_other_ways(way: Way) -> None:
+    """A limit that one kind of profile does not hold is put another way."""
+    box = Box(default=Obedience.IGNORES)
+    if way is Way.TRANSACTION:
+        box.station = Obedience.IGNORES
+    world = World(box)
+    box.plug_in("session")
+    world.wish = Wish(current_limit=10)
+    world.run(20)
+    assert box.limit_a(world.second) == 10
+    assert world.state.holds
+    assert not world.state.failing
+    assert way in box.profiles
+
+
+def test_a_limit_that_only_the_meter_contradicts() -> None:
+    """A composite schedule that repeats the wish proves nothing while amps flow."""
+    box = Box(default=Obedience.IGNORES, shows_wish=True)
+    world = World(box)
+    box.plug_in("session")
+    world.wish = Wish(current_limit=10)
+    world.run(20)
+    assert box.limit_a(world.second) == 10
+
+
+def test_shown_after_ten_seconds() -> None:
+    """A limit that nothing enforces is shown ten seconds after it was accepted."""
+    ignores = Obedience.IGNORES
+    box = Box(default=ignores, station=ignores, transaction=ignores, shows_wish=True)
+    world = World(box)
+    box.plug_in("session")
+    world.wish = Wish(current_limit=10)
+    world.run(9)
+    assert not world.state.failing
+    world.run(12)
+    assert world.state.failing
+
+
+def test_one_reboot_an_hour() -> None:
+    """A reboot is the last way, and needs leave."""
+    refuses = Obedience.REFUSES
+    box = Box(default=refuses, station=refuses, transaction=refuses)
+    for allowed in (False, True):
+        world = World(box, allow_reboot=allowed)
+        box.plug_in("session")
+        world.wish = Wish(current_limit=10)
+        world.run(3000)
+        reboots = [call for _, call in world.calls if isinstance(call, Reboot)]
+        assert len(reboots) == (1 if allowed else 0)
+
+
+def test_no_reboot_without_a_session() -> None:
+    refuses = Obedience.REFUSES
+    box = Box(default=refuses, station=refuses, transaction=refuses)
+    world = World(box, allow_reboot=True)
+    world.run(3000)
+    assert not [call for _, call in world.calls if isinstance(call, Reboot)]
+    assert world.state.failing
+
+
+def test_a_holding_limit_asks_for_little() -> None:
+    """An hour of a session that goes well costs a call every five minutes."""
+    world = World(Box())
+    world.box.plug_in("session")
+    world.run(60)
+    before = len(world.calls)
+    world.run(3600)
+    assert len(world.calls) - before <= 13
+
+
+def test_schedule() -> None:
+    """Limits over time change when they are due, and never exceed the wish."""
+    world = World(Box())
+    world.box.plug_in("session")
+    world.run(30)
+    world.wish = Wish(
+        current_limit=16,
+        schedule=Plan(
+            periods=((0, 6.0), (600, 32.0)), start=at(0) + timedelta(seconds=30)
+        ),
+    )
+    world.run(30)
+    assert world.box.limit_a(world.second) == 6
+    sent = len(world.profiles)
+    world.run(600)
+    assert world.box.limit_a(world.second) == 16
+    assert world.state.holds
+    assert len(world.profiles) == sent
+
+
+REFUSES, IGNORES = Obedience.REFUSES, Obedience.IGNORES
+
+
+def test_shown_at_once_where_everything_is_refused() -> None:
+    """There is nothing to wait for, and whoever asked is told."""
+    world = World(Box(default=REFUSES, station=REFUSES, transaction=REFUSES))
+    world.look()
+    assert world.state.failing
+    assert world.state.refusal == "NotReady"
+
+
+def test_a_boot_on_a_standing_connection() -> None:
+    """A box that boots may have forgotten its profiles: they are sent again."""
+    world = World(Box())
+    world.run(30)
+    world.box.profiles.clear()
+    world.connect()
+    world.look()
+    assert world.box.limit_a(world.second) == MAX_CURRENT
+    assert Way.DEFAULT in world.box.profiles
+
+
+@pytest.mark.parametrize("edge", ["start", "resume"])
+def test_confirmed_where_boxes_were_seen_to_forget(edge: str) -> None:
+    """A session's start and leaving a suspended state: the limit is confirmed."""
+    world = World(Box())
+    world.wish = Wish(current_limit=10)
+    world.run(30)
+    if edge == "resume":
+        world.box.plug_in("session")
+        world.run(30)
+        world.wish = replace(world.wish, charging_allowed=False)
+        world.run(30)
+        world.wish = replace(world.wish, charging_allowed=True)
+    before = len(world.calls)
+    if edge == "start":
+        world.box.plug_in("session")
+    world.run(10)
+    asked = [type(call) for _, call in world.calls[before:]]
+    assert AskComposite in asked
+    assert AskReading in asked
+    assert world.state.holds
+
+
+def test_sent_again_after_a_while() -> None:
+    """What a box accepted and did not keep, it may keep the next time."""
+    box = Box(default=IGNORES, station=REFUSES, transaction=REFUSES)
+    world = World(box)
+    box.plug_in("session")
+    world.wish = Wish(current_limit=10)
+    world.run(25)
+    assert world.state.failing
+    box.default = Obedience.KEEPS
+    box.profiles.clear()
+    world.run(60)
+    assert box.limit_a(world.second) == 10
+    assert world.state.holds
+    assert not world.state.failing
+
+
+def test_the_default_profile_is_tried_again() -> None:
+    """While another profile holds the limit: the next session needs the default."""
+    box = Box(default=REFUSES)
+    world = World(box)
+    world.wish = Wish(current_limit=10)
+    world.run(30)
+    assert world.state.holds
+    assert Way.DEFAULT not in box.profiles
+    box.default = Obedience.KEEPS
+    world.run(60)
+    assert Way.DEFAULT in box.profiles
+
+
+def test_a_profile_for_a_session_ends_with_it() -> None:
+    """The next session needs one of its own."""
+    box = Box(default=REFUSES, station=REFUSES)
+    world = World(box)
+    world.wish = Wish(current_limit=10)
+    for session in ("first", "second"):
+        box.plug_in(session)
+        world.run(3)
+        assert box.limit_a(world.second) == 10
+        world.run(30)
+        assert world.state.holds
+        box.unplug()
+        world.run(1)
+
+
+def test_a_lost_answer_leaves_nothing_certain() -> None:
+    """The wallbox may have done it: going back to the old limit sends that again."""
+    world = World(Box())
+    world.run(30)
+    world.lose = 2  # the first of them is carried out
+    world.wish = Wish(current_limit=16)
+    world.look()
+    assert world.box.limit_a(world.second) == 16
+    world.wish = Wish()
+    world.lose = 0
+    world.run(31)
+    assert world.box.limit_a(world.second) == MAX_CURRENT
+    assert {call.way for _, call in world.profiles} == {Way.DEFAULT}
