@@ -545,26 +545,27 @@ def _count(
     before = RegisterCount() if transaction is None else transaction.energy
     newest = total.last_at is None or at >= total.last_at
     first = transaction is not None and not _metered(transaction)
+    current = state.transaction
+    in_current = current and transaction and current.id == transaction.id
     if before.last_at is not None and at < before.last_at:
         after = before.earlier_start(wh, at)
     elif first and before.last_wh is not None:
         after = before.advance(wh, at, session_start=True)
     elif first and newest and total.last_wh is not None and wh < total.last_wh:
         # The register restarted, or it stutters: what is known of it will tell.
-        after = replace(
-            _from_here(total).advance(wh, at, session_start=True),
-            first_wh=wh,
-            first_at=at,
-        )
+        after = _from_here(total).advance(wh, at, session_start=True)
+        after = replace(after, first_wh=wh - after.counted_wh, first_at=at)
     else:
         after = before.advance(wh, at)
-    if newest:
+    if newest or total.counted_wh == 0:
         total = lifetime(total, wh, at, session_start=first)
+    elif in_current and before.fell_at_start and total.fell_at_start:
+        total = total.since_fall(after.counted_wh - before.counted_wh)
     else:
         total = total.late(
             wh,
             after.counted_wh - before.counted_wh,
-            followed_by_wh=_followed_by(state, transaction),
+            followed_by_wh=_followed_by(state, transaction, at),
         )
     return replace(state, energy=total), after
 
@@ -575,7 +576,9 @@ def _metered(transaction: Transaction) -> bool:
     return last_at is not None and last_at >= transaction.started_at
 
 
-def _followed_by(state: WallboxState, transaction: Transaction | None) -> float:
+def _followed_by(
+    state: WallboxState, transaction: Transaction | None, at: datetime
+) -> float:
     """Give a reading taken after a late one: of the session that came next, in Wh."""
     current = state.transaction
     if (
@@ -584,7 +587,7 @@ def _followed_by(state: WallboxState, transaction: Transaction | None) -> float:
         and current.id != transaction.id
         and current.energy.first_wh is not None
         and current.energy.first_at is not None
-        and current.energy.first_at >= current.started_at
+        and current.energy.first_at >= max(current.started_at, at)
     ):
         return current.energy.first_wh
     return state.energy.highest_wh
