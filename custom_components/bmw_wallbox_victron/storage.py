@@ -1,28 +1,31 @@
 """What must survive a restart of Home Assistant: energy, sessions, identity."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+import logging
+import math
+from types import NoneType
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.storage import Store
 
 from .const import DOMAIN
 from .wallbox.energy import RegisterCount
-from .wallbox.state import (
-    ChargingState,
-    EventType,
-    Identity,
-    Transaction,
-    WallboxState,
-)
+from .wallbox.state import Identity, Transaction, WallboxState
+
+_LOGGER = logging.getLogger(__name__)
 
 _VERSION = 1
 #: A meter reading waits so long for company before it is written, in s.
 _DELAY = 60
 #: A session's beginning or end does not, in s.
 _DELAY_SESSION = 1
+
+#: What the fields of a state are, by name.
+_HINTS = get_type_hints(WallboxState)
 
 type _Json = dict[str, Any]
 
@@ -40,12 +43,19 @@ class SiteStore:
     async def async_load(self) -> Mapping[str, WallboxState]:
         """Read what was stored, by subentry: a wallbox's id may be corrected later."""
         stored = await self._store.async_load() or {}
-        wallboxes = stored.get("wallboxes", {})
+        wallboxes = _mapping(stored.get("wallboxes"))
         self._stored = frozenset(wallboxes)
-        return {
-            subentry_id: _load_wallbox(wallbox)
-            for subentry_id, wallbox in wallboxes.items()
-        }
+        states: dict[str, WallboxState] = {}
+        for subentry_id, wallbox in wallboxes.items():
+            states[subentry_id], lost = _load_wallbox(wallbox)
+            if lost:
+                _LOGGER.warning(
+                    "Starting afresh: of what %s has for %s, this cannot be read: %s",
+                    self._store.path,
+                    subentry_id,
+                    ", ".join(lost),
+                )
+        return states
 
     async def async_remove(self) -> None:
         """Remove the file."""
@@ -116,14 +126,19 @@ def _dump_wallbox(state: WallboxState) -> _Json:
     }
 
 
-def _load_wallbox(stored: _Json) -> WallboxState:
-    transaction = stored["transaction"]
-    return WallboxState(
-        identity=Identity(**stored["identity"]),
-        energy=_load_count(stored["energy"]),
-        transaction=None if transaction is None else _load_transaction(transaction),
-        recent=tuple(_load_transaction(item) for item in stored["recent"]),
-    )
+def _load_wallbox(stored: Any) -> tuple[WallboxState, list[str]]:
+    """Read a wallbox's part; what cannot be read is left out and named."""
+    if not isinstance(stored, dict):
+        return WallboxState(), ["everything"]
+    content: _Json = {}
+    lost: list[str] = []
+    for name in ("identity", "energy", "transaction", "recent"):
+        if name in stored:
+            try:
+                content[name] = _read(_HINTS[name], stored[name])
+            except TypeError, ValueError, OverflowError:
+                lost.append(name)
+    return WallboxState(**content), lost
 
 
 def _dump(value: Identity | RegisterCount | Transaction) -> _Json:
@@ -139,31 +154,50 @@ def _dump(value: Identity | RegisterCount | Transaction) -> _Json:
     return result
 
 
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+def _mapping(stored: Any) -> _Json:
+    """Take a JSON object; anything else is none."""
+    return stored if isinstance(stored, dict) else {}
 
 
-def _load_count(stored: _Json) -> RegisterCount:
-    return RegisterCount(
-        **stored
-        | {
-            "first_at": _time(stored["first_at"]),
-            "last_at": _time(stored["last_at"]),
-            "before_at": _time(stored["before_at"]),
+def _load(kind: type[Any], stored: Any) -> Any:
+    """Read a dataclass. What another version wrote and this one lacks is left out."""
+    if not isinstance(stored, dict):
+        raise TypeError(kind)
+    hints = get_type_hints(kind)
+    return kind(
+        **{
+            item.name: _read(hints[item.name], stored[item.name])
+            for item in fields(kind)
+            if item.name in stored
         }
     )
 
 
-def _load_transaction(stored: _Json) -> Transaction:
-    return Transaction(
-        **stored
-        | {
-            "started_at": datetime.fromisoformat(stored["started_at"]),
-            "updated_at": datetime.fromisoformat(stored["updated_at"]),
-            "ended_at": _time(stored["ended_at"]),
-            "state_at": _time(stored["state_at"]),
-            "event_type": EventType(stored["event_type"]),
-            "charging_state": ChargingState(stored["charging_state"]),
-            "energy": _load_count(stored["energy"]),
-        }
-    )
+def _read(hint: Any, stored: Any) -> Any:
+    """Read a value of a type. Raises TypeError or ValueError where it is none."""
+    if get_origin(hint) is tuple:
+        return tuple(_read(get_args(hint)[0], item) for item in _items(stored))
+    if NoneType in get_args(hint):
+        if stored is None:
+            return None
+        (hint,) = set(get_args(hint)) - {NoneType}
+    if is_dataclass(hint):
+        return _load(cast(type[Any], hint), stored)
+    if issubclass(hint, StrEnum):
+        return hint(stored)
+    if issubclass(hint, datetime):
+        moment = datetime.fromisoformat(stored)
+        if moment.tzinfo is None:
+            raise ValueError(stored)
+        return moment
+    if hint is float and type(stored) is int:
+        stored = float(stored)
+    if type(stored) is not hint or (hint is float and not math.isfinite(stored)):
+        raise TypeError(hint)
+    return stored
+
+
+def _items(stored: Any) -> list[Any]:
+    if not isinstance(stored, list):
+        raise TypeError(stored)
+    return stored
