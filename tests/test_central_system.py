@@ -100,6 +100,10 @@ async def reply_to(websocket: ClientConnection, message_id: str) -> Any:
         f"ocpp/{CHARGE_POINT_ID}",
         f"{CHARGE_POINT_ID}/{CHARGE_POINT_ID}",
         f"{CHARGE_POINT_ID}?x=1",
+        f"{CHARGE_POINT_ID}/",
+        f"{CHARGE_POINT_ID}//?x=/1/",
+        f"/{CHARGE_POINT_ID}",
+        f"//ocpp//{CHARGE_POINT_ID}/",
     ],
 )
 async def test_a_known_id_may_connect(
@@ -113,7 +117,8 @@ async def test_a_known_id_may_connect(
 
 
 @pytest.mark.parametrize(
-    "path", ["", "DE*BMW*ESOMEBODY", "%00", "x" * 49, f"{CHARGE_POINT_ID}/", "%ff%fe"]
+    "path",
+    ["", "//", "DE*BMW*ESOMEBODY", "%00", "x" * 49, "%ff%fe", "/[x", "/x:y@[::/"],
 )
 async def test_an_unknown_id_is_not_found(
     site: Site, client_context: ssl.SSLContext, path: str
@@ -147,6 +152,27 @@ async def test_refusals_are_logged_once_an_hour(
     for number in range(80):
         await refused(dial(site, client_context, f"guess-{number}"))
     assert len(said()) < 80
+    freezer.tick(3601)
+    await refused(dial(site, client_context, "DE*BMW*ELATER"))
+    assert "'DE*BMW*ELATER'" in said()[-1]
+
+
+async def test_strangers_do_not_keep_a_wallbox_out_of_the_log(
+    site: Site, client_context: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is wrong with a known one is said, however many strangers came before."""
+    for number in range(70):
+        await refused(dial(site, client_context, f"guess-{number}"))
+    await refused(dial(site, client_context, subprotocols=["ocpp1.6"]))
+    assert "does not speak OCPP 2.0.1" in caplog.text
+
+
+async def test_id_of_a_stranger_is_readable(
+    site: Site, client_context: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Decoded and without its slashes, to be copied from the log."""
+    await refused(dial(site, client_context, "/DE%2ABMW%2AESTRANGER/"))
+    assert "with the id 'DE*BMW*ESTRANGER'" in caplog.text
 
 
 class TestWithPassword:

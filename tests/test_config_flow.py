@@ -1077,6 +1077,23 @@ async def test_corrected_id_in_the_title(hass: HomeAssistant, two: Site) -> None
     assert wallbox_subentry(two.entry, CHARGE_POINT_ID) == before
 
 
+async def test_corrected_id_that_another_begins_with(
+    hass: HomeAssistant, entry: MockConfigEntry, site: Site
+) -> None:
+    """The entities of the other wallbox keep their unique ids."""
+    longer = f"{CHARGE_POINT_ID}_2"
+    flow, _ = await subentry_flow(hass, entry)
+    await flow.submit({"charge_point_id": longer, "max_current": 16})
+    await hass.async_block_till_done()
+    power = site.entity_id("sensor", "power", longer)
+    subentry = wallbox_subentry(entry, CHARGE_POINT_ID)
+    flow, _ = await subentry_flow(hass, entry, subentry.subentry_id)
+    await flow.submit(WALLBOX | {"charge_point_id": OTHER_ID})
+    await hass.async_block_till_done()
+    assert site.entity_id("sensor", "power", longer) == power
+    assert site.entity_id("sensor", "power", OTHER_ID) != power
+
+
 async def test_corrected_id_without_a_device(
     hass: HomeAssistant, entry: MockConfigEntry
 ) -> None:

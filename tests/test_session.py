@@ -551,13 +551,13 @@ async def test_late_and_repeated_events_change_nothing_newer(
         )
         await hass.async_block_till_done()
 
-    await event(0, 600, 1000, 10_000)
-    await event(3, 100, 3000, 12_000)
+    await event(0, 100, 1000, 10_000)
+    await event(3, 40, 3000, 12_000)
     assert site.number("power") == 3000
-    await event(2, 200, 2000, 11_000, state="SuspendedEV")
-    await event(3, 100, 9000, 12_000)
-    await event(4, 300, 4000, 11_500, state="SuspendedEVSE")
-    await event(5, 50, 5000, 12_500, offline=True)
+    await event(2, 60, 2000, 11_000, state="SuspendedEV")
+    await event(3, 40, 9000, 12_000)
+    await event(4, 80, 4000, 11_500, state="SuspendedEVSE")
+    await event(5, 20, 5000, 12_500, offline=True)
     # What is replayed is shown once the queue is empty.
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=2))
     await hass.async_block_till_done()
@@ -568,6 +568,84 @@ async def test_late_and_repeated_events_change_nothing_newer(
     assert site.number("power") == 6000
     assert site.number("energy_session") == pytest.approx(3)
     assert site.number("energy_total") == pytest.approx(13)
+
+
+async def test_old_meter_values_after_a_reconnect(
+    hass: HomeAssistant,
+    site: Site,
+    make_wallbox: MakeWallbox,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """Meter values have no mark of being replayed but their timestamp."""
+    wallbox = make_wallbox(
+        replace(
+            DELTA,
+            meter_values_missing_in_updates=True,
+            trigger_meter_values_rejected=True,
+        )
+    )
+    await wallbox.connect()
+    await wallbox.plug_in(Car())
+    await settle(hass, wallbox)
+
+    async def meter_values(stamp: str, power: float) -> None:
+        reading = {"value": power, "measurand": "Power.Active.Import"}
+        meter_value = [{"timestamp": stamp, "sampledValue": [reading]}]
+        await wallbox.send_call("MeterValues", {"evseId": 1, "meterValue": meter_value})
+        await settle(hass, wallbox)
+
+    queued = wallbox.wire_now()
+    await meter_values(queued, 7360)
+    assert site.number("power") == 7360
+    await wallbox.disconnect()
+    freezer.tick(3600)
+    await wallbox.tick(3600)
+    await wallbox.connect(boot=False)
+    await settle(hass, wallbox)
+    await later(hass, freezer, 2, wallbox)
+    await meter_values(queued, 7360)
+    assert site.state("status") == "charging"
+    assert site.state("power") == STATE_UNKNOWN
+    await meter_values(wallbox.wire_now(), 1400)
+    assert site.number("power") == 1400
+
+
+async def test_status_with_an_old_timestamp(
+    hass: HomeAssistant, site: Site, make_wallbox: MakeWallbox
+) -> None:
+    """It is a replay or of a clock that was set back: the box is asked how it is."""
+    quirks = replace(DELTA, security_event_on_connect=False, replay_queue=False)
+    wallbox = make_wallbox(quirks)
+    await wallbox.connect()
+    await settle(hass, wallbox)
+    await wallbox.disconnect()
+    await wallbox.inoperative()
+    wallbox.quirks = replace(quirks, clock_offset_s=-3600.0)
+    await wallbox.connect(boot=False)
+    await wallbox.send_call(
+        "StatusNotification",
+        {
+            "timestamp": wallbox.wire_now(),
+            "connectorStatus": "Unavailable",
+            "evseId": 1,
+            "connectorId": 1,
+        },
+    )
+    await settle(hass, wallbox)
+    assert site.state("status") == "unavailable"
+
+
+async def test_energies_have_whole_watt_hours(
+    hass: HomeAssistant, site: Site, make_wallbox: MakeWallbox
+) -> None:
+    """No 1000.0000000000001 kWh."""
+    wallbox = make_wallbox(register_wh=1_000_000.1)
+    await wallbox.connect()
+    await wallbox.plug_in(Car())
+    await wallbox.tick(77)
+    await settle(hass, wallbox)
+    for key in ("energy_total", "energy_session"):
+        assert len(site.state(key).partition(".")[2]) <= 3
 
 
 async def test_faults_and_service(

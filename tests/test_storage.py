@@ -17,6 +17,7 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.storage import SiteStore
+from custom_components.bmw_wallbox_victron.wallbox.clock import DeviceClock
 from custom_components.bmw_wallbox_victron.wallbox.control import (
     Enforcement,
     Plan,
@@ -68,6 +69,7 @@ ENDED = Transaction(
     id_token="04ABCDEF",
     phases_used=3,
     abandoned=True,
+    replaced=True,
     state_sequence=41,
     state_at=NOON + timedelta(minutes=59),
     energy=COUNT,
@@ -105,6 +107,8 @@ LIVE: dict[str, Any] = {
     "meter": Sample(at=NOON, power=7400.0),
     "meter_heard_at": NOON,
     "last_heartbeat": NOON,
+    "said_at": {"power": NOON},
+    "clock": DeviceClock(at=NOON, heard_at=NOON),
     "ceiling_a": 32.0,
     "light": Light("StatusLED", "brightness", 30),
     "enforcement": Enforcement(ready=True),
@@ -261,6 +265,102 @@ class TestFile:
         """Look at the file."""
         assert "04ABCDEF" in file.read_text(encoding="utf-8")
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+# What cannot be read
+
+
+@pytest.mark.parametrize(
+    ("part", "content", "lost"),
+    [
+        ("energy", {"counted_wh": "much"}, "energy"),
+        ("energy", {"counted_wh": True}, "energy"),
+        ("energy", {"counted_wh": None}, "energy"),
+        ("energy", {"last_at": "yesterday"}, "energy"),
+        ("energy", {"last_at": "2026-10-03T12:00:00"}, "energy"),
+        ("energy", None, "energy"),
+        ("identity", {"vendor": 5}, "identity"),
+        ("identity", [], "identity"),
+        ("transaction", {"id": "tx-1"}, "transaction"),
+        ("transaction", {"event_type": "exploded"}, "transaction"),
+        ("transaction", {"energy": {"first_wh": []}}, "transaction"),
+        ("recent", {"id": "tx-1"}, "recent"),
+        ("recent", [{"id": "tx-1"}], "recent"),
+    ],
+    ids=str,
+)
+async def test_part_that_cannot_be_read(
+    hass: HomeAssistant,
+    hass_storage: Storage,
+    store: SiteStore,
+    caplog: pytest.LogCaptureFixture,
+    part: str,
+    content: Any,
+    lost: str,
+) -> None:
+    """It starts afresh and is named; all else is kept."""
+    store.async_keep({"box": FULL, "other": FULL})
+    await store.async_save()
+    stored = hass_storage[KEY]["data"]["wallboxes"]["box"]
+    whole = isinstance(content, dict) and "id" not in content
+    stored[part] = stored[part] | content if whole else content
+    loaded = await SiteStore(hass, ENTRY).async_load()
+    fresh = {lost: getattr(WallboxState(), lost)}
+    assert loaded == {"box": replace(FULL, **fresh), "other": FULL}
+    (warning,) = [item for item in caplog.records if item.levelname == "WARNING"]
+    assert warning.getMessage().endswith(f"for box, this cannot be read: {lost}")
+
+
+@pytest.mark.parametrize("content", [None, [], "box", 5])
+async def test_wallbox_that_cannot_be_read(
+    hass: HomeAssistant,
+    hass_storage: Storage,
+    store: SiteStore,
+    caplog: pytest.LogCaptureFixture,
+    content: Any,
+) -> None:
+    store.async_keep({"box": FULL, "other": FULL})
+    await store.async_save()
+    hass_storage[KEY]["data"]["wallboxes"]["box"] = content
+    loaded = await SiteStore(hass, ENTRY).async_load()
+    assert loaded == {"box": WallboxState(), "other": FULL}
+    assert "for box, this cannot be read: everything" in caplog.text
+
+
+async def test_fields_of_another_version(
+    hass: HomeAssistant,
+    hass_storage: Storage,
+    store: SiteStore,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What is new there is left out, what is new here has its default."""
+    store.async_keep({"box": FULL})
+    await store.async_save()
+    stored = hass_storage[KEY]["data"]["wallboxes"]["box"]
+    stored["mood"] = "fine"
+    stored["energy"]["colour"] = "green"
+    stored["transaction"]["colour"] = 7
+    del stored["transaction"]["replaced"], stored["identity"]["vendor"]
+    del stored["energy"]["fell_at_start"], stored["recent"]
+    kept = replace(
+        FULL,
+        identity=replace(FULL.identity, vendor=None),
+        transaction=replace(ENDED, replaced=False),
+        energy=replace(COUNT, fell_at_start=False),
+        recent=(),
+    )
+    assert await SiteStore(hass, ENTRY).async_load() == {"box": kept}
+    assert "cannot be read" not in caplog.text
+
+
+@pytest.mark.parametrize("content", [{}, {"wallboxes": []}, {"wallboxes": None}])
+async def test_no_wallboxes_in_the_file(
+    hass: HomeAssistant, hass_storage: Storage, store: SiteStore, content: Any
+) -> None:
+    store.async_keep({"box": FULL})
+    await store.async_save()
+    hass_storage[KEY]["data"] = content
+    assert await SiteStore(hass, ENTRY).async_load() == {}
 
 
 # When it is written

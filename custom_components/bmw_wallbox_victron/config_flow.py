@@ -483,7 +483,7 @@ class WallboxSubentryFlow(ConfigSubentryFlow):
                 old_id = subentry.data[CONF_CHARGE_POINT_ID]
                 new_id = wallbox[CONF_CHARGE_POINT_ID]
                 if new_id != old_id:
-                    _rename(self.hass, entry, old_id, new_id)
+                    _rename(self.hass, entry, subentry, new_id)
                 title = subentry.title
                 return self.async_update_and_abort(
                     entry,
@@ -503,14 +503,20 @@ class WallboxSubentryFlow(ConfigSubentryFlow):
 
 
 @callback
-def _rename(hass: HomeAssistant, entry: ConfigEntry, old_id: str, new_id: str) -> None:
-    """Let the device and entities of a wallbox follow its corrected id."""
+def _rename(
+    hass: HomeAssistant, entry: ConfigEntry, subentry: ConfigSubentry, new_id: str
+) -> None:
+    """Let the device and entities of a wallbox follow its corrected id.
+
+    Only its own: the id of another wallbox may begin with this one's.
+    """
+    old_id = subentry.data[CONF_CHARGE_POINT_ID]
     devices, entities = dr.async_get(hass), er.async_get(hass)
     for device in dr.async_entries_for_config_entry(devices, entry.entry_id):
         if (DOMAIN, old_id) in device.identifiers:
             devices.async_update_device(device.id, new_identifiers={(DOMAIN, new_id)})
     for entity in er.async_entries_for_config_entry(entities, entry.entry_id):
-        if entity.unique_id.startswith(f"{old_id}_"):
+        if entity.config_subentry_id == subentry.subentry_id:
             key = entity.unique_id.removeprefix(f"{old_id}_")
             entities.async_update_entity(
                 entity.entity_id, new_unique_id=f"{new_id}_{key}"

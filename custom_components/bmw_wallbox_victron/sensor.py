@@ -61,8 +61,8 @@ def _options(values: type[StrEnum]) -> list[str]:
 
 
 def _kwh(wh: float | None) -> float | None:
-    """Give Wh in kWh."""
-    return None if wh is None else wh / 1000
+    """Give Wh in kWh, without the noise of the sum: meters count whole Wh."""
+    return None if wh is None else round(wh / 1000, 3)
 
 
 def _of_session(

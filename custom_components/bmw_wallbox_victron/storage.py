@@ -1,30 +1,38 @@
 """What must survive a restart of Home Assistant: energy, sessions, wishes, identity."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+import logging
+import math
+from types import NoneType
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.storage import Store
 
 from .const import DOMAIN
-from .wallbox.control import Enforcement, Plan, Wish
+from .wallbox.control import Plan, Wish
 from .wallbox.energy import RegisterCount
 from .wallbox.sessions import Session
-from .wallbox.state import (
-    ChargingState,
-    EventType,
-    Identity,
-    Transaction,
-    WallboxState,
-)
+from .wallbox.state import Identity, Transaction, WallboxState
+
+_LOGGER = logging.getLogger(__name__)
 
 _VERSION = 1
 #: A meter reading waits so long for company before it is written, in s.
 _DELAY = 60
 #: A wish, and a session's beginning or end, do not, in s.
 _DELAY_URGENT = 1
+
+#: What the fields of a state are, by name.
+_HINTS = get_type_hints(WallboxState)
+
+#: What reading raises where somebody else has written.
+_UNREADABLE = (TypeError, ValueError, OverflowError)
+#: Those that are stored.
+_STORED = ("identity", "energy", "transaction", "recent", "wish", "enforcement")
 
 type _Json = dict[str, Any]
 
@@ -42,12 +50,19 @@ class SiteStore:
     async def async_load(self) -> Mapping[str, WallboxState]:
         """Read what was stored, by subentry: a wallbox's id may be corrected later."""
         stored = await self._store.async_load() or {}
-        wallboxes = stored.get("wallboxes", {})
+        wallboxes = _mapping(stored.get("wallboxes"))
         self._stored = frozenset(wallboxes)
-        return {
-            subentry_id: _load_wallbox(wallbox)
-            for subentry_id, wallbox in wallboxes.items()
-        }
+        states: dict[str, WallboxState] = {}
+        for subentry_id, wallbox in wallboxes.items():
+            states[subentry_id], lost = _load_wallbox(wallbox)
+            if lost:
+                _LOGGER.warning(
+                    "Starting afresh: of what %s has for %s, this cannot be read: %s",
+                    self._store.path,
+                    subentry_id,
+                    ", ".join(lost),
+                )
+        return states
 
     async def async_remove(self) -> None:
         """Remove the file."""
@@ -113,20 +128,24 @@ class SessionStore:
 
     async def async_load(self) -> Mapping[str, list[Session]]:
         """Read the sessions, by subentry."""
-        stored = await self._store.async_load() or {}
-        return {
-            subentry_id: [
-                Session(
-                    **item
-                    | {
-                        "start": datetime.fromisoformat(item["start"]),
-                        "end": datetime.fromisoformat(item["end"]),
-                    }
+        stored = _mapping(await self._store.async_load())
+        ledgers: dict[str, list[Session]] = {}
+        for subentry_id, sessions in stored.items():
+            ledger = ledgers[subentry_id] = []
+            lost = 0
+            for item in sessions if isinstance(sessions, list) else ():
+                try:
+                    ledger.append(_load(Session, item))
+                except _UNREADABLE:
+                    lost += 1
+            if lost:
+                _LOGGER.warning(
+                    "Of the sessions that %s has for %s, %d cannot be read",
+                    self._store.path,
+                    subentry_id,
+                    lost,
                 )
-                for item in sessions
-            ]
-            for subentry_id, sessions in stored.items()
-        }
+        return ledgers
 
     async def async_remove(self) -> None:
         """Remove the file."""
@@ -184,30 +203,25 @@ def _dump_wallbox(state: WallboxState) -> _Json:
         "transaction": None if state.transaction is None else _dump(state.transaction),
         "recent": [_dump(transaction) for transaction in state.recent],
         "wish": _dump(state.wish),
-        "rebooted_at": None if rebooted_at is None else rebooted_at.isoformat(),
+        "enforcement": {
+            "rebooted_at": None if rebooted_at is None else rebooted_at.isoformat()
+        },
     }
 
 
-def _load_wallbox(stored: _Json) -> WallboxState:
-    transaction = stored["transaction"]
-    return WallboxState(
-        identity=Identity(**stored["identity"]),
-        energy=_load_count(stored["energy"]),
-        transaction=None if transaction is None else _load_transaction(transaction),
-        recent=tuple(_load_transaction(item) for item in stored["recent"]),
-        wish=_load_wish(stored["wish"]),
-        enforcement=Enforcement(rebooted_at=_time(stored["rebooted_at"])),
-    )
-
-
-def _load_wish(stored: _Json) -> Wish:
-    schedule = stored["schedule"]
-    if schedule is not None:
-        schedule = Plan(
-            periods=tuple((begin, amps) for begin, amps in schedule["periods"]),
-            start=_time(schedule["start"]),
-        )
-    return Wish(**stored | {"schedule": schedule})
+def _load_wallbox(stored: Any) -> tuple[WallboxState, list[str]]:
+    """Read a wallbox's part; what cannot be read is left out and named."""
+    if not isinstance(stored, dict):
+        return WallboxState(), ["everything"]
+    content: _Json = {}
+    lost: list[str] = []
+    for name in _STORED:
+        if name in stored:
+            try:
+                content[name] = _read(_HINTS[name], stored[name])
+            except _UNREADABLE:
+                lost.append(name)
+    return WallboxState(**content), lost
 
 
 def _dump(
@@ -225,31 +239,53 @@ def _dump(
     return result
 
 
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+def _mapping(stored: Any) -> _Json:
+    """Take a JSON object; anything else is none."""
+    return stored if isinstance(stored, dict) else {}
 
 
-def _load_count(stored: _Json) -> RegisterCount:
-    return RegisterCount(
-        **stored
-        | {
-            "first_at": _time(stored["first_at"]),
-            "last_at": _time(stored["last_at"]),
-            "before_at": _time(stored["before_at"]),
+def _load(kind: type[Any], stored: Any) -> Any:
+    """Read a dataclass. What another version wrote and this one lacks is left out."""
+    if not isinstance(stored, dict):
+        raise TypeError(kind)
+    hints = get_type_hints(kind)
+    return kind(
+        **{
+            item.name: _read(hints[item.name], stored[item.name])
+            for item in fields(kind)
+            if item.name in stored
         }
     )
 
 
-def _load_transaction(stored: _Json) -> Transaction:
-    return Transaction(
-        **stored
-        | {
-            "started_at": datetime.fromisoformat(stored["started_at"]),
-            "updated_at": datetime.fromisoformat(stored["updated_at"]),
-            "ended_at": _time(stored["ended_at"]),
-            "state_at": _time(stored["state_at"]),
-            "event_type": EventType(stored["event_type"]),
-            "charging_state": ChargingState(stored["charging_state"]),
-            "energy": _load_count(stored["energy"]),
-        }
-    )
+def _read(hint: Any, stored: Any) -> Any:
+    """Read a value of a type. Raises TypeError or ValueError where it is none."""
+    if get_origin(hint) is tuple:
+        kinds, items = get_args(hint), _items(stored)
+        if kinds[-1] is Ellipsis:
+            kinds = (kinds[0],) * len(items)
+        return tuple(map(_read, kinds, items, strict=True))
+    if NoneType in get_args(hint):
+        if stored is None:
+            return None
+        (hint,) = set(get_args(hint)) - {NoneType}
+    if is_dataclass(hint):
+        return _load(cast(type[Any], hint), stored)
+    if issubclass(hint, StrEnum):
+        return hint(stored)
+    if issubclass(hint, datetime):
+        moment = datetime.fromisoformat(stored)
+        if moment.tzinfo is None:
+            raise ValueError(stored)
+        return moment
+    if hint is float and type(stored) is int:
+        stored = float(stored)
+    if type(stored) is not hint or (hint is float and not math.isfinite(stored)):
+        raise TypeError(hint)
+    return stored
+
+
+def _items(stored: Any) -> list[Any]:
+    if not isinstance(stored, list):
+        raise TypeError(stored)
+    return stored

@@ -71,10 +71,16 @@ def play(
     events: Iterable[TransactionEvent],
     state: WallboxState | None = None,
     *,
-    now: float = 1_000_000,
+    now: float | None = None,
 ) -> WallboxState:
-    """Hand events to a wallbox, in the order given; all of them arrive at `now`."""
+    """Hand events to a wallbox, in the order given; all of them arrive at `now`.
+
+    By default that is when the newest of them happened, and a moment more.
+    """
     state = connected(WallboxState()) if state is None else state
+    events = list(events)
+    newest = max((item.at for item in events), default=START)
+    arrival = newest + timedelta(seconds=0.5) if now is None else at(now)
     for item in events:
-        state = transaction_event(state, item, at(now))
+        state = transaction_event(state, item, arrival)
     return state

@@ -190,6 +190,11 @@ def test_each_value_is_refused_for_itself() -> None:
     assert sample == Sample(at=START, current_l1=10, register=77)
 
 
+def test_register_that_is_broken() -> None:
+    """All bits set: 4.29 GWh would stay in the total for ever."""
+    assert read(value(0xFFFFFFFF)) == Sample(at=START)
+
+
 @pytest.mark.parametrize("multiplier", [10, -10, 400, -400, 10**30])
 def test_absurd_multipliers(multiplier: int) -> None:
     sample = read(value(1, ENERGY, multiplier=multiplier), value(10, CURRENT, "L1"))

@@ -199,9 +199,9 @@ def test_bounded(items: list[tuple[int, int, str]], most: int) -> None:
         for begin, length, name in items:
             transaction = Transaction(
                 id=name,
-                started_at=at(begin * 20),
-                updated_at=at(begin * 20 + length),
-                ended_at=at(begin * 20 + length),
+                started_at=at(begin * 200_000),
+                updated_at=at(begin * 200_000 + length),
+                ended_at=at(begin * 200_000 + length),
                 sequence_number=1,
                 event_type=ended(1, 0).event_type,
             )
@@ -212,7 +212,7 @@ def test_bounded(items: list[tuple[int, int, str]], most: int) -> None:
     every = {(begin, name) for begin, _, name in items}
     assert len(starts) == min(len(every), most)
     newest = sorted(begin for begin, _ in every)[-most:]
-    assert starts == [at(begin * 20) for begin in newest]
+    assert starts == [at(begin * 200_000) for begin in newest]
 
 
 def test_too_old_to_be_kept() -> None:
@@ -229,14 +229,14 @@ def test_too_old_to_be_kept() -> None:
 def test_an_id_used_again() -> None:
     """A box that begins to count from the start: the same id is another session."""
     ledger = Ledger()
-    for begin in (0, 1000, 2000):
+    for begin in (0, 10**6, 2 * 10**6):
         events = [
             started(0, begin, transaction_id="1"),
             ended(1, begin + 10, transaction_id="1"),
         ]
         ledger.record(play(events))
         ledger.record(play(events))
-    assert [item.start for item in ledger.sessions] == [at(0), at(1000), at(2000)]
+    assert [item.start for item in ledger.sessions] == [at(0), at(10**6), at(2 * 10**6)]
 
 
 def test_a_late_end() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 from hypothesis import given, strategies as st
 import pytest
 
+from custom_components.bmw_wallbox_victron.wallbox.clock import LIVE_TIMEOUT
 from custom_components.bmw_wallbox_victron.wallbox.energy import RegisterCount
 from custom_components.bmw_wallbox_victron.wallbox.meter import Sample
 from custom_components.bmw_wallbox_victron.wallbox.state import (
-    LIVE_TIMEOUT,
     ChargingState,
     ConnectorStatus,
     EventType,
@@ -288,7 +288,7 @@ def test_late_event_changes_no_reading_and_no_state() -> None:
     late = event(
         0, 30, charging_state=PAUSED, register=100_050, readings={"power": 1.0}
     )
-    assert play([late], state) == state
+    assert play([late], state, now=61) == state
 
 
 def test_event_with_a_newer_number_and_an_older_time_is_late() -> None:

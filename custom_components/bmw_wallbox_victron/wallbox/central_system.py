@@ -10,7 +10,7 @@ from functools import partial
 from http import HTTPStatus
 import logging
 from typing import Any, Final, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
@@ -32,8 +32,9 @@ MAX_FRAME: Final = 4 * 1024 * 1024
 PING_INTERVAL: Final = 30
 #: The same refusal is logged once in this time.
 LOG_AGAIN_AFTER: Final = timedelta(hours=1)
-#: How many refusals are remembered for that.
-_REMEMBERED_REFUSALS: Final = 64
+#: Of so many refusals in that time strangers are not logged any more. There are only a
+#: few for each wallbox, and these always are.
+_REFUSALS_AN_HOUR: Final = 64
 #: The WebSocket server logs headers with passwords and frames with tokens, at levels
 #: that users switch on. It writes here: nowhere. What matters is logged by us.
 _NOWHERE: Final = logging.Logger(  # noqa: LOG001 - not to be found by its name
@@ -56,8 +57,12 @@ class ServerConfig:
 
 
 def identity_of(path: str) -> str | None:
-    """Read a station's identity from the last part of the URL's path."""
-    identity = unquote(urlsplit(path).path.rsplit("/", 1)[-1])
+    """Read a station's identity from the last part of the URL's path.
+
+    Installer apps put one slash too many before or after it.
+    """
+    bare = path.partition("?")[0].partition("#")[0]
+    identity = unquote(bare.rstrip("/").rpartition("/")[-1])
     return identity if 0 < len(identity) <= MAX_IDENTITY else None
 
 
@@ -147,7 +152,8 @@ class CentralSystem:
         if station is None:
             self._log_refusal(
                 f"An unknown charge point knocks, with the id {identity!r}: if it is "
-                "yours, add it as a wallbox or mend the id in its installer app"
+                "yours, add it as a wallbox or mend the id in its installer app",
+                stranger=True,
             )
             return connection.respond(HTTPStatus.NOT_FOUND, "Unknown charge point\n")
         # Headers may come twice; then none of them counts.
@@ -175,13 +181,17 @@ class CentralSystem:
         cast(SecureConnection, connection).station = station
         return None
 
-    def _log_refusal(self, message: str) -> None:
+    def _log_refusal(self, message: str, *, stranger: bool = False) -> None:
         """Log a refusal, but not each time that the same one comes back."""
         now = self._clock()
-        logged = self._refusals.get(message)
-        if logged is not None and now - logged < LOG_AGAIN_AFTER:
+        while self._refusals:
+            oldest = next(iter(self._refusals))
+            if now - self._refusals[oldest] < LOG_AGAIN_AFTER:
+                break
+            del self._refusals[oldest]
+        if message in self._refusals:
             return
-        if logged is None and len(self._refusals) >= _REMEMBERED_REFUSALS:
+        if stranger and len(self._refusals) >= _REFUSALS_AN_HOUR:
             return  # somebody tries ids; the first ones say enough
         self._refusals[message] = now
         _LOGGER.warning("%s", message)

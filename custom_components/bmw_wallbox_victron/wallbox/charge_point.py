@@ -454,15 +454,16 @@ class ChargePoint(OcppChargePoint):
     ) -> call_result.StatusNotification:
         """Take the status of the socket; the box has one."""
         if evse_id <= 1:
-            self._status_heard = True
             now = self.station.clock()
-            self._take(
-                transitions.connector(
-                    self.station.state,
-                    ConnectorStatus(connector_status.lower()),
-                    device_time(timestamp, now),
-                )
+            at = device_time(timestamp, now)
+            state = transitions.connector(
+                transitions.clock_heard(self.station.state, at, now),
+                ConnectorStatus(connector_status.lower()),
+                at,
             )
+            self._take(state)
+            # An old one says nothing about now: then the answer to our question counts.
+            self._status_heard = self._status_heard or state.connector_at == at
         return call_result.StatusNotification()
 
     @_on(Action.transaction_event)

@@ -17,6 +17,8 @@ MAX_POWER_W = 50_000
 MARGIN_WH = 10_000
 #: A register that fell is judged more strictly: this much may be rounding, in Wh.
 STRICT_MARGIN_WH = 100
+#: A reading may waver by this much, in Wh.
+ROUNDING_WH = 1
 #: A register that restarted and counted this far since did restart for good, in Wh.
 SETTLED_WH = 1_000
 
@@ -77,10 +79,17 @@ class RegisterCount:
             # The register is back where it stood: it had stuttered, not restarted. What
             # was counted since it fell is part of what it shows now.
             gained = max(0.0, wh - (self.before_wh or 0.0) - self.since_drop_wh)
-            return self._step(wh, at, gained, settled=True)
+            returned = self._step(wh, at, gained, settled=True)
+            if not self.fell_at_start:
+                return returned
+            # The session's first reading was part of the stutter and starts nothing.
+            return replace(returned, first_wh=None, first_at=None, fell_at_start=False)
         gained = wh - self.last_wh
         if _plausible(gained, at - self.last_at):
             return self._step(wh, at, gained)
+        if self.last_wh == self.counted_wh == 0:
+            # Nothing but zeros so far, and they were wrong: this is the first reading.
+            return replace(self, first_wh=wh, first_at=at, last_wh=wh, last_at=at)
         if self.suspect_wh is None or not 0 <= wh - self.suspect_wh <= MARGIN_WH:
             return replace(self, suspect_wh=wh)
         # Twice the same jump that no wallbox can make: another meter, not energy.
@@ -92,38 +101,66 @@ class RegisterCount:
         `counted_wh` is what the reading added to its own session, `followed_by_wh` a
         reading taken after it. Where the register is lifetime, that one includes it;
         where it restarts with each session, the late reading may stand higher: then
-        its energy is still missing here.
+        its energy is still missing here. Where the register stood before it fell moves
+        with what is counted: if it returns there, nothing counts twice.
         """
         if wh <= followed_by_wh:
             return self
-        return replace(self, counted_wh=self.counted_wh + counted_wh)
+        return replace(
+            self,
+            counted_wh=self.counted_wh + counted_wh,
+            before_wh=None if self.before_wh is None else self.before_wh + counted_wh,
+        )
+
+    def since_fall(self, counted_wh: float) -> Self:
+        """Count energy of the session that the register fell at the start of."""
+        return replace(
+            self,
+            counted_wh=self.counted_wh + counted_wh,
+            since_drop_wh=self.since_drop_wh + counted_wh,
+        )
 
     def earlier_start(self, wh: float, at: datetime) -> Self:
         """Take a late reading, if it is older than the first one, as the first."""
         if self.first_wh is None or self.first_at is None or at >= self.first_at:
             return self
         gained = self.first_wh - wh
+        if self.fell_at_start and self._stood_at(wh, at):
+            # It is where the register stood before the session's first reading fell.
+            return replace(self, before_wh=wh, before_at=at)
         if gained < 0 or not _plausible(gained, self.first_at - at):
             return self
-        return replace(
+        started = replace(
             self, first_wh=wh, first_at=at, counted_wh=self.counted_wh + gained
+        )
+        if not self.fell_at_start:
+            return started
+        return replace(started, since_drop_wh=self.since_drop_wh + gained)
+
+    def set_back(self, at: datetime) -> Self:
+        """Follow the wallbox's clock back: no reading was taken after `at`."""
+        return replace(
+            self,
+            first_at=self.first_at and min(self.first_at, at),
+            last_at=self.last_at and min(self.last_at, at),
+            before_at=self.before_at and min(self.before_at, at),
         )
 
     def _is_return(self, wh: float, at: datetime) -> bool:
         """Tell whether the register is back at where it stood before it fell."""
-        if (
-            self.before_wh is None
-            or self.before_at is None
-            or self.last_wh is None
-            or self.last_at is None
-            or wh < self.before_wh
-            or not _plausible(wh - self.before_wh, at - self.before_at)
-        ):
+        if self.last_wh is None or self.last_at is None or not self._stood_at(wh, at):
             return False
         stood_still = self.since_drop_wh == 0 and not self.fell_at_start
         return stood_still or not _plausible(
             wh - self.last_wh, at - self.last_at, margin_wh=STRICT_MARGIN_WH
         )
+
+    def _stood_at(self, wh: float, at: datetime) -> bool:
+        """Tell whether the register can have gone on to `wh` from before it fell."""
+        if self.before_wh is None or self.before_at is None:
+            return False
+        gained = wh - self.before_wh
+        return gained >= -ROUNDING_WH and _plausible(gained, at - self.before_at)
 
     def _drop(
         self,
@@ -134,8 +171,8 @@ class RegisterCount:
         session_start: bool,
     ) -> Self:
         """Go on from a reading below the last one."""
-        if wh > 0 and last_wh - wh <= 1:
-            return self  # rounding
+        if wh > 0 and last_wh - wh <= ROUNDING_WH:
+            return self
         # A register that restarted shows all that flowed since; one that fell back to
         # some high value, or too soon, shows nothing that can be counted.
         restarted = wh < last_wh / 2 and _plausible(
@@ -181,10 +218,14 @@ def lifetime(
     """Advance the count behind `energy_total`.
 
     It starts at the register's own value, so that it agrees with the wallbox's display
-    where the register is lifetime energy; a first reading of zero says nothing yet.
+    where the register is lifetime energy; a first reading of zero says nothing yet,
+    and one that comes late is from before the register fell to zero.
     """
-    if count.counted_wh == 0:
-        return RegisterCount(
-            counted_wh=wh, first_wh=wh, first_at=at, last_wh=wh, last_at=at
-        )
-    return count.advance(wh, at, session_start=session_start)
+    if count.counted_wh > 0:
+        return count.advance(wh, at, session_start=session_start)
+    first = RegisterCount(
+        counted_wh=wh, first_wh=wh, first_at=at, last_wh=wh, last_at=at
+    )
+    if count.last_wh is None or count.last_at is None or at >= count.last_at:
+        return first
+    return first.advance(count.last_wh, count.last_at, session_start=True)

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 import math
 from typing import Any
 
-#: Readings beyond these are no home wallbox's (63 A, three phases, 400 V between them).
+#: Readings beyond these are no home wallbox's (63 A, three phases, 400 V between them;
+#: some 50 years of daily charging). A broken register may say 0xFFFFFFFF.
 MAX_POWER_W = 60_000
 MAX_CURRENT_A = 100
 MAX_VOLTAGE_V = 500
-MAX_REGISTER_WH = 1e10
+MAX_REGISTER_WH = 1e9
 #: A clock that stands before this day was never set: it says nothing about order.
 CLOCK_NEVER_SET = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -44,13 +45,19 @@ class Sample:
     """Imported active energy, Wh."""
 
     @property
-    def live(self) -> bool:
-        """Whether the sample carries anything but the energy register."""
-        return any(
-            getattr(self, field.name) is not None
+    def readings(self) -> dict[str, float]:
+        """What it carries, by name, but for the energy register."""
+        return {
+            field.name: value
             for field in fields(self)
             if field.name not in ("at", "register")
-        )
+            and (value := getattr(self, field.name)) is not None
+        }
+
+    @property
+    def live(self) -> bool:
+        """Whether the sample carries anything but the energy register."""
+        return bool(self.readings)
 
 
 def device_time(text: str, now: datetime) -> datetime:

@@ -10,6 +10,8 @@ from .state import ChargingState, Transaction, WallboxState
 
 #: How many sessions of a wallbox are kept: more than five years of one a day.
 KEPT_SESSIONS: Final = 2000
+#: Ids are unique, by OCPP. A box that begins to count again does so after this.
+_ID_PAUSE: Final = timedelta(days=1)
 _SUSPENDED: Final = {
     ChargingState.SUSPENDED_EVSE: "wallbox",
     ChargingState.SUSPENDED_EV: "car",
@@ -193,13 +195,16 @@ class Ledger:
         )
 
     def _index(self, session: Session) -> int | None:
-        """Find what was written of a session. A box may use an id again, later."""
+        """Find what was written of a session.
+
+        Its times may have been corrected. An id of a day ago is another session's.
+        """
         for index in range(len(self._sessions) - 1, -1, -1):
             known = self._sessions[index]
             if (
                 known.transaction_id == session.transaction_id
-                and known.end >= session.start
-                and session.end >= known.start
+                and known.end >= session.start - _ID_PAUSE
+                and session.end >= known.start - _ID_PAUSE
             ):
                 return index
         return None

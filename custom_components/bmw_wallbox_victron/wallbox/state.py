@@ -4,22 +4,25 @@ Everything here is a value: a transition takes a state and a message and gives t
 state. Time comes in with the message. The rules for what may overwrite what:
 
 - Within a transaction `seqNo` gives the order (OCPP 2.0.1 E04): an event with a number
-  that was passed already, or a timestamp before the newest one, is late.
+  that was passed already, or a timestamp before the newest one, is late. Only an end
+  needs no newer timestamp: nothing comes after it, so the clock was set back.
 - Late and offline events count for energy and for their own session. They never replace
   a newer reading or state.
+- A reading is live while it is young by the wallbox's own clock (`DeviceClock`).
+- A transaction that a newer one replaced is over, whatever comes of it later.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
+from .clock import LIVE_TIMEOUT, DeviceClock
 from .control import Enforcement, Situation, Wish
 from .energy import RegisterCount, lifetime
 from .meter import Sample
 
-#: Readings of a running session older than this are no longer shown as live.
-LIVE_TIMEOUT = timedelta(seconds=120)
 #: A phase that carries less than this is not in use, in A.
 PHASE_IN_USE_A = 0.5
 #: How many transactions before the current one may still be completed by late events.
@@ -180,6 +183,8 @@ class Transaction:
     """Phases in use, where the wallbox tells."""
     abandoned: bool = False
     """Whether the socket was free after its newest event: its end was lost."""
+    replaced: bool = False
+    """Whether a newer one took its place: it never becomes the current one again."""
     state_sequence: int = -1
     """Number of the event that named the charging state."""
     state_at: datetime | None = None
@@ -220,6 +225,10 @@ class WallboxState:
     """What its owner wants."""
     enforcement: Enforcement = field(default_factory=Enforcement)
     """How far it has got with that."""
+    said_at: Mapping[str, datetime] = field(default_factory=dict)
+    """When each of the live readings arrived, by our clock."""
+    clock: DeviceClock = field(default_factory=DeviceClock)
+    """What the wallbox's clock shows."""
 
     # What follows from these
 
@@ -310,7 +319,7 @@ class WallboxState:
     def live(self, quantity: str) -> float | None:
         """Give a live reading by its name in `Sample`: 0 with no session."""
         if self.active is None:
-            return None if self.charging_state is None else 0.0
+            return 0.0 if self._heard else None
         return None if self.meter is None else getattr(self.meter, quantity)
 
     @property
@@ -328,13 +337,17 @@ class WallboxState:
     @property
     def phases_used(self) -> int | None:
         """How many phases carry current."""
-        state = self.charging_state
-        if state is not ChargingState.CHARGING:
-            return None if state is None else 0
+        if self.charging_state is not ChargingState.CHARGING:
+            return 0 if self._heard else None
         if (active := self.active) is not None and active.phases_used is not None:
             return active.phases_used
         phases = self._phases("current")
         return sum(amps >= PHASE_IN_USE_A for amps in phases) if phases else None
+
+    @property
+    def _heard(self) -> bool:
+        """Whether anything was said of what the socket does, if only that it ended."""
+        return self.charging_state is not None or self.meter is not None
 
     def _phases(self, quantity: str) -> list[float]:
         """Give the per-phase readings that there are."""
@@ -347,12 +360,13 @@ class WallboxState:
 
 def connected(state: WallboxState) -> WallboxState:
     """Take note of a live connection."""
-    return replace(state, connected=True)
+    clock = replace(state.clock, behind_since=None)
+    return replace(state, connected=True, clock=clock)
 
 
 def disconnected(state: WallboxState) -> WallboxState:
     """Take note that the connection is gone: what was live is not any more."""
-    return replace(state, connected=False, meter=None, meter_heard_at=None)
+    return _forget(replace(state, connected=False))
 
 
 def identified(state: WallboxState, identity: Identity) -> WallboxState:
@@ -363,6 +377,19 @@ def identified(state: WallboxState, identity: Identity) -> WallboxState:
 def heartbeat(state: WallboxState, now: datetime) -> WallboxState:
     """Take note of a Heartbeat."""
     return replace(state, last_heartbeat=now)
+
+
+def clock_heard(state: WallboxState, at: datetime, now: datetime) -> WallboxState:
+    """Take note of the time that the wallbox gave to what has just happened."""
+    before = state.clock
+    if before.at is None and state.energy.last_at is not None:
+        # After a restart of ours: it went on at least from its last reading.
+        before = DeviceClock(at=state.energy.last_at, heard_at=now)
+    clock = before.hears(at, now)
+    state = replace(state, clock=clock)
+    if before.at is not None and clock.at is not None and clock.at < before.at:
+        return _set_back(state, at)
+    return state
 
 
 def connector(
@@ -393,6 +420,9 @@ def metered(
     state: WallboxState, samples: Iterable[Sample], now: datetime
 ) -> WallboxState:
     """Take meter values that name no transaction: they belong to the running one."""
+    samples = tuple(samples)
+    if samples:
+        state = clock_heard(state, max(sample.at for sample in samples), now)
     for sample in samples:
         active = state.active
         if active is not None and sample.at < active.started_at:
@@ -401,7 +431,8 @@ def metered(
             state, energy = _count(state, active, sample.register, sample.at)
             if active is not None:
                 state = replace(state, transaction=replace(active, energy=energy))
-        if active is not None:
+        # To the second: the meter's clock may tick in whole ones.
+        if active is not None and sample.at >= active.updated_at.replace(microsecond=0):
             state = _show(state, sample, now)
     return state
 
@@ -413,29 +444,38 @@ def transaction_checked(
     current = state.transaction
     if ongoing or current is None or current.id != transaction_id or current.ended_at:
         return state
-    return replace(
-        state,
-        transaction=replace(current, abandoned=True),
-        meter=None,
-        meter_heard_at=None,
-    )
+    return _abandon(state, current)
 
 
 def expired(state: WallboxState, now: datetime) -> WallboxState:
-    """Forget live readings that nothing has renewed for `LIVE_TIMEOUT`."""
-    if state.meter_heard_at is None or now - state.meter_heard_at < LIVE_TIMEOUT:
-        return state
-    if state.charging_state is not ChargingState.CHARGING:
+    """Forget each live reading that nothing has renewed for `LIVE_TIMEOUT`."""
+    if state.meter is None or state.charging_state is not ChargingState.CHARGING:
         return state  # nothing flows, and nothing needs to be said about it
-    return replace(state, meter=None, meter_heard_at=None)
+    fresh = {
+        quantity: said_at
+        for quantity, said_at in state.said_at.items()
+        if now - said_at < LIVE_TIMEOUT
+    }
+    if not fresh:
+        return _forget(state)
+    old: dict[str, Any] = dict.fromkeys(state.said_at.keys() - fresh.keys())
+    if not old:
+        return state
+    return replace(state, meter=replace(state.meter, **old), said_at=fresh)
 
 
 def transaction_event(
     state: WallboxState, event: TransactionEvent, now: datetime
 ) -> WallboxState:
     """Take a TransactionEvent, in order, late, repeated or replayed."""
-    current = state.transaction
+    if not event.offline:
+        state = clock_heard(state, event.at, now)
     known = _find(state, event.transaction_id)
+    if known is not None and _ends_in_the_past(known, event):
+        if known is state.transaction:
+            state = _set_back(state, event.at)
+        known = _transaction_set_back(known, event.at)
+    current = state.transaction
     transaction = known or _begin(state, event)
     for sample in event.samples:
         if sample.register is not None:
@@ -449,37 +489,95 @@ def transaction_event(
     )
     transaction = (_follow if in_order else _complete)(transaction, event)
 
+    flowed = state.charging_state is ChargingState.CHARGING
     if current is not None and transaction.id != current.id:
-        if event.at < current.updated_at or not in_order:
+        if not in_order or not _takes_over(current, known, event, now):
             return replace(state, recent=_remember(state.recent, transaction))
-        state = replace(
-            state,
-            recent=_remember(state.recent, current),
-            meter=None,
-            meter_heard_at=None,
-        )
+        current = replace(current, replaced=True)
+        state = _forget(replace(state, recent=_remember(state.recent, current)))
+        flowed = False
     state = replace(state, transaction=transaction)
 
     if transaction.ended_at is not None:
-        return replace(state, meter=None, meter_heard_at=None)
+        return _stopped(state, event.at, now) if in_order else state
+    flows = transaction.charging_state is ChargingState.CHARGING
+    if flows and not flowed:
+        # Something flows now: the zeros from before are not true any more.
+        state = _forget(state)
     live = [sample for sample in event.samples if sample.live]
     if live and in_order and not event.offline:
         for sample in live:
             state = _show(state, sample, now)
-    elif in_order and transaction.charging_state is not ChargingState.CHARGING:
-        state = _show(state, _nothing_flows(state.meter, event.at), now)
-    elif in_order and known and known.charging_state is not ChargingState.CHARGING:
-        # Something flows now: the zeros from before are not true any more.
-        state = replace(state, meter=None, meter_heard_at=None)
+    elif not flows and (in_order or flowed):
+        state = _stopped(state, event.at, now)
     return state
+
+
+def _takes_over(
+    current: Transaction,
+    known: Transaction | None,
+    event: TransactionEvent,
+    now: datetime,
+) -> bool:
+    """Tell whether an event makes its transaction the current one."""
+    if event.at < current.updated_at or (known is not None and known.replaced):
+        return False
+    if current.ended_at is not None or current.abandoned:
+        return True
+    # One that runs gives way to what certainly is newer: not to an end in the same
+    # second, nor to what happened offline and has no time of its own (a clock that is
+    # ahead dates all to its arrival).
+    if event.offline and event.at >= now:
+        return False
+    return event.event_type is not EventType.ENDED or event.at > current.updated_at
+
+
+def _ends_in_the_past(transaction: Transaction, event: TransactionEvent) -> bool:
+    """Tell whether the end of a transaction has a timestamp before what it ends."""
+    return (
+        event.event_type is EventType.ENDED
+        and transaction.ended_at is None
+        and event.sequence_number > transaction.sequence_number
+        and event.at < transaction.updated_at
+    )
+
+
+def _set_back(state: WallboxState, at: datetime) -> WallboxState:
+    """Follow the wallbox's clock back: nothing that is known happened after `at`."""
+    current, meter = state.transaction, state.meter
+    return replace(
+        state,
+        connector_at=state.connector_at and min(state.connector_at, at),
+        transaction=current and _transaction_set_back(current, at),
+        meter=meter and replace(meter, at=min(meter.at, at)),
+        energy=state.energy.set_back(at),
+    )
+
+
+def _transaction_set_back(transaction: Transaction, at: datetime) -> Transaction:
+    """Let nothing of a transaction have happened after `at`."""
+    return replace(
+        transaction,
+        started_at=min(transaction.started_at, at),
+        updated_at=min(transaction.updated_at, at),
+        ended_at=transaction.ended_at and min(transaction.ended_at, at),
+        state_at=transaction.state_at and min(transaction.state_at, at),
+        energy=transaction.energy.set_back(at),
+    )
 
 
 def _freed(state: WallboxState) -> WallboxState:
     """Let a free socket end a transaction whose own end was lost."""
-    current = state.transaction
-    if current is None or state.connector_status is not ConnectorStatus.AVAILABLE:
+    active = state.active
+    if active is None or state.connector_status is not ConnectorStatus.AVAILABLE:
         return state
-    return replace(state, transaction=replace(current, abandoned=True))
+    return _abandon(state, active)
+
+
+def _abandon(state: WallboxState, transaction: Transaction) -> WallboxState:
+    """End the current transaction without its own word."""
+    state = replace(state, transaction=replace(transaction, abandoned=True))
+    return replace(_forget(state), meter=_nothing_flows(None, transaction.updated_at))
 
 
 def _find(state: WallboxState, transaction_id: str) -> Transaction | None:
@@ -552,8 +650,8 @@ def _complete(transaction: Transaction, event: TransactionEvent) -> Transaction:
         ),
         event,
     )
-    if event.event_type is EventType.STARTED and event.at <= transaction.updated_at:
-        return replace(transaction, started_at=event.at)
+    if event.event_type is EventType.STARTED:
+        return replace(transaction, started_at=min(event.at, transaction.started_at))
     return transaction
 
 
@@ -593,26 +691,27 @@ def _count(
     before = RegisterCount() if transaction is None else transaction.energy
     newest = total.last_at is None or at >= total.last_at
     first = transaction is not None and not _metered(transaction)
+    current = state.transaction
+    in_current = current and transaction and current.id == transaction.id
     if before.last_at is not None and at < before.last_at:
         after = before.earlier_start(wh, at)
     elif first and before.last_wh is not None:
         after = before.advance(wh, at, session_start=True)
     elif first and newest and total.last_wh is not None and wh < total.last_wh:
         # The register restarted, or it stutters: what is known of it will tell.
-        after = replace(
-            _from_here(total).advance(wh, at, session_start=True),
-            first_wh=wh,
-            first_at=at,
-        )
+        after = _from_here(total).advance(wh, at, session_start=True)
+        after = replace(after, first_wh=wh - after.counted_wh, first_at=at)
     else:
         after = before.advance(wh, at)
-    if newest:
+    if newest or total.counted_wh == 0:
         total = lifetime(total, wh, at, session_start=first)
+    elif in_current and before.fell_at_start and total.fell_at_start:
+        total = total.since_fall(after.counted_wh - before.counted_wh)
     else:
         total = total.late(
             wh,
             after.counted_wh - before.counted_wh,
-            followed_by_wh=_followed_by(state, transaction),
+            followed_by_wh=_followed_by(state, transaction, at),
         )
     return replace(state, energy=total), after
 
@@ -623,7 +722,9 @@ def _metered(transaction: Transaction) -> bool:
     return last_at is not None and last_at >= transaction.started_at
 
 
-def _followed_by(state: WallboxState, transaction: Transaction | None) -> float:
+def _followed_by(
+    state: WallboxState, transaction: Transaction | None, at: datetime
+) -> float:
     """Give a reading taken after a late one: of the session that came next, in Wh."""
     current = state.transaction
     if (
@@ -632,26 +733,43 @@ def _followed_by(state: WallboxState, transaction: Transaction | None) -> float:
         and current.id != transaction.id
         and current.energy.first_wh is not None
         and current.energy.first_at is not None
-        and current.energy.first_at >= current.started_at
+        and current.energy.first_at >= max(current.started_at, at)
     ):
         return current.energy.first_wh
     return state.energy.highest_wh
 
 
 def _show(state: WallboxState, sample: Sample, now: datetime) -> WallboxState:
-    """Lay the readings of a sample over the live ones, unless it is older."""
-    if not sample.live or (state.meter is not None and sample.at < state.meter.at):
+    """Lay the readings of a sample over the live ones, unless it is of the past."""
+    if (
+        not sample.live
+        or state.clock.is_past(sample.at, now)
+        or (state.meter is not None and sample.at < state.meter.at)
+    ):
         return state
-    meter = state.meter or sample
-    said = {
-        item.name: value
-        for item in fields(sample)
-        if (value := getattr(sample, item.name)) is not None
-    }
-    return replace(state, meter=replace(meter, **said), meter_heard_at=now)
+    readings = sample.readings
+    meter = state.meter or Sample(at=sample.at)
+    return replace(
+        state,
+        meter=replace(meter, at=sample.at, **readings),
+        meter_heard_at=now,
+        said_at={**state.said_at, **dict.fromkeys(readings, now)},
+    )
+
+
+def _forget(state: WallboxState) -> WallboxState:
+    """Know nothing of what flows."""
+    return replace(state, meter=None, meter_heard_at=None, said_at={})
+
+
+def _stopped(state: WallboxState, at: datetime, now: datetime) -> WallboxState:
+    """Know that nothing flows."""
+    meter = _nothing_flows(state.meter, at)
+    return replace(state, meter=meter, meter_heard_at=now)
 
 
 def _nothing_flows(meter: Sample | None, at: datetime) -> Sample:
     """Give the reading of a session in which nothing flows: voltages stand."""
+    meter = meter or Sample(at=at)
     flow = ("power", "current", "current_l1", "current_l2", "current_l3")
-    return replace(meter or Sample(at=at), at=at, **dict.fromkeys(flow, 0.0))
+    return replace(meter, at=max(at, meter.at), **dict.fromkeys(flow, 0.0))
