@@ -14,7 +14,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import SiteConfigEntry
-from .entity import WallboxEntity, WallboxEntityDescription
+from .entity import WallboxEntity, WallboxEntityDescription, add_wallbox_entities
 from .wallbox.state import ChargingState, WallboxState
 
 PARALLEL_UPDATES = 0
@@ -68,14 +68,9 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the binary sensors of each wallbox."""
-    for subentry in entry.runtime_data.wallbox_subentries:
-        async_add_entities(
-            (
-                WallboxBinarySensor(entry.runtime_data, subentry, description)
-                for description in WALLBOX_BINARY_SENSORS
-            ),
-            config_subentry_id=subentry.subentry_id,
-        )
+    add_wallbox_entities(
+        entry, async_add_entities, WallboxBinarySensor, WALLBOX_BINARY_SENSORS
+    )
 
 
 class WallboxBinarySensor(WallboxEntity, BinarySensorEntity):

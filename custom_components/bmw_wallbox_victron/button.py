@@ -14,7 +14,12 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import SiteConfigEntry
-from .entity import WallboxEntity, WallboxEntityDescription, translated_errors
+from .entity import (
+    WallboxEntity,
+    WallboxEntityDescription,
+    add_wallbox_entities,
+    translated_errors,
+)
 from .wallbox import commands
 from .wallbox.station import Station
 
@@ -61,14 +66,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the buttons of each wallbox."""
-    for subentry in entry.runtime_data.wallbox_subentries:
-        async_add_entities(
-            (
-                WallboxButton(entry.runtime_data, subentry, description)
-                for description in WALLBOX_BUTTONS
-            ),
-            config_subentry_id=subentry.subentry_id,
-        )
+    add_wallbox_entities(entry, async_add_entities, WallboxButton, WALLBOX_BUTTONS)
 
 
 class WallboxButton(WallboxEntity, ButtonEntity):

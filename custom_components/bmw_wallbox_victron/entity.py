@@ -1,7 +1,7 @@
 """Base entities: which device they belong to, when they are there, when they write."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import override
@@ -11,10 +11,11 @@ from homeassistant.core import callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import ATTR_PENDING, CONF_CHARGE_POINT_ID, DOMAIN, SERVER_DEVICE
-from .coordinator import SiteCoordinator
+from .coordinator import SiteConfigEntry, SiteCoordinator
 from .wallbox.errors import CommandError
 from .wallbox.state import WallboxState
 from .wallbox.station import Station
@@ -123,6 +124,22 @@ class WallboxEntity(SiteEntity):
     def available(self) -> bool:
         """Whether there is anything to show."""
         return super().available and self.entity_description.available_fn(self.wallbox)
+
+
+@callback
+def add_wallbox_entities[Description: WallboxEntityDescription](
+    entry: SiteConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    make: Callable[[SiteCoordinator, ConfigSubentry, Description], WallboxEntity],
+    descriptions: Iterable[Description],
+) -> None:
+    """Add an entity of each description to each wallbox."""
+    coordinator = entry.runtime_data
+    for subentry in coordinator.wallbox_subentries:
+        async_add_entities(
+            [make(coordinator, subentry, description) for description in descriptions],
+            config_subentry_id=subentry.subentry_id,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import SiteConfigEntry, SiteCoordinator
-from .entity import WallboxEntity, WallboxEntityDescription
+from .entity import WallboxEntity, WallboxEntityDescription, add_wallbox_entities
 from .wallbox.sessions import SessionEventType, session_events
 
 PARALLEL_UPDATES = 0
@@ -34,11 +34,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the event of each wallbox."""
-    for subentry in entry.runtime_data.wallbox_subentries:
-        async_add_entities(
-            [WallboxSessionEvent(entry.runtime_data, subentry)],
-            config_subentry_id=subentry.subentry_id,
-        )
+    add_wallbox_entities(entry, async_add_entities, WallboxSessionEvent, [SESSION])
 
 
 class WallboxSessionEvent(WallboxEntity, EventEntity):
@@ -46,9 +42,14 @@ class WallboxSessionEvent(WallboxEntity, EventEntity):
 
     entity_description: WallboxEventEntityDescription
 
-    def __init__(self, coordinator: SiteCoordinator, subentry: ConfigSubentry) -> None:
+    def __init__(
+        self,
+        coordinator: SiteCoordinator,
+        subentry: ConfigSubentry,
+        description: WallboxEventEntityDescription,
+    ) -> None:
         """Start from what is known: only what happens from now on is told."""
-        super().__init__(coordinator, subentry, SESSION)
+        super().__init__(coordinator, subentry, description)
         self._before = self.wallbox
 
     @callback

@@ -15,7 +15,11 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import MIN_CURRENT
 from .coordinator import SiteConfigEntry
-from .entity import WallboxWishEntity, WallboxWishEntityDescription
+from .entity import (
+    WallboxWishEntity,
+    WallboxWishEntityDescription,
+    add_wallbox_entities,
+)
 from .wallbox.state import WallboxState
 from .wallbox.station import StationConfig
 
@@ -80,14 +84,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the numbers of each wallbox."""
-    for subentry in entry.runtime_data.wallbox_subentries:
-        async_add_entities(
-            (
-                WallboxNumber(entry.runtime_data, subentry, description)
-                for description in WALLBOX_NUMBERS
-            ),
-            config_subentry_id=subentry.subentry_id,
-        )
+    add_wallbox_entities(entry, async_add_entities, WallboxNumber, WALLBOX_NUMBERS)
 
 
 class WallboxNumber(WallboxWishEntity, NumberEntity):

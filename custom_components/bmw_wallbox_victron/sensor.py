@@ -25,7 +25,12 @@ from homeassistant.helpers.typing import StateType
 from ocpp.v201.enums import ReasonEnumType, TriggerReasonEnumType
 
 from .coordinator import SiteConfigEntry, SiteData
-from .entity import ServerEntity, WallboxEntity, WallboxEntityDescription
+from .entity import (
+    ServerEntity,
+    WallboxEntity,
+    WallboxEntityDescription,
+    add_wallbox_entities,
+)
 from .wallbox.charge_point import snake_case
 from .wallbox.state import (
     ChargingState,
@@ -254,14 +259,7 @@ async def async_setup_entry(
         async_add_entities(
             ServerSensor(coordinator, description) for description in SERVER_SENSORS
         )
-    for subentry in coordinator.wallbox_subentries:
-        async_add_entities(
-            (
-                WallboxSensor(coordinator, subentry, description)
-                for description in WALLBOX_SENSORS
-            ),
-            config_subentry_id=subentry.subentry_id,
-        )
+    add_wallbox_entities(entry, async_add_entities, WallboxSensor, WALLBOX_SENSORS)
 
 
 class WallboxSensor(WallboxEntity, SensorEntity):

@@ -10,7 +10,11 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import SiteConfigEntry
-from .entity import WallboxWishEntity, WallboxWishEntityDescription
+from .entity import (
+    WallboxWishEntity,
+    WallboxWishEntityDescription,
+    add_wallbox_entities,
+)
 from .wallbox.state import WallboxState
 
 PARALLEL_UPDATES = 0
@@ -60,14 +64,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the switches of each wallbox."""
-    for subentry in entry.runtime_data.wallbox_subentries:
-        async_add_entities(
-            (
-                WallboxSwitch(entry.runtime_data, subentry, description)
-                for description in WALLBOX_SWITCHES
-            ),
-            config_subentry_id=subentry.subentry_id,
-        )
+    add_wallbox_entities(entry, async_add_entities, WallboxSwitch, WALLBOX_SWITCHES)
 
 
 class WallboxSwitch(WallboxWishEntity, SwitchEntity):
