@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from .advertisement import AdvertisementKey, Refusal, parse
 from .plausibility import (
+    REPEAT_SECONDS,
     Judgement,
     KeyVerdict,
     KeyWatch,
@@ -18,12 +19,13 @@ from .records import Reading, decode, find
 class Decoder:
     """Reads what one device advertises."""
 
-    __slots__ = ("_data", "_key", "_outcome", "watch")
+    __slots__ = ("_data", "_key", "_outcome", "_since", "watch")
 
     def __init__(self, key: bytes) -> None:
         self._key = AdvertisementKey(key)
         self._data = b""
         self._outcome: Reading | Refusal = Refusal.NOT_INSTANT_READOUT
+        self._since = 0.0
         self.watch = KeyWatch()
 
     @property
@@ -35,15 +37,20 @@ class Decoder:
         """Read an advertisement (what follows the company id) heard at `now`, in s.
 
         A repeated one gives the same answer: what was good is good still, and what
-        waits for a second advertisement is not confirmed by itself.
+        waits for a second advertisement is not confirmed by itself. Where nothing was
+        ever shown and nothing else comes for long, it speaks against the key.
         """
-        if data == self._data and not (
-            isinstance(self._outcome, Refusal) and self._outcome.against_key
-        ):
-            if self._outcome is self.watch.shown:
+        outcome = self._outcome
+        if data == self._data:
+            if isinstance(outcome, Reading):
                 self.watch = replace(self.watch, shown_at=now)
-            return self._outcome
+                return outcome
+            waits = outcome is Refusal.UNCONFIRMED and self.watch.shown is None
+            if outcome.against_key or (waits and now - self._since >= REPEAT_SECONDS):
+                self.watch = fail(self.watch, data, now)
+            return outcome
         self._data = data
+        self._since = now
         self._outcome = self._hear(data, now)
         return self._outcome
 
@@ -59,7 +66,7 @@ class Decoder:
             return Refusal.RECORD_TOO_SHORT
         plain = self._key.decrypt(advertisement)
         if plain is None:
-            self.watch = fail(self.watch, advertisement, now)
+            self.watch = fail(self.watch, data, now)
             return Refusal.WRONG_KEY
         reading = decode(record, plain)
         judgement = (
@@ -68,7 +75,7 @@ class Decoder:
             else judge(reading, advertisement.model_id)
         )
         if reading is None or judgement is Judgement.IMPOSSIBLE:
-            self.watch = fail(self.watch, advertisement, now)
+            self.watch = fail(self.watch, data, now)
             return Refusal.IMPLAUSIBLE
         self.watch, outcome = accept(
             self.watch, without_absurd(reading), judgement, now

@@ -8,8 +8,8 @@ being seen:
   key.
 - *odd*: possible, but rare in good readings and common in noise, such as two states
   without a name at once. Shown once a second advertisement agrees.
-- *plain*: all else. Noise is plain once in many thousand advertisements, so the first
-  plain one is shown at once, as long as nothing has spoken against the key.
+- *plain*: all else. Noise is plain once in tens of thousands of advertisements, so the
+  first plain one is shown at once, until the key is taken for wrong.
 
 A key is wrong after `FAILURES_FOR_WRONG` failures in a row; after that, two
 advertisements that agree are needed again, unless the key was once proven right.
@@ -19,9 +19,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
-from .advertisement import Advertisement, Refusal
+from .advertisement import Refusal
 from .models import HIGH_VOLTAGE_MONITORS
-from .records import BY_KIND, Flags, Kind, Reading, Value
+from .records import BY_KIND, Flags, Kind, Reading, Unit, Value
 
 #: So many failures in a row make a key wrong.
 FAILURES_FOR_WRONG = 5
@@ -159,8 +159,6 @@ class Judgement(IntEnum):
     IMPOSSIBLE = 0
     ODD = 1
     PLAIN = 2
-    STRONG = 3
-    """Plain, and with the signs that noise hardly has."""
 
 
 def judge(reading: Reading, model_id: int = 0) -> Judgement:
@@ -199,14 +197,12 @@ def judge(reading: Reading, model_id: int = 0) -> Judgement:
         return by_rule
     if odd or by_rule is Judgement.ODD or len(unknown) > 1 or flags_set > _USUAL_FLAGS:
         return Judgement.ODD
-    if reading.padded and not unknown and flags_set <= 1:
-        return Judgement.STRONG
     return Judgement.PLAIN
 
 
 def _number(values: Mapping[str, Value], key: str) -> float | None:
     """Give a value if it is a number."""
-    value = values[key]
+    value = values.get(key)
     return value if isinstance(value, float | int) else None
 
 
@@ -357,7 +353,6 @@ _JUMPS: Mapping[str, tuple[float, float, float]] = {
     "consumed_ah": (0, 10, 0.6),
     "temperature": (0, 10, 0.5),
     "battery_temperature": (0, 10, 0.5),
-    "yield_today": (1, 0.1, 1 / 180),
 }
 _JUMPS_OF = {
     kind: tuple(
@@ -383,19 +378,41 @@ def jumps(before: Reading, after: Reading, seconds: float) -> bool:
             continue
         if abs(new - old) > share * abs(old) + step + rate * seconds:
             return True
-        if key == "yield_today" and 1 < new < old:
-            return True  # it restarts at zero in the morning, and never falls otherwise
-    return False
+    old, new = (_number(each.values, "yield_today") for each in (before, after))
+    if old is None or new is None:
+        return False
+    # It restarts at zero in the morning, and never falls otherwise.
+    return new > old + 20 + seconds / 180 or 1 < new < old - 0.1
 
 
-def agree(before: Reading, after: Reading, seconds: float) -> bool:
-    """Tell whether two readings come from one device, not from noise."""
-    return (
-        before.kind is after.kind
-        and before.unknown == after.unknown
-        and all(before.values.get(key) == after.values.get(key) for key in _STEADY)
-        and not jumps(before, after, seconds)
-    )
+def agree(
+    before: Reading, after: Reading, seconds: float, *, strictly: bool = False
+) -> bool:
+    """Tell whether two readings come from one device, not from noise.
+
+    Strictly: no state has changed, and no voltage by more than 1 V.
+    """
+    if (
+        before.kind is not after.kind
+        or before.unknown != after.unknown
+        or any(before.values.get(key) != after.values.get(key) for key in _STEADY)
+        or jumps(before, after, seconds)
+    ):
+        return False
+    if not strictly:
+        return True
+    for field in BY_KIND[after.kind].fields:
+        old, new = before.values[field.key], after.values[field.key]
+        if field.unit is None:
+            if old != new:
+                return False
+        elif field.unit is Unit.VOLT:
+            if not isinstance(old, float) or not isinstance(new, float):
+                if old != new:
+                    return False
+            elif abs(new - old) > 1:
+                return False
+    return True
 
 
 class KeyVerdict(StrEnum):
@@ -417,6 +434,10 @@ class KeyWatch:
     """The last reading that was accepted."""
     shown_at: float = 0.0
     """When it was heard, s of a clock that does not jump."""
+    earlier: Reading | None = None
+    """The one accepted before that."""
+    earlier_at: float = 0.0
+    """When that was heard, s."""
     pending: Reading | None = None
     """The last reading, if it waits for a second one to agree."""
     pending_at: float = 0.0
@@ -425,7 +446,7 @@ class KeyWatch:
     """Whether two readings agreed once: the key is, or was, right."""
     failures: int = 0
     """Failures since the last accepted reading."""
-    failed: Advertisement | None = None
+    failed: bytes | None = None
     """The last advertisement that counted as a failure."""
     failed_at: float = 0.0
     """When that counted, s."""
@@ -438,15 +459,15 @@ class KeyWatch:
         return KeyVerdict.UNKNOWN if self.shown is None else KeyVerdict.RIGHT
 
 
-def fail(watch: KeyWatch, advertisement: Advertisement, now: float) -> KeyWatch:
+def fail(watch: KeyWatch, data: bytes, now: float) -> KeyWatch:
     """Count an advertisement of a known record that the key does not fit."""
-    if advertisement == watch.failed and now - watch.failed_at < REPEAT_SECONDS:
+    if data == watch.failed and now - watch.failed_at < REPEAT_SECONDS:
         return watch
     return replace(
         watch,
         pending=None,
         failures=watch.failures + 1,
-        failed=advertisement,
+        failed=data,
         failed_at=now,
     )
 
@@ -456,37 +477,42 @@ def accept(
 ) -> tuple[KeyWatch, Reading | Refusal]:
     """Take a reading that is possible: show it, or wait for a second one."""
     shown, pending = watch.shown, watch.pending
-    if judgement is Judgement.ODD and watch.failures and not watch.proven:
-        return watch, Refusal.UNCONFIRMED
     after = now - watch.shown_at
     agrees = False
+    # Odd noise is not rare enough for less.
+    strictly = judgement is Judgement.ODD
     if (
         watch.proven
         and judgement is not Judgement.ODD
-        and (shown is None or not jumps(shown, reading, after))
+        and (
+            shown is None
+            or not jumps(shown, reading, after)
+            # A corrupt frame that slipped through must not cost the next good one.
+            or (
+                watch.earlier is not None
+                and not jumps(watch.earlier, reading, now - watch.earlier_at)
+            )
+        )
     ):
         good = True
-    elif (shown is not None and agree(shown, reading, after)) or (
-        pending is not None and agree(pending, reading, now - watch.pending_at)
+    elif (shown is not None and agree(shown, reading, after, strictly=strictly)) or (
+        pending is not None
+        and agree(pending, reading, now - watch.pending_at, strictly=strictly)
     ):
         good = agrees = True
     elif judgement is Judgement.ODD or watch.proven:
         good = False
-    elif shown is None and pending is None and not watch.failures:
-        good = True
     else:
-        # A good device whose first frame was corrupt.
-        good = (
-            judgement is Judgement.STRONG
-            and shown is None
-            and watch.verdict is not KeyVerdict.WRONG
-        )
+        # The first: at once, unless several failures already spoke against the key.
+        good = shown is None and watch.verdict is not KeyVerdict.WRONG
     if not good:
         return replace(watch, pending=reading, pending_at=now), Refusal.UNCONFIRMED
     watch = replace(
         watch,
         shown=reading,
         shown_at=now,
+        earlier=shown,
+        earlier_at=watch.shown_at,
         pending=None,
         proven=watch.proven or agrees,
         failures=0,

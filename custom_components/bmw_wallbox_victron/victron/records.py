@@ -826,8 +826,6 @@ class Reading:
     """Key -> number in its unit, state or flags; None: not available."""
     unknown: Mapping[str, int]
     """Key -> raw number or flag bits that have no name here."""
-    padded: bool
-    """Whether unused bits are there and all set, as Victron's devices leave them."""
 
 
 _NO_FLAGS = Flags.of(())
@@ -874,13 +872,7 @@ def decode(record: Record, data: bytes) -> Reading | None:
             if isinstance(volts, float) and isinstance(amperes, float)
             else None
         )
-    padding = record.padding
-    return Reading(
-        kind=record.kind,
-        values=values,
-        unknown=unknown,
-        padded=padding != 0 and bits & padding == padding,
-    )
+    return Reading(kind=record.kind, values=values, unknown=unknown)
 
 
 def _read_flags(
