@@ -249,7 +249,7 @@ def _record_and_values(
     return record, values
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     _record_and_values(), st.integers(0, 0xFFFF), st.binary(min_size=16, max_size=16)
 )

@@ -47,7 +47,7 @@ from demo.victron import encode
 
 from .common import GOOD
 
-PAYLOADS_EACH = 2500
+PAYLOADS_EACH = 2000
 
 DEVICES: Mapping[Kind, type[Device]] = {
     Kind.SOLAR_CHARGER: SolarCharger,
