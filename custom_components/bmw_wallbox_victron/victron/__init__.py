@@ -1,0 +1,1 @@
+"""The Victron half: advertisement + key -> reading, without Home Assistant."""

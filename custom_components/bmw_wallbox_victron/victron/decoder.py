@@ -1,0 +1,83 @@
+"""One device: its key, and the way from manufacturer data to a reading."""
+
+from dataclasses import replace
+
+from .advertisement import AdvertisementKey, Refusal, parse
+from .plausibility import (
+    REPEAT_SECONDS,
+    Judgement,
+    KeyVerdict,
+    KeyWatch,
+    accept,
+    fail,
+    judge,
+    without_absurd,
+)
+from .records import Reading, decode, find
+
+
+class Decoder:
+    """Reads what one device advertises."""
+
+    __slots__ = ("_data", "_key", "_outcome", "_since", "watch")
+
+    def __init__(self, key: bytes) -> None:
+        self._key = AdvertisementKey(key)
+        self._data = b""
+        self._outcome: Reading | Refusal = Refusal.NOT_INSTANT_READOUT
+        self._since = 0.0
+        self.watch = KeyWatch()
+
+    @property
+    def verdict(self) -> KeyVerdict:
+        """What is known of the key."""
+        return self.watch.verdict
+
+    def hear(self, data: bytes, now: float) -> Reading | Refusal:
+        """Read an advertisement (what follows the company id) heard at `now`, in s.
+
+        A repeated one gives the same answer: what was good is good still, and what
+        waits for a second advertisement is not confirmed by itself. Where nothing was
+        ever shown and nothing else comes for long, it speaks against the key.
+        """
+        outcome = self._outcome
+        if data == self._data:
+            if isinstance(outcome, Reading):
+                self.watch = replace(self.watch, shown_at=now)
+                return outcome
+            waits = outcome is Refusal.UNCONFIRMED and self.watch.shown is None
+            if outcome.against_key or (waits and now - self._since >= REPEAT_SECONDS):
+                self.watch = fail(self.watch, data, now)
+            return outcome
+        self._data = data
+        self._since = now
+        self._outcome = self._hear(data, now)
+        return self._outcome
+
+    def _hear(self, data: bytes, now: float) -> Reading | Refusal:
+        """Read an advertisement that is not the one before again."""
+        advertisement = parse(data)
+        if isinstance(advertisement, Refusal):
+            return advertisement
+        record = find(advertisement.record_type, advertisement.model_id)
+        if record is None:
+            return Refusal.UNKNOWN_RECORD
+        if len(advertisement.ciphertext) < record.minimum_bytes:
+            return Refusal.RECORD_TOO_SHORT
+        plain = self._key.decrypt(advertisement)
+        if plain is None:
+            self.watch = fail(self.watch, data, now)
+            return Refusal.WRONG_KEY
+        reading = decode(record, plain)
+        judgement = (
+            Judgement.IMPOSSIBLE
+            if reading is None
+            else judge(reading, advertisement.model_id)
+        )
+        if reading is None or judgement is Judgement.IMPOSSIBLE:
+            self.watch = fail(self.watch, data, now)
+            return Refusal.IMPLAUSIBLE
+        self.watch, outcome = accept(
+            self.watch, without_absurd(reading), judgement, now
+        )
+        return outcome

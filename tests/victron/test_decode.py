@@ -1,0 +1,314 @@
+"""The table and the decoder: captured, encoded, random and broken advertisements."""
+
+from dataclasses import replace
+import random
+
+from hypothesis import given, settings, strategies as st
+import pytest
+
+from custom_components.bmw_wallbox_victron.victron.advertisement import (
+    Advertisement,
+    Refusal,
+    decrypt,
+    parse,
+    parse_key,
+)
+from custom_components.bmw_wallbox_victron.victron.decoder import Decoder
+from custom_components.bmw_wallbox_victron.victron.models import model_name
+from custom_components.bmw_wallbox_victron.victron.records import (
+    BY_KIND,
+    RECORDS,
+    Field,
+    Flags,
+    Kind,
+    Reading,
+    Record,
+    Value,
+    decode,
+    find,
+)
+from demo.victron import advertise, encode
+
+from .common import GOOD, KEY, SHUNT, Captured, captured, model_of, simple, wrap
+
+
+@pytest.fixture(autouse=True)
+def _real_world() -> None:
+    """No Home Assistant here."""
+
+
+def read(record: Record, plain: bytes) -> Reading:
+    reading = decode(record, plain)
+    assert reading is not None
+    return reading
+
+
+@pytest.mark.parametrize("item", captured(), ids=lambda item: item.kind)
+def test_captured_advertisements_give_their_readings(item: Captured) -> None:
+    reading = Decoder(item.key).hear(item.data, 0)
+    assert isinstance(reading, Reading)
+    assert reading.kind is item.kind
+    assert not reading.unknown
+    shown = {key: simple(value) for key, value in reading.values.items()}
+    assert {key: shown[key] for key in item.values} == item.values
+    advertisement = parse(item.data)
+    assert isinstance(advertisement, Advertisement)
+    assert model_name(advertisement.model_id) == item.model
+    assert item.data[7] == item.key[0]
+
+
+def test_an_unknown_model_has_a_name() -> None:
+    assert model_name(0xA3FF) == "Victron 0xA3FF"
+    assert model_name(SHUNT) == "SmartShunt 500A/50mV"
+    assert model_name(0xA381) == "BMV-712 Smart"
+    assert model_name(0xA3A5) == "Smart Battery Sense (Rev2)"
+
+
+@pytest.mark.parametrize(
+    ("data", "refusal"),
+    [
+        (b"", Refusal.NOT_INSTANT_READOUT),
+        (b"\x02\x00\x89\xa3", Refusal.NOT_INSTANT_READOUT),
+        (b"\x10\x02\x89\xa3\x02\x00\x00", Refusal.TOO_SHORT),
+        (b"\x10\x02\x89\xa3\x07\x00\x00\x11" + bytes(16), Refusal.UNKNOWN_RECORD),
+        (b"\x10\x02\x89\xa3\x0e\x00\x00\x11" + bytes(16), Refusal.UNKNOWN_RECORD),
+        (b"\x10\x02\x89\xa3\x02\x00\x00\x11" + bytes(14), Refusal.RECORD_TOO_SHORT),
+        (b"\x10\x02\x89\xa3\x0f\x00\x00\xaf" + bytes(5), Refusal.RECORD_TOO_SHORT),
+        (b"\x10\x02\x89\xa3\x02\x00\x00\x11" + bytes(15), Refusal.WRONG_KEY),
+    ],
+)
+def test_each_refusal_has_its_reason(data: bytes, refusal: Refusal) -> None:
+    decoder = Decoder(KEY)
+    assert decoder.hear(data, 0) is refusal
+    assert decoder.watch.failures == refusal.against_key
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        KEY.hex(),
+        KEY.hex().upper(),
+        KEY.hex(":"),
+        f" {KEY.hex(' ')}\n",
+        KEY.hex("-", 4),
+    ],
+)
+def test_a_key_is_read_as_people_paste_it(text: str) -> None:
+    assert parse_key(text) == KEY
+
+
+@pytest.mark.parametrize("text", ["", "af", KEY.hex() + "0", "g" * 32, "ａ" * 32])
+def test_what_is_no_key_is_none(text: str) -> None:
+    assert parse_key(text) is None
+
+
+@pytest.mark.parametrize("record", BY_KIND.values(), ids=lambda record: record.kind)
+def test_the_table_is_sound(record: Record) -> None:
+    keys = [field.key for field in record.fields]
+    assert len(set(keys)) == len(keys)
+    assert record.minimum_bytes <= 16
+    used: dict[int, Field] = {}
+    for field in record.fields:
+        assert field.key.replace("_", "").isalnum()
+        assert field.key == field.key.lower()
+        assert (field.unit is None) == (
+            field.options is not None
+            or field.key in {"error", "vebus_error", "aux_input"}
+        )
+        for raw in field.not_available:
+            assert 0 <= raw <= field.mask
+            assert raw not in (field.states or {})
+        for raw in field.states or {}:
+            assert 0 <= raw <= field.mask
+        for bit in field.flags or {}:
+            assert 0 <= bit < field.width
+        for bit in range(field.start, field.end):
+            other = used.setdefault(bit, field)
+            assert other is field or other.when != field.when
+    for key in record.power_of or ():
+        assert key in keys
+    assert record.unshown < set(keys)
+    assert {field.key for field in record.shown} == set(keys) - record.unshown
+
+
+def test_every_record_is_found() -> None:
+    for record in RECORDS:
+        assert find(record.type, SHUNT) is record
+    assert len({record.type for record in RECORDS}) == len(RECORDS) == 13
+    battery_sense = find(0x02, 0xA3A5)
+    assert battery_sense is not None
+    assert battery_sense.kind is Kind.BATTERY_SENSE
+
+
+def test_flags_are_a_set_and_show_the_lowest() -> None:
+    record = BY_KIND[Kind.DC_DC_CONVERTER]
+    for raw, state, names in (
+        (5, "no_input_power", {"no_input_power", "switched_off_register"}),
+        (12, "switched_off_register", {"switched_off_register", "remote_input"}),
+        (129, "no_input_power", {"no_input_power", "engine_shutdown"}),
+        (136, "remote_input", {"remote_input", "engine_shutdown"}),
+        (
+            137,
+            "no_input_power",
+            {"no_input_power", "remote_input", "engine_shutdown"},
+        ),
+        (1 << 20, "none", set()),
+    ):
+        plain = bytes((3, 0)) + bytes(4) + raw.to_bytes(4, "little")
+        reading = read(record, plain)
+        assert reading.values["off_reason"] == Flags(
+            state=state, names=frozenset(names)
+        )
+        assert reading.values["charge_state"] == "bulk"
+        assert reading.unknown == ({} if names else {"off_reason": 1 << 20})
+
+
+def test_an_unknown_state_costs_its_field_only() -> None:
+    record = BY_KIND[Kind.SOLAR_CHARGER]
+    plain = bytearray(encode(record, GOOD[Kind.SOLAR_CHARGER]))
+    plain[0] = 99
+    reading = read(record, bytes(plain))
+    assert reading.values["charge_state"] is None
+    assert reading.unknown == {"charge_state": 99}
+    assert reading.values["pv_power"] == 70
+
+
+def test_a_monitor_has_power_and_one_auxiliary_value() -> None:
+    record = BY_KIND[Kind.BATTERY_MONITOR]
+    values = dict(GOOD[Kind.BATTERY_MONITOR])
+    reading = read(record, encode(record, values))
+    assert reading.values["power"] == round(12.9 * -3.25, 2)
+    assert reading.values["starter_voltage"] == 12.6
+    assert reading.values["midpoint_voltage"] is None
+    del values["starter_voltage"]
+    values |= {"temperature": 382.2, "current": None, "time_to_go": None}
+    reading = read(record, encode(record, values))
+    for key in ("temperature", "current", "power", "time_to_go", "starter_voltage"):
+        assert reading.values[key] is None
+    # What real devices send for "no current", besides the published 0x3FFFFF.
+    plain = int.from_bytes(encode(record, values), "little")
+    plain ^= 0x200000 << 66
+    assert read(record, plain.to_bytes(15, "little")).values["current"] is None
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_cut_of_a_record_is_refused(kind: Kind) -> None:
+    record = BY_KIND[kind]
+    plain = encode(record, GOOD[kind])
+    decoder = Decoder(KEY)
+    for length in range(len(plain)):
+        assert decode(record, plain[:length]) is None
+        data = wrap(record, plain[:length], length)
+        assert decoder.hear(data, 0) is Refusal.RECORD_TOO_SHORT
+    assert decoder.watch.failures == 0
+    whole = decoder.hear(wrap(record, plain, 99), 0)
+    assert isinstance(whole, Reading)
+    # What a future firmware appends does no harm.
+    longer = decoder.hear(wrap(record, plain + bytes(8), 100), 1)
+    assert isinstance(longer, Reading)
+    assert longer.values == whole.values
+
+
+def _values(field: Field) -> st.SearchStrategy[Value]:
+    """Give all that a field can say."""
+    if field.flags is not None:
+        names = list(field.flags.values())
+        return st.sets(st.sampled_from(names)).map(
+            lambda chosen: Flags.of(dict.fromkeys(n for n in names if n in chosen))
+        )
+    if field.states is not None:
+        options: list[str | None] = list(field.options or ())
+        return st.sampled_from(options + ([None] if field.not_available else []))
+    low = -(field.mask // 2) - 1 if field.signed else 0
+
+    def value(raw: int) -> Value:
+        if raw & field.mask in field.not_available:
+            return None
+        if field.per_unit == 1 and not field.offset:
+            return raw
+        number = raw / field.per_unit + 0.0 if field.per_unit != 1 else raw
+        return round(number + field.offset, 2) if field.offset else number
+
+    return st.integers(low, low + field.mask).map(value)
+
+
+@st.composite
+def _record_and_values(
+    draw: st.DrawFn,
+) -> tuple[Record, dict[str, Value]]:
+    record = draw(st.sampled_from(list(BY_KIND.values())))
+    selected = draw(
+        st.sampled_from([field.when for field in record.fields if field.when] + [None])
+    )
+    values = {
+        field.key: draw(_values(field))
+        if field.when in (None, selected) and (field.when is None or selected)
+        else None
+        for field in record.fields
+    }
+    return record, values
+
+
+@settings(max_examples=250, deadline=None)
+@given(
+    _record_and_values(), st.integers(0, 0xFFFF), st.binary(min_size=16, max_size=16)
+)
+def test_what_is_encoded_is_decoded(
+    chosen: tuple[Record, dict[str, Value]], counter: int, key: bytes
+) -> None:
+    record, values = chosen
+    data = advertise(
+        record.kind, values, key=key, counter=counter, model_id=model_of(record.kind)
+    )
+    advertisement = parse(data)
+    assert isinstance(advertisement, Advertisement)
+    assert advertisement.counter == counter
+    plain = decrypt(advertisement, key)
+    assert plain is not None
+    assert decrypt(replace(advertisement, key_check=key[0] ^ 1), key) is None
+    reading = read(record, plain)
+    assert {key: reading.values[key] for key in values} == values
+    assert not reading.unknown
+
+
+def test_the_encoder_refuses_what_does_not_fit() -> None:
+    record = BY_KIND[Kind.BATTERY_MONITOR]
+    with pytest.raises(ValueError, match="soc cannot be"):
+        encode(record, {"soc": 200})
+    with pytest.raises(TypeError, match="voltage is a number"):
+        encode(record, {"voltage": "high"})
+    with pytest.raises(TypeError, match="alarm is a set of flags"):
+        encode(record, {"alarm": "low_voltage"})
+    plain = encode(record, {"alarm": ["low_soc", "low_voltage"]})
+    assert simple(read(record, plain).values["alarm"]) == "low_voltage"
+
+
+def test_broken_advertisements_do_no_harm() -> None:
+    rng = random.Random(7)
+    items = captured()
+    decoders = [Decoder(item.key) for item in items]
+    for item, decoder in zip(items, decoders, strict=True):
+        decoder.hear(item.data, 0)
+    for index in range(10_000):
+        number = index % len(items)
+        item, decoder = items[number], decoders[number]
+        data = bytearray(item.data)
+        match rng.randrange(4):
+            case 0:
+                del data[rng.randrange(len(data)) :]
+            case 1:
+                data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+            case 2:
+                data[8:] = rng.randbytes(len(data) - 8)
+            case _:
+                data = bytearray(rng.randbytes(rng.randrange(30)))
+        outcome = decoder.hear(bytes(data), index)
+        if isinstance(outcome, Reading):
+            for key, value in outcome.values.items():
+                if "voltage" in key and isinstance(value, float):
+                    assert -1 <= value <= 300
+                if key == "soc" and isinstance(value, float):
+                    assert 0 <= value <= 100
+        if index % 100 < len(items):
+            good = decoder.hear(item.data, index + 0.5)
+            assert isinstance(good, Reading)
