@@ -520,8 +520,13 @@ async def _until_told(options: argparse.Namespace, layout: Layout) -> int:
     """Run the demo, and stop it when somebody asks for that."""
     demo = asyncio.create_task(_demo(options, layout))
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        say("stopping")
+        demo.cancel()
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, demo.cancel)
+        loop.add_signal_handler(number, stop)
     try:
         await demo
     except asyncio.CancelledError:

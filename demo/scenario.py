@@ -69,8 +69,12 @@ class Scenario:
         stopped_for = looks = 0.0
         # A pause made in Home Assistant lasts as long as it lasts; a session that was
         # stopped for good ends with the car leaving.
+        connected = box.connected
         while not charger.car_full and stopped_for < self._real(5):
             await asyncio.sleep(self._pace_s)
+            if connected is not box.connected:
+                connected = box.connected
+                self._say(f"the wallbox has {'a' if connected else 'no'} connection")
             stopped_for = 0.0 if box.transaction else stopped_for + self._pace_s
             looks += 1
             if looks % 5 == 0 and charger.car is not None:
