@@ -485,14 +485,14 @@ class WallboxSubentryFlow(ConfigSubentryFlow):
                 if new_id != old_id:
                     _rename(self.hass, entry, subentry, new_id)
                 title = subentry.title
-                return self.async_update_and_abort(
+                self.hass.config_entries.async_update_subentry(
                     entry,
                     subentry,
                     data=wallbox,
                     unique_id=new_id,
                     title=title.replace(old_id, new_id),
-                    reason="reconfigure_successful",
                 )
+                return self.async_abort(reason="reconfigure_successful")
         return self.async_show_form(
             step_id="reconfigure",
             data_schema=self.add_suggested_values_to_schema(
