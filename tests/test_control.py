@@ -1033,6 +1033,12 @@ class TestAllowedToReboot:
         bench.box.quirks = replace(bench.box.quirks, **KEEPS_NO_LIMIT)
         bench.limit(10)
         await bench.pass_time(15)
+        assert bench.problem()
+        assert not bench.box.calls("Reset"), "everything is tried twice before"
+        for _ in range(60):
+            if bench.box.calls("Reset"):
+                break
+            await bench.pass_time(1)
         assert [call.payload for call in bench.box.calls("Reset")] == [
             {"type": "Immediate"}
         ]
@@ -1358,3 +1364,115 @@ async def test_the_refresh_button(charging: Bench) -> None:
         for call in bench.calls_since(before)
         if call.action == "TriggerMessage"
     } >= {"MeterValues"}
+
+
+# Things that meet
+
+
+async def test_start_right_after_a_reconnect(make_bench: MakeBench) -> None:
+    """The limit that was wished meanwhile is in place before the session begins."""
+    bench = make_bench(
+        replace(
+            DELTA,
+            auth_enabled=True,
+            security_event_on_connect=False,
+            notify_charging_limit_when_idle=False,
+        )
+    )
+    await bench.connect()
+    await bench.box.plug_in(Car())
+    await bench.pass_time(10)
+    await bench.box.disconnect()
+    await bench.rest()
+    bench.limit(8)
+    await bench.rest()
+    before = len(bench.box.received_calls)
+    station = bench.site.entry.runtime_data.stations[CHARGE_POINT_ID]
+    connecting = asyncio.create_task(bench.box.connect(boot=False))
+    await turn_until(lambda: station.link is not None)
+    bench.press("start_charging")
+    await bench.rest()
+    await connecting
+    await bench.pass_time(12)
+    await bench.succeed()
+    actions = [call.action for call in bench.calls_since(before)]
+    assert actions.index("SetChargingProfile") < actions.index(
+        "RequestStartTransaction"
+    )
+    assert bench.keeps(8)
+
+
+async def test_stopped_before_it_started(make_bench: MakeBench) -> None:
+    """A stop that comes while a start waits for the limit is the newer wish."""
+    bench = make_bench(replace(DELTA, auth_enabled=True))
+    await bench.connect()
+    await bench.box.plug_in(Car())
+    bench.allow(False)
+    await bench.pass_time(10)
+    bench.box.quirks = replace(bench.box.quirks, answer_delay_s=3.0)
+    before = len(bench.box.received_calls)
+    bench.press("start_charging")
+    await bench.rest()
+    bench.press("stop_charging")
+    await bench.pass_time(30)
+    await bench.succeed()
+    actions = [call.action for call in bench.calls_since(before)]
+    assert "RequestStartTransaction" not in actions
+    assert bench.amps == 0
+
+
+async def test_one_refusal_is_not_anothers(make_bench: MakeBench) -> None:
+    """A light that was refused says nothing about the availability."""
+    bench = make_bench(replace(DELTA, light_rejected=True))
+    await bench.connect(boot=False)
+    await bench.pass_time(5)
+    bench.act("number", "set_value", "led_brightness", value=75)
+    assert await bench.fail() == "led_brightness_refused"
+    bench.act("switch", "turn_off", "availability")
+    await bench.pass_time(5)
+    await bench.succeed()
+    assert bench.site.state("status") == "unavailable"
+
+
+async def test_nothing_is_left_of_the_issue(
+    hass: HomeAssistant, charging: Bench
+) -> None:
+    """What is not watched any more is not known to be wrong."""
+    bench = charging
+    bench.box.quirks = replace(bench.box.quirks, **KEEPS_NO_LIMIT)
+    bench.limit(10)
+    await bench.pass_time(15)
+    assert bench.problem()
+    await hass.config_entries.async_unload(bench.site.entry.entry_id)
+    assert not [
+        issue for issue in ir.async_get(hass).issues.values() if issue.domain == DOMAIN
+    ]
+    await bench.box.disconnect()
+    bench.asked.clear()
+    assert await hass.config_entries.async_setup(bench.site.entry.entry_id)
+    await hass.async_block_till_done()
+
+
+async def test_clearing_does_not_end_a_pause(
+    hass: HomeAssistant, make_bench: MakeBench
+) -> None:
+    """Also where another profile than the default one holds it."""
+    bench = make_bench(replace(DELTA, default_profile_never=True))
+    await charge(bench)
+    bench.allow(False)
+    await bench.pass_time(12)
+    await bench.succeed()
+    assert bench.keeps(0)
+    clearing = asyncio.create_task(
+        hass.services.async_call(
+            DOMAIN,
+            "clear_charging_profiles",
+            {"device_id": bench.site.device().id},
+            blocking=True,
+        )
+    )
+    bench.asked.append(clearing)
+    for _ in range(12):
+        await bench.pass_time(1)
+        assert bench.amps == 0
+    await bench.succeed()

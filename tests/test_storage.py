@@ -110,6 +110,7 @@ LIVE: dict[str, Any] = {
     "said_at": {"power": NOON},
     "clock": DeviceClock(at=NOON, heard_at=NOON),
     "ceiling_a": 32.0,
+    "surveyed": True,
     "light": Light("StatusLED", "brightness", 30),
     "enforcement": Enforcement(ready=True),
 }

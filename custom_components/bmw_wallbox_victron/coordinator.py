@@ -31,7 +31,7 @@ from .const import (
     SERVER_DEVICE,
     SUBENTRY_WALLBOX,
 )
-from .repairs import async_show_limit_issue
+from .repairs import async_forget_limit_issue, async_show_limit_issue
 from .storage import SessionStore, SiteStore
 from .wallbox.central_system import CentralSystem, ServerConfig
 from .wallbox.gate import Schemas
@@ -188,6 +188,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             self._server = None
         for station in self.stations.values():
             station.close()
+        for subentry in self._subentries:
+            async_forget_limit_issue(self.hass, subentry)
         await self._store.async_save()
         await self._sessions.async_save()
 

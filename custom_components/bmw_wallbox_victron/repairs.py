@@ -13,14 +13,13 @@ def async_show_limit_issue(
     hass: HomeAssistant, subentry: ConfigSubentry, state: WallboxState
 ) -> None:
     """Show that a wallbox does not keep a limit, or that it does again."""
-    issue_id = f"limit_not_enforced_{subentry.subentry_id}"
     if not state.enforcement.failing:
-        ir.async_delete_issue(hass, DOMAIN, issue_id)
+        async_forget_limit_issue(hass, subentry)
         return
     ir.async_create_issue(
         hass,
         DOMAIN,
-        issue_id,
+        _limit_issue(subentry),
         is_fixable=False,
         severity=ir.IssueSeverity.ERROR,
         translation_key="limit_not_enforced",
@@ -30,3 +29,14 @@ def async_show_limit_issue(
             "reason": state.enforcement.refusal or "-",
         },
     )
+
+
+@callback
+def async_forget_limit_issue(hass: HomeAssistant, subentry: ConfigSubentry) -> None:
+    """Take back what was shown: it is not so, or not known any more."""
+    ir.async_delete_issue(hass, DOMAIN, _limit_issue(subentry))
+
+
+def _limit_issue(subentry: ConfigSubentry) -> str:
+    """Name the issue."""
+    return f"limit_not_enforced_{subentry.subentry_id}"

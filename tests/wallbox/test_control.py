@@ -432,9 +432,9 @@ def test_shown_after_ten_seconds() -> None:
     world = World(box)
     box.plug_in("session")
     world.wish = Wish(current_limit=10)
-    world.run(9)
+    world.run(7)
     assert not world.state.failing
-    world.run(12)
+    world.run(4)
     assert world.state.failing
 
 
@@ -591,3 +591,129 @@ def test_a_lost_answer_leaves_nothing_certain() -> None:
     world.run(31)
     assert world.box.limit_a(world.second) == MAX_CURRENT
     assert {call.way for _, call in world.profiles} == {Way.DEFAULT}
+
+
+def test_a_box_that_takes_its_time() -> None:
+    """What is applied two seconds after it was accepted needs no other way."""
+    box = Box()
+    world = World(box, allow_reboot=True)
+    box.plug_in("session")
+    world.run(30)
+    box.default = IGNORES
+    world.wish = Wish(current_limit=10)
+    world.run(2)
+    box.default = Obedience.KEEPS
+    world.run(30)
+    assert {call.way for _, call in world.profiles} == {Way.DEFAULT}
+    assert world.state.holds
+    assert not world.state.failing
+
+
+def test_our_clock_is_set_back() -> None:
+    """A limit is neither held back nor believed because of moments that lie ahead."""
+    world = World(Box())
+    world.box.plug_in("session")
+    world.run(30)
+    world.wish = Wish(current_limit=20)
+    world.look()
+    world.second -= 3 * 3600
+    world.wish = Wish(current_limit=10)
+    world.run(5)
+    assert world.box.limit_a(world.second) == 10
+    world.run(30)
+    assert world.state.holds
+
+
+def situation_of(world: World, **changes: float | bool | None) -> Situation:
+    """Give the situation with something changed."""
+    return replace(world.situation, **changes)  # type: ignore[arg-type]  # by name
+
+
+def test_current_that_flows_in_a_pause() -> None:
+    """A box that says that it is suspended, and lets current flow, is found out."""
+    world = World(Box())
+    world.box.plug_in("session")
+    world.wish = Wish(charging_allowed=False)
+    world.run(30)
+    assert world.state.holds
+    flowing = situation_of(world, current_a=32.0, suspended=True, charging=False)
+    seen = replace(flowing, heard_at=at(world.second))
+    state, step = control.advance(
+        world.state, world.plan, seen, at(world.second), allow_reboot=False
+    )
+    assert not state.holds
+    assert isinstance(step, SetLimit)
+
+
+@pytest.mark.parametrize(("limit", "amps"), [(48, 49.4), (10, 10.9), (32, 33.2)])
+def test_a_meter_is_not_exact(limit: int, amps: float) -> None:
+    """A reading within three percent, or an ampere, is no excess."""
+    world = World(Box())
+    world.box.plug_in("session")
+    world.wish = Wish(current_limit=min(limit, MAX_CURRENT))
+    world.run(30)
+    plan = Plan(periods=((0, float(limit)),))
+    state = replace(
+        world.state, plan=plan, accepted={Way.DEFAULT: plan}, composite_a=float(limit)
+    )
+    noisy = situation_of(world, current_a=amps)
+    now = at(world.second)
+    state, step = control.advance(state, plan, replace(noisy, heard_at=now), now)
+    assert state.holds
+    assert not isinstance(step, SetLimit)
+
+
+def test_less_than_wished_is_no_reason_to_reboot() -> None:
+    """A limit of the wallbox's own, or of its cable, is shown and left alone."""
+    box = Box(station=REFUSES, transaction=REFUSES)
+    world = World(box, allow_reboot=True)
+    box.default = Obedience.NEXT_SESSION
+    box.profiles[Way.DEFAULT] = Plan(periods=((0, 16.0),))
+    box.plug_in("session")
+    world.run(2000)
+    assert world.state.failing
+    assert not [call for _, call in world.calls if isinstance(call, Reboot)]
+
+
+def test_less_than_wished_waits_for_the_survey() -> None:
+    """Before the wallbox was asked what it can give, less may be all that it has."""
+    world = World(Box(default=IGNORES, station=IGNORES, transaction=IGNORES))
+    state, now = control.ready(Enforcement()), world.second
+    plan = Plan(periods=((0, 32.0),))
+    unknown = Situation(transaction_id="t", charging=True, surveyed=False)
+    sent: list[Way] = []
+    for _ in range(40):
+        state, step = control.advance(state, plan, unknown, at(now))
+        if isinstance(step, SetLimit):
+            sent.append(step.way)
+        if step is None or isinstance(step, Wait):
+            now += 1
+            continue
+        composite = 16.0 if isinstance(step, AskComposite) else None
+        state = control.answered(
+            control.sent(state, step, at(now)),
+            step,
+            Outcome.ACCEPTED,
+            at(now),
+            composite_a=composite,
+        )
+    assert sent == [Way.DEFAULT]
+    known = replace(unknown, surveyed=True, ceiling_a=16.0)
+    state, step = control.advance(state, plan, known, at(now))
+    assert not isinstance(step, SetLimit)
+
+
+def test_an_excess_is_disproved_by_a_reading_alone() -> None:
+    """A composite schedule that repeats the wish does not, nor does silence."""
+    ignores = Box(
+        default=IGNORES, station=IGNORES, transaction=IGNORES, shows_wish=True
+    )
+    world = World(ignores)
+    ignores.plug_in("session")
+    world.wish = Wish(current_limit=10)
+    world.run(40)
+    assert world.state.failing
+    ignores.reads = False
+    world.run(100)
+    assert world.state.failing
+    assert not world.state.holds

@@ -400,7 +400,8 @@ class ChargePoint(OcppChargePoint):
             return
         heard = station.state.meter_heard_at
         patience = timedelta(seconds=station.config.meter_interval * 1.5)
-        if heard is not None and station.clock() - heard < patience:
+        # A reading from the future is one from before our clock was set back.
+        if heard is not None and timedelta() <= station.clock() - heard < patience:
             return
         self._polling = asyncio.create_task(self._poll())
 

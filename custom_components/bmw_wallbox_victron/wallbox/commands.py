@@ -60,6 +60,8 @@ async def start(station: Station) -> None:
         raise CommandError("no_cable")
     # The limit first: a session must not begin at full power.
     await station.controller.wish(charging_allowed=True)
+    if not station.state.wish.charging_allowed:
+        return  # it was stopped meanwhile
     active = station.state.active
     if active is not None and active.charging_state is not ChargingState.EV_CONNECTED:
         return
@@ -143,6 +145,8 @@ async def clear_profiles(station: Station) -> None:
     _link(station)
     await station.controller.wish(schedule=None)
     for way in (Way.TRANSACTION, Way.STATION):
+        if way in station.state.enforcement.used:
+            continue  # ours, and perhaps what holds the limit: it was replaced as well
         # One purpose at a time: criteria may not be empty (K10).
         await _call(
             station,

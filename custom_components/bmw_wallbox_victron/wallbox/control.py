@@ -18,10 +18,12 @@ from typing import Final
 
 #: Limits in a row go out this far apart at least; a pause never waits.
 PACE: Final = timedelta(seconds=1)
+#: A wallbox applies within this what it has accepted; until then it is asked again.
+APPLY: Final = timedelta(seconds=3)
 #: A car follows a new limit within 5 s (IEC 61851-1); readings from before say nothing.
 SETTLE: Final = timedelta(seconds=5)
-#: A limit that does not hold this long after it was accepted is shown.
-PATIENCE: Final = timedelta(seconds=10)
+#: A limit that does not hold so long after it was accepted is shown, within 10 s.
+PATIENCE: Final = timedelta(seconds=8)
 #: After these pauses everything is tried again; the last one repeats.
 RETRY: Final = tuple(timedelta(seconds=pause) for pause in (30, 60, 120, 300))
 #: A default profile that was refused while another one holds the limit is tried again.
@@ -30,8 +32,13 @@ DEFAULT_RETRY: Final = timedelta(seconds=60)
 RECHECK: Final = timedelta(minutes=5)
 #: Two reboots for a limit that does not hold are this far apart at least.
 REBOOT_PAUSE: Final = timedelta(hours=1)
-#: A meter may be off by this much, in A.
+#: A meter may be off by this much: in A, and as a part of the limit.
 TOLERANCE_A: Final = 1.0
+TOLERANCE: Final = 0.04
+#: Less than this is a pause (IEC 61851-1), in A.
+LEAST_A: Final = 6.0
+#: It is rebooted for a limit only after everything was tried so many times.
+ROUNDS_BEFORE_REBOOT: Final = 2
 #: A composite schedule may be rounded by this much, in A.
 ROUNDING_A: Final = 0.5
 #: An answer that does not come is waited for so many times.
@@ -130,6 +137,8 @@ class Situation:
     """When that reading arrived, by our clock."""
     ceiling_a: float | None = None
     """The most that the wallbox itself gives, A; None: it does not tell."""
+    surveyed: bool = True
+    """Whether it was asked for that on this connection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +151,8 @@ class Enforcement:
     """The limits that everything below is about."""
     accepted: Mapping[Way, Plan] = field(default_factory=dict)
     """What the wallbox has accepted on this connection."""
+    used: frozenset[Way] = frozenset()
+    """Ways in which it has a limit of ours, and has to be told each new one."""
     refused: frozenset[Way] = frozenset()
     """What it refuses at present."""
     refusal: str | None = None
@@ -157,13 +168,17 @@ class Enforcement:
     applied_at: datetime | None = None
     """When something last changed what may flow."""
     paced_from: datetime | None = None
-    """When a limit was last sent."""
+    """When a new limit was last sent."""
+    paced_plan: Plan | None = None
+    """Which one."""
     reading_asked: bool = False
     """Whether a reading was asked for since `applied_at`."""
     unheld_since: datetime | None = None
     """Since when the wallbox should do what it does not."""
     holds: bool = False
     """Whether all that is wished is confirmed."""
+    exceeded: bool = False
+    """Whether it was last seen to let more flow: only a reading can disprove that."""
     failing: bool = False
     """Whether a limit does not hold, and its owner is to know."""
     rounds: int = 0
@@ -237,6 +252,8 @@ def disconnected(state: Enforcement) -> Enforcement:
     return Enforcement(
         plan=state.plan,
         failing=state.failing,
+        exceeded=state.exceeded,
+        used=state.used,
         rebooted_at=state.rebooted_at,
         barred_transaction=state.barred_transaction,
     )
@@ -249,8 +266,8 @@ def recheck(state: Enforcement) -> Enforcement:
 
 def sent(state: Enforcement, call: Call, now: datetime) -> Enforcement:
     """Take note that a call goes on the wire."""
-    if isinstance(call, SetLimit) and call.way is Way.DEFAULT:
-        return replace(state, paced_from=now)
+    if isinstance(call, SetLimit) and call.plan != state.paced_plan:
+        return replace(state, paced_from=now, paced_plan=call.plan)
     return state
 
 
@@ -309,6 +326,8 @@ def _set(
     return replace(
         state,
         accepted=accepted,
+        # Without an answer it may have been taken as well.
+        used=state.used if outcome is Outcome.REFUSED else state.used | {call.way},
         refused=refused,
         refusal=state.refusal if outcome is Outcome.ACCEPTED else refusal,
         barred_transaction=barred,
@@ -333,19 +352,53 @@ def advance(
     """
     if not state.ready:
         return replace(state, plan=plan, holds=state.holds and state.plan == plan), None
-    state = _look(state, plan, situation, now)
-    for way in Way:
-        in_use = way is Way.DEFAULT or way in state.accepted
-        if in_use and way in _untried(state, situation):
+    state = _look(_without_future(state, now), plan, situation, now)
+    untried = _untried(state, situation)
+    # First the one that took effect last: while it stands, the others may have none.
+    for way in (Way.TRANSACTION, Way.STATION, Way.DEFAULT):
+        if way in untried and (way is Way.DEFAULT or way in state.used):
             paced_to = state.paced_from and state.paced_from + PACE
-            if way is Way.DEFAULT and paced_to and now < paced_to and _flows(plan, now):
+            new = plan != state.paced_plan
+            if new and paced_to and now < paced_to and plan.limit_at(now) > 0:
                 return state, Wait(paced_to)
             return state, _send(way, plan, situation)
-    if state.composite_at is None:
+    asked_at = state.composite_at
+    if asked_at is None:
         return state, AskComposite()
-    if _fails(state, plan, situation, now):
+    exceeded = _exceeds(state, plan, situation, now)
+    if exceeded or _has_proof(state, situation):
+        state = replace(state, exceeded=exceeded)
+    misfit = plan in state.accepted.values() and not _fits(state, plan, situation, now)
+    if misfit and not exceeded:
+        # Asked again at the pace until it should have been applied, then believed.
+        settles_at = (state.applied_at or asked_at) + APPLY
+        if asked_at < settles_at:
+            if now < asked_at + PACE:
+                return state, Wait(asked_at + PACE)
+            return recheck(state), AskComposite()
+    if misfit or exceeded or plan not in state.accepted.values():
         return _try_other_ways(state, plan, situation, now, allow_reboot=allow_reboot)
     return _prove(state, plan, situation, now)
+
+
+def _without_future(state: Enforcement, now: datetime) -> Enforcement:
+    """Let no moment lie ahead because our clock was set back."""
+    latest = now + PACE
+    past = (state.paced_from, state.applied_at, state.composite_at, state.unheld_since)
+    if (state.retry_at is None or state.retry_at <= latest + RETRY[-1]) and all(
+        moment is None or moment <= latest for moment in (*past, state.rebooted_at)
+    ):
+        return state
+    return replace(
+        state,
+        paced_from=None,
+        applied_at=now,
+        composite_at=None,
+        reading_asked=False,
+        unheld_since=None if state.unheld_since is None else now,
+        retry_at=None if state.retry_at is None else now,
+        rebooted_at=None if state.rebooted_at is None else now,
+    )
 
 
 def _look(
@@ -366,13 +419,15 @@ def _look(
         )
     mark = (situation.transaction_id, situation.suspended, plan.index_at(now))
     if mark != state.mark:
-        accepted = dict(state.accepted)
-        if state.mark is None or mark[0] != state.mark[0]:
+        accepted, used = dict(state.accepted), state.used
+        if state.mark is not None and mark[0] != state.mark[0]:
             accepted.pop(Way.TRANSACTION, None)
+            used -= {Way.TRANSACTION}
         state = replace(
             state,
             mark=mark,
             accepted=accepted,
+            used=used,
             composite_at=None,
             applied_at=now,
             reading_asked=False,
@@ -389,11 +444,6 @@ def _look(
     if state.composite_at is not None and now >= state.composite_at + RECHECK:
         state = recheck(state)
     return state
-
-
-def _flows(plan: Plan, now: datetime) -> bool:
-    """Tell whether a plan lets anything flow."""
-    return plan.limit_at(now) > 0
 
 
 def _untried(state: Enforcement, situation: Situation) -> list[Way]:
@@ -418,21 +468,30 @@ def _send(way: Way, plan: Plan, situation: Situation) -> SetLimit:
     return SetLimit(way=way, plan=plan, transaction_id=bound)
 
 
-def _fails(state: Enforcement, plan: Plan, situation: Situation, now: datetime) -> bool:
-    """Tell whether the wallbox was seen not to do what is wished."""
-    if plan not in state.accepted.values():
+def _fits(state: Enforcement, plan: Plan, situation: Situation, now: datetime) -> bool:
+    """Tell whether the composite schedule shows what is wished, if anything."""
+    if state.composite_a is None:
         return True
     target = plan.limit_at(now)
-    if state.composite_a is not None:
-        ceiling = situation.ceiling_a
-        least = target if ceiling is None else min(target, ceiling)
-        if not least - ROUNDING_A <= state.composite_a <= target + ROUNDING_A:
-            return True
+    if state.composite_a > target + ROUNDING_A:
+        return False
+    if not situation.surveyed:
+        return True  # less than wished may be all that it has
+    ceiling = situation.ceiling_a
+    least = target if ceiling is None else min(target, ceiling)
+    return state.composite_a >= least - ROUNDING_A
+
+
+def _exceeds(
+    state: Enforcement, plan: Plan, situation: Situation, now: datetime
+) -> bool:
+    """Tell whether more flows than is wished; in a session, whatever its state."""
+    target = plan.limit_at(now)
     return (
-        _has_proof(state, situation)
-        and situation.charging
+        situation.transaction_id is not None
         and situation.current_a is not None
-        and situation.current_a > target + TOLERANCE_A
+        and situation.current_a > target + max(TOLERANCE_A, TOLERANCE * target)
+        and _has_proof(state, situation)
     )
 
 
@@ -463,15 +522,36 @@ def _try_other_ways(
     )
     if untried := _untried(state, situation):
         return state, _send(untried[0], plan, situation)
+    if plan in state.accepted.values() and now < unheld_since + PATIENCE:
+        return state, Wait(unheld_since + PATIENCE)
     state = replace(state, failing=True)
     retry_at = state.retry_at
     if retry_at is None:
         retry_at = now + RETRY[min(state.rounds, len(RETRY) - 1)]
         state = replace(state, retry_at=retry_at, rounds=state.rounds + 1)
-    rested = state.rebooted_at is None or now >= state.rebooted_at + REBOOT_PAUSE
-    if allow_reboot and rested and situation.transaction_id is not None:
+    if allow_reboot and _may_reboot(state, plan, situation, now):
         return state, Reboot()
     return state, Wait(retry_at)
+
+
+def _may_reboot(
+    state: Enforcement, plan: Plan, situation: Situation, now: datetime
+) -> bool:
+    """Tell whether a reboot is worth it: for a session with too much, or with nothing.
+
+    A limit that is only lower than wished may be the wallbox's own.
+    """
+    if situation.transaction_id is None or state.rounds < ROUNDS_BEFORE_REBOOT:
+        return False
+    if state.rebooted_at is not None and now < state.rebooted_at + REBOOT_PAUSE:
+        return False
+    limit = state.composite_a
+    return (
+        limit is None
+        or limit < LEAST_A
+        or limit > plan.limit_at(now)
+        or (state.exceeded)
+    )
 
 
 def _prove(
@@ -486,8 +566,13 @@ def _prove(
             return state, AskReading()
         if now < settled_at + PATIENCE:
             return state, Wait(settled_at + PATIENCE)
+        if state.exceeded:
+            since = state.unheld_since or now
+            return replace(state, failing=now >= since + PATIENCE), None
         # No reading is to be had: the composite schedule has to do.
-    state = replace(state, holds=True, failing=False, unheld_since=None, rounds=0)
+    state = replace(
+        state, holds=True, failing=False, exceeded=False, unheld_since=None, rounds=0
+    )
     if state.refused and state.retry_at is None:
         # Another way holds it for now. The default is what the next session needs.
         state = replace(state, retry_at=now + DEFAULT_RETRY)

@@ -38,7 +38,6 @@ from .control import (
     Step,
     Wait,
     Way,
-    Wish,
 )
 from .errors import CallFailedError, CommandError, log_bug
 from .state import WallboxState
@@ -68,6 +67,8 @@ _REFUSED: Final = {
     "led_brightness": "led_brightness_refused",
     "operative": "operative_refused",
 }
+#: A message may have been on its way for so long.
+_ON_THE_WAY: Final = timedelta(seconds=2)
 #: What goes on the wire, of all that `control` names.
 _CALLS: Final = (SetLimit, AskComposite, AskReading, Reboot)
 
@@ -102,6 +103,7 @@ class Controller:
         self._link: ChargePoint | None = None
         self._step: Step = None
         self._sent: Call | None = None
+        self._chore_sent: _Key | None = None
         self._task: asyncio.Task[None] | None = None
         self._alarm: Callable[[], None] | None = None
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
@@ -205,11 +207,11 @@ class Controller:
         self._asked = {key for key in self._asked if key[0] not in changes}
         wish = replace(station.state.wish, **changes)
         station.update(replace(station.state, wish=wish), look=True)
-        if self._link is None:
+        if station.link is None:
             return
         plan = wish.plan(station.config.max_current)
-        if not changes.keys().isdisjoint({"led_brightness", "operative"}):
-            await self._until(lambda: self._chore_done(wish))
+        if changes.keys() & _REFUSED.keys():
+            await self._until(lambda: self._chore_done(changes))
         else:
             await self._until(lambda: self._limit_done(plan))
 
@@ -242,7 +244,7 @@ class Controller:
             try:
                 if done():
                     future.set_result(None)
-                elif self._link is None:
+                elif self._station.link is None:
                     future.set_exception(CommandError("connection_lost"))
             except CommandError as err:
                 future.set_exception(err)
@@ -259,14 +261,19 @@ class Controller:
             raise CommandError("limit_refused", reason=enforcement.refusal or "-")
         return False
 
-    def _chore_done(self, wish: Wish) -> bool:
-        """Tell whether light and availability were asked for; raise where refused."""
-        if self._station.state.wish != wish:
-            return True
-        for key, reason in self._refusals.items():
-            if key in self._asked:
-                raise CommandError(_REFUSED[key[0]], reason=reason)
-        return self._chore() is None and self._sent is None
+    def _chore_done(self, changes: Mapping[str, Any]) -> bool:
+        """Tell whether these were asked for; raise where the wallbox refused."""
+        wish = self._station.state.wish
+        for name, value in changes.items():
+            if getattr(wish, name) != value:
+                return True  # there is a newer wish
+            for key, reason in self._refusals.items():
+                if key[:2] == (name, value) and key in self._asked:
+                    raise CommandError(_REFUSED[name], reason=reason)
+        unanswered = [key for key, _ in self._chores()]
+        if self._chore_sent is not None:
+            unanswered.append(self._chore_sent)
+        return not any(key[0] in changes for key in unanswered)
 
     # What is done about it
 
@@ -274,29 +281,25 @@ class Controller:
         """Tell whether there is something to ask, and somebody to ask."""
         if self._link is None or self._link.closed:
             return False
-        return isinstance(self._step, _CALLS) or self._chore() is not None
+        return isinstance(self._step, _CALLS) or bool(self._chores())
 
     async def _work(self, link: ChargePoint) -> None:
         """Make the calls, until nothing is left to do."""
         while self._link is link and self._has_work():
-            asked: list[_Key] = []
-
-            def choose(asked: list[_Key] = asked) -> Any:
-                """Decide when the turn has come: the newest wish counts."""
-                return self._choose(asked)
-
             try:
-                answer = await link.request_late(choose)
+                answer = await link.request_late(self._choose)
             except CallFailedError as err:
                 answer = err
-            if asked:
-                self._take_chore(asked[0], answer)
+            if self._chore_sent is not None:
+                self._take_chore(self._chore_sent, answer)
             elif self._sent is not None:
                 self._take(self._sent, answer)
 
-    def _choose(self, asked: list[_Key]) -> Any:
-        """Give the payload of what is to be done now; None where nothing is."""
-        self._sent = None
+    def _choose(self) -> Any:
+        """Decide when the turn has come, because the newest wish counts.
+
+        Gives the payload of what is to be done now; None where nothing is.
+        """
         station = self._station
         # Time has passed since the last look.
         state = self.look(station.state)
@@ -305,12 +308,11 @@ class Controller:
             now = station.clock()
             enforcement = control.sent(state.enforcement, self._sent, now)
             station.update(replace(state, enforcement=enforcement))
-            return _payload(self._sent, now)
-        if (chore := self._chore()) is not None:
-            key, payload = chore
+            return _payload(self._sent, now, _behind(station.state))
+        for key, payload in self._chores():
             self._asked.add(key)
             self._refusals.pop(key, None)
-            asked.append(key)
+            self._chore_sent = key
             return payload
         return None
 
@@ -341,39 +343,47 @@ class Controller:
             )
         )
 
-    def _chore(self) -> tuple[_Key, Any] | None:
-        """Find what else is wished and not so: the light, the availability."""
+    def _chores(self) -> list[tuple[_Key, Any]]:
+        """List what else is wished and not so: the light, the availability."""
         state = self._station.state
         wish, light = state.wish, state.light
+        chores: list[tuple[_Key, Any]] = []
         if wish.led_brightness is not None and light is not None:
-            key: _Key = (
-                "led_brightness",
-                wish.led_brightness,
-                light.brightness,
+            chores.append(
+                (
+                    ("led_brightness", wish.led_brightness, light.brightness),
+                    call.SetVariables(
+                        set_variable_data=[
+                            SetVariableDataType(
+                                component=ComponentType(name=light.component),
+                                variable=VariableType(name=light.variable),
+                                attribute_value=str(wish.led_brightness),
+                            )
+                        ]
+                    ),
+                )
             )
-            if wish.led_brightness != light.brightness and key not in self._asked:
-                return key, call.SetVariables(
-                    set_variable_data=[
-                        SetVariableDataType(
-                            component=ComponentType(name=light.component),
-                            variable=VariableType(name=light.variable),
-                            attribute_value=str(wish.led_brightness),
-                        )
-                    ]
-                )
         if wish.operative is not None and state.operative is not None:
-            key = ("operative", wish.operative, state.operative)
-            if wish.operative != state.operative and key not in self._asked:
-                status = (
-                    OperationalStatusEnumType.operative
-                    if wish.operative
-                    else OperationalStatusEnumType.inoperative
+            status = (
+                OperationalStatusEnumType.operative
+                if wish.operative
+                else OperationalStatusEnumType.inoperative
+            )
+            chores.append(
+                (
+                    ("operative", wish.operative, state.operative),
+                    call.ChangeAvailability(operational_status=status),
                 )
-                return key, call.ChangeAvailability(operational_status=status)
-        return None
+            )
+        return [
+            (key, payload)
+            for key, payload in chores
+            if key[1] != key[2] and key not in self._asked
+        ]
 
     def _take_chore(self, key: _Key, answer: Any) -> None:
         """Take the answer to what is no limit."""
+        self._chore_sent = None
         reason = None
         state = self._station.state
         if isinstance(answer, CallFailedError):
@@ -393,11 +403,20 @@ class Controller:
         self._station.update(state, look=True)
 
 
-def _payload(sent: Call, now: datetime) -> Any:
-    """Write a step as one of `ocpp.v201.call`."""
+def _behind(state: WallboxState) -> timedelta:
+    """Tell by how much the wallbox's clock is behind ours."""
+    clock = state.clock
+    if clock.at is None or clock.heard_at is None:
+        return timedelta()
+    behind = clock.heard_at - clock.at
+    return behind if behind > _ON_THE_WAY else timedelta()
+
+
+def _payload(sent: Call, now: datetime, behind: timedelta) -> Any:
+    """Write a step as one of `ocpp.v201.call`, for a clock that is `behind`."""
     match sent:
         case SetLimit():
-            return _profile(sent, now)
+            return _profile(sent, now, behind)
         case AskComposite():
             return call.GetCompositeSchedule(
                 duration=_HORIZON_S,
@@ -413,11 +432,13 @@ def _payload(sent: Call, now: datetime) -> Any:
             return call.Reset(type=ResetEnumType.immediate)
 
 
-def _profile(sent: SetLimit, now: datetime) -> call.SetChargingProfile:
+def _profile(
+    sent: SetLimit, now: datetime, behind: timedelta
+) -> call.SetChargingProfile:
     """Write a limit as a charging profile (K01)."""
     # It began long ago: a box whose clock is behind would otherwise wait for the start,
     # without a limit.
-    began = (sent.plan.start or now) - _HEAD_START
+    began = (sent.plan.start or now) - behind - _HEAD_START
     profile_id = PROFILE_IDS.get(sent.way)
     if profile_id is None:
         profile_id = int(now.timestamp() * 10) % 2**31

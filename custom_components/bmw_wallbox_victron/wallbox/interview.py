@@ -9,6 +9,7 @@ as such.
 import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 import itertools
 import logging
 from typing import TYPE_CHECKING, Any, Final
@@ -116,6 +117,8 @@ class Interview:
             else:
                 await self._ask_identity_and_status()
                 await self._ask_event()
+            station = self._link.station
+            station.update(replace(station.state, surveyed=True))
             await self._set_metering()
         finally:
             self.running = False

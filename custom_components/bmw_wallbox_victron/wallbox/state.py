@@ -219,6 +219,8 @@ class WallboxState:
     """When the last Heartbeat arrived, by our clock."""
     ceiling_a: float | None = None
     """The most that the wallbox gives, A; None: it does not tell."""
+    surveyed: bool = False
+    """Whether it was asked for that on this connection."""
     light: Light | None = None
     """Its light; None: it has none that can be set."""
     wish: Wish = field(default_factory=Wish)
@@ -299,6 +301,7 @@ class WallboxState:
             current_a=None if active is None else self.current,
             heard_at=self.meter_heard_at,
             ceiling_a=self.ceiling_a,
+            surveyed=self.surveyed,
         )
 
     @property
@@ -366,7 +369,7 @@ def connected(state: WallboxState) -> WallboxState:
 
 def disconnected(state: WallboxState) -> WallboxState:
     """Take note that the connection is gone: what was live is not any more."""
-    return _forget(replace(state, connected=False))
+    return _forget(replace(state, connected=False, surveyed=False))
 
 
 def identified(state: WallboxState, identity: Identity) -> WallboxState:
