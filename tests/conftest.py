@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 import contextlib
+import itertools
+import socket
 import ssl
 from typing import Any
 
@@ -36,6 +38,29 @@ def pki_files(tmp_path_factory: pytest.TempPathFactory) -> pki.Files:
 def client_context(pki_files: pki.Files) -> ssl.SSLContext:
     """The TLS context of a wallbox that trusts the authority."""
     return pki_files.client_context()
+
+
+_PORTS = itertools.count()
+
+
+@pytest.fixture
+def unused_tcp_port(worker_id: str) -> int:
+    """A port that nobody else takes between now and its use.
+
+    Below those that the system gives to outgoing connections, and others in each
+    process that runs tests.
+    """
+    worker = int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 9
+    for number in _PORTS:
+        port = 12_000 + 2_000 * worker + number % 2_000
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    raise AssertionError("there are ports without end")
 
 
 @pytest.fixture
