@@ -270,6 +270,7 @@ async def test_over_http(
 ) -> None:
     """The forms go over the wire with their defaults and come back whole."""
     assert await async_setup_component(hass, "config", {})
+    assert await async_setup_component(hass, "websocket_api", {})
     client = await hass_client()
     url = "/api/config/config_entries/flow"
 

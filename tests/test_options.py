@@ -25,7 +25,12 @@ type MakeWallbox = Callable[..., SimulatedWallbox]
 type Form = dict[str, Any]
 
 OTHER_ID = "DE*BMW*E2"
-DEFAULTS: Form = {"max_current": 32, "meter_interval": 10, "allow_reboot": False}
+DEFAULTS: Form = {
+    "max_current": 32,
+    "meter_interval": 10,
+    "freshness_timeout": 300,
+    "allow_reboot": False,
+}
 
 
 async def open_form(hass: HomeAssistant, entry: MockConfigEntry) -> tuple[str, Form]:
@@ -98,15 +103,28 @@ async def test_defaults(hass: HomeAssistant, site: Site) -> None:
     _, shown = await open_form(hass, site.entry)
     assert shown == DEFAULTS
     await save(hass, site.entry)
-    assert site.entry.options == {"meter_interval": 10, "allow_reboot": False}
+    assert site.entry.options == {
+        "meter_interval": 10,
+        "freshness_timeout": 300,
+        "allow_reboot": False,
+    }
     assert subentry_data(site.entry, CHARGE_POINT_ID)["max_current"] == 32
 
 
 async def test_saved(hass: HomeAssistant, site: Site) -> None:
     """What was set is shown the next time, as whole numbers."""
-    changes = {"max_current": 20.0, "meter_interval": 30.0, "allow_reboot": True}
+    changes = {
+        "max_current": 20.0,
+        "meter_interval": 30.0,
+        "freshness_timeout": 120.0,
+        "allow_reboot": True,
+    }
     await save(hass, site.entry, **changes)
-    assert site.entry.options == {"meter_interval": 30, "allow_reboot": True}
+    assert site.entry.options == {
+        "meter_interval": 30,
+        "freshness_timeout": 120,
+        "allow_reboot": True,
+    }
     assert type(site.entry.options["meter_interval"]) is int
     stored = subentry_data(site.entry, CHARGE_POINT_ID)
     assert stored == {"charge_point_id": CHARGE_POINT_ID, "max_current": 20}
@@ -117,7 +135,8 @@ async def test_saved(hass: HomeAssistant, site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "least", "most"), [("max_current", 6, 63), ("meter_interval", 5, 60)]
+    ("field", "least", "most"),
+    [("max_current", 6, 63), ("meter_interval", 5, 60), ("freshness_timeout", 30, 900)],
 )
 async def test_ranges(
     hass: HomeAssistant, site: Site, field: str, least: int, most: int
@@ -140,11 +159,12 @@ async def test_other_options_stay(
     hass: HomeAssistant, entry: MockConfigEntry, site: Site
 ) -> None:
     """An option that the form does not have is not lost."""
-    hass.config_entries.async_update_entry(entry, options={"freshness_timeout": 60})
+    hass.config_entries.async_update_entry(entry, options={"mains_switch": "switch.a"})
     await hass.async_block_till_done()
     await save(hass, entry, meter_interval=20)
     assert entry.options == {
-        "freshness_timeout": 60,
+        "mains_switch": "switch.a",
+        "freshness_timeout": 300,
         "meter_interval": 20,
         "allow_reboot": False,
     }
@@ -154,7 +174,7 @@ async def test_two_wallboxes(hass: HomeAssistant, site: Site) -> None:
     """With two, the form cannot mean one: each has its own reconfigure step."""
     await add_wallbox(hass, site.entry)
     _, shown = await open_form(hass, site.entry)
-    assert shown.keys() == {"meter_interval", "allow_reboot"}
+    assert shown.keys() == {"meter_interval", "freshness_timeout", "allow_reboot"}
     await save(hass, site.entry, meter_interval=20)
     assert subentry_data(site.entry, CHARGE_POINT_ID)["max_current"] == 32
     assert subentry_data(site.entry, OTHER_ID)["max_current"] == 16
@@ -166,9 +186,13 @@ async def test_no_wallbox(hass: HomeAssistant) -> None:
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
     _, shown = await open_form(hass, entry)
-    assert shown.keys() == {"meter_interval", "allow_reboot"}
+    assert shown.keys() == {"meter_interval", "freshness_timeout", "allow_reboot"}
     await save(hass, entry, allow_reboot=True)
-    assert entry.options == {"meter_interval": 10, "allow_reboot": True}
+    assert entry.options == {
+        "meter_interval": 10,
+        "freshness_timeout": 300,
+        "allow_reboot": True,
+    }
 
 
 async def test_other_subentries_are_no_wallboxes(

@@ -22,6 +22,9 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 import custom_components.bmw_wallbox_victron as integration
 from custom_components.bmw_wallbox_victron import config_flow
+from custom_components.bmw_wallbox_victron.device_sensor import describe_device
+from custom_components.bmw_wallbox_victron.readings import DeviceIdentity, DeviceState
+from custom_components.bmw_wallbox_victron.victron.records import Kind
 
 from .conftest import Site
 
@@ -238,15 +241,26 @@ def _platform(description: EntityDescription) -> str:
     )
 
 
-#: By platform and translation key; several devices may have the same entity.
-ENTITIES: dict[tuple[str, str], EntityDescription] = {
-    (_platform(description), description.translation_key or description.key): (
-        description
-    )
-    for module in MODULES
-    for value in vars(module).values()
-    for description in _descriptions(value)
-}
+def _all_descriptions() -> Iterator[EntityDescription]:
+    """Find those that are written down, and those made from Victron's records."""
+    for module in MODULES:
+        for value in vars(module).values():
+            yield from _descriptions(value)
+    for kind in Kind:
+        identity = DeviceIdentity(kind=kind)
+        yield from describe_device(DeviceState(identity=identity))
+
+
+def _by_key() -> dict[tuple[str, str], list[EntityDescription]]:
+    """Sort them by platform and translation key: several may share their strings."""
+    found: dict[tuple[str, str], list[EntityDescription]] = {}
+    for description in _all_descriptions():
+        key = description.translation_key or description.key
+        found.setdefault((_platform(description), key), []).append(description)
+    return found
+
+
+ENTITIES = _by_key()
 ENTITY_STRINGS = {
     (platform, key) for platform, keys in STRINGS["entity"].items() for key in keys
 }
@@ -257,11 +271,15 @@ def _attribute(description: EntityDescription, name: str) -> Any:
     return getattr(description, name, None)
 
 
-def _states(platform: str, description: EntityDescription) -> set[str]:
+def _states(platform: str, descriptions: list[EntityDescription]) -> set[str]:
     """Give the states of an entity that have a word of their own."""
     if platform in ("binary_sensor", "switch"):
         return {"on", "off"}
-    return set(_attribute(description, "options") or ())
+    return {
+        state
+        for description in descriptions
+        for state in _attribute(description, "options") or ()
+    }
 
 
 async def test_every_entity_is_found(hass: HomeAssistant, all_entities: Site) -> None:
@@ -286,16 +304,22 @@ def test_entities_have_strings_and_strings_have_entities() -> None:
 @pytest.mark.parametrize(("platform", "key"), ENTITIES)
 def test_words_for_states(platform: str, key: str) -> None:
     """Each state of an enum has its word; no word is for a state that never comes."""
-    description = ENTITIES[platform, key]
+    descriptions = ENTITIES[platform, key]
+    description = descriptions[0]
     strings = STRINGS["entity"][platform][key]
     assert strings["name"].strip()
-    states = _states(platform, description)
+    states = _states(platform, descriptions)
     if platform in ("sensor", "select"):
         assert set(strings.get("state", ())) == states
     else:
         assert set(strings.get("state", ())) <= states
     events = _get(("state_attributes", "event_type", "state"), strings)
     assert set(events) == set(_attribute(description, "event_types") or ())
+    flags = _get(("state_attributes", "flags", "state"), strings)
+    if any(_attribute(each, "has_flags") for each in descriptions):
+        assert {"none", *flags} == states
+    else:
+        assert not flags
     if "unit_of_measurement" in strings:
         assert _attribute(description, "native_unit_of_measurement") is None
 
@@ -303,11 +327,11 @@ def test_words_for_states(platform: str, key: str) -> None:
 @pytest.mark.parametrize(("platform", "key"), ENTITIES)
 def test_icon(platform: str, key: str) -> None:
     """An entity that has no icon from its device class has one of ours."""
-    description = ENTITIES[platform, key]
+    descriptions = ENTITIES[platform, key]
     icon = _get(("entity", platform, key), ICONS)
-    if description.device_class in (None, "enum"):
+    if any(each.device_class in (None, "enum") for each in descriptions):
         assert icon["default"].startswith("mdi:")
-    assert set(icon.get("state", ())) <= _states(platform, description)
+    assert set(icon.get("state", ())) <= _states(platform, descriptions)
 
 
 def test_no_icon_is_unused() -> None:

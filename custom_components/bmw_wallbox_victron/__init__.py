@@ -1,11 +1,14 @@
 """BMW wallboxes over OCPP 2.0.1 and Victron devices over Bluetooth."""
 
+from homeassistant.components import bluetooth
+from homeassistant.const import CONF_ADDRESS
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import ConfigType
 
-from .const import DOMAIN, PLATFORMS
-from .coordinator import SiteConfigEntry, SiteCoordinator
+from .const import DOMAIN, PLATFORMS, SUBENTRY_VICTRON
+from .coordinator import SiteConfigEntry, SiteCoordinator, subentries_of
+from .listener import async_note_start
 from .services import async_setup_services
 from .storage import SessionStore, SiteStore
 
@@ -14,6 +17,7 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the actions, which are there even while no entry is loaded."""
+    async_note_start(hass)
     async_setup_services(hass)
     return True
 
@@ -37,6 +41,8 @@ async def async_remove_entry(hass: HomeAssistant, entry: SiteConfigEntry) -> Non
     """Forget what was stored for the site."""
     await SiteStore(hass, entry.entry_id).async_remove()
     await SessionStore(hass, entry.entry_id).async_remove()
+    for subentry in subentries_of(entry, SUBENTRY_VICTRON):
+        bluetooth.async_rediscover_address(hass, subentry.data[CONF_ADDRESS])
 
 
 async def _async_reload(hass: HomeAssistant, entry: SiteConfigEntry) -> None:
@@ -45,8 +51,16 @@ async def _async_reload(hass: HomeAssistant, entry: SiteConfigEntry) -> None:
     A step of a flow may change several of them: the reload waits for its end, or it
     would miss what is changed while it runs.
     """
-    if not entry.runtime_data.reload_pending:
-        entry.runtime_data.reload_pending = True
+    coordinator = entry.runtime_data
+    here = {
+        subentry.data[CONF_ADDRESS]
+        for subentry in subentries_of(entry, SUBENTRY_VICTRON)
+    }
+    for address in coordinator.feeds.keys() - here:
+        # Whoever removed a device finds it among the discovered ones.
+        bluetooth.async_rediscover_address(hass, address)
+    if not coordinator.reload_pending:
+        coordinator.reload_pending = True
         hass.async_create_task(
             hass.config_entries.async_reload(entry.entry_id), eager_start=False
         )

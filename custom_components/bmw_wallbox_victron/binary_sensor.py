@@ -14,7 +14,15 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import SiteConfigEntry
-from .entity import WallboxEntity, WallboxEntityDescription, add_wallbox_entities
+from .entity import (
+    DeviceEntity,
+    DeviceEntityDescription,
+    WallboxEntity,
+    WallboxEntityDescription,
+    add_device_entities,
+    add_wallbox_entities,
+)
+from .readings import DeviceState
 from .wallbox.state import ChargingState, WallboxState
 
 PARALLEL_UPDATES = 0
@@ -27,6 +35,15 @@ class WallboxBinarySensorEntityDescription(
     """Describes a binary sensor of a wallbox."""
 
     is_on_fn: Callable[[WallboxState], bool | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceBinarySensorEntityDescription(
+    DeviceEntityDescription, BinarySensorEntityDescription
+):
+    """Describes a binary sensor of a device that is heard by Bluetooth."""
+
+    is_on_fn: Callable[[DeviceState], bool | None]
 
 
 def _charging(state: WallboxState) -> bool | None:
@@ -61,15 +78,27 @@ WALLBOX_BINARY_SENSORS = (
     ),
 )
 
+DEVICE_BINARY_SENSORS = (
+    DeviceBinarySensorEntityDescription(
+        key="data_fresh",
+        device_class=BinarySensorDeviceClass.CONNECTIVITY,
+        available_fn=lambda _: True,
+        is_on_fn=lambda state: state.fresh,
+    ),
+)
+
 
 async def async_setup_entry(
     hass: HomeAssistant,
     entry: SiteConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Set up the binary sensors of each wallbox."""
+    """Set up the binary sensors of each wallbox and of each device."""
     add_wallbox_entities(
         entry, async_add_entities, WallboxBinarySensor, WALLBOX_BINARY_SENSORS
+    )
+    add_device_entities(
+        entry, async_add_entities, DeviceBinarySensor, lambda _: DEVICE_BINARY_SENSORS
     )
 
 
@@ -83,6 +112,24 @@ class WallboxBinarySensor(WallboxEntity, BinarySensorEntity):
     def is_on(self) -> bool | None:
         """Whether it is on."""
         return self.entity_description.is_on_fn(self.wallbox)
+
+    @property
+    @override
+    def shown(self) -> object:
+        """What the state is made of."""
+        return self.is_on
+
+
+class DeviceBinarySensor(DeviceEntity, BinarySensorEntity):
+    """A binary sensor of a device that is heard by Bluetooth."""
+
+    entity_description: DeviceBinarySensorEntityDescription
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Whether it is on."""
+        return self.entity_description.is_on_fn(self.device_state)
 
     @property
     @override

@@ -1,4 +1,4 @@
-"""Setting up in the UI: the server, then a wallbox; later ones are subentries."""
+"""Setting up in the UI: the server and a wallbox, or a Victron device; then more."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, override
 from urllib.parse import unquote, urlsplit
 
+from homeassistant.components.bluetooth import BluetoothServiceInfoBleak
 from homeassistant.config_entries import (
     ConfigEntry,
     ConfigEntryState,
@@ -20,7 +21,7 @@ from homeassistant.config_entries import (
     OptionsFlow,
     SubentryFlowResult,
 )
-from homeassistant.const import CONF_PASSWORD, CONF_PORT
+from homeassistant.const import CONF_ADDRESS, CONF_PASSWORD, CONF_PORT
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.selector import (
@@ -39,12 +40,15 @@ from .const import (
     CONF_ALLOW_REBOOT,
     CONF_ALLOWED_TOKENS,
     CONF_CHARGE_POINT_ID,
+    CONF_ENCRYPTION_KEY,
+    CONF_FRESHNESS_TIMEOUT,
     CONF_HOST,
     CONF_MAX_CURRENT,
     CONF_METER_INTERVAL,
     CONF_RFID_TOKEN,
     CONF_SSL_CERT,
     CONF_SSL_KEY,
+    DEFAULT_FRESHNESS_TIMEOUT,
     DEFAULT_MAX_CURRENT,
     DEFAULT_METER_INTERVAL,
     DEFAULT_PORT,
@@ -52,12 +56,26 @@ from .const import (
     DEFAULT_SSL_KEY,
     DOMAIN,
     MAX_CURRENT,
+    MAX_FRESHNESS_TIMEOUT,
     MAX_METER_INTERVAL,
     MIN_CURRENT,
+    MIN_FRESHNESS_TIMEOUT,
     MIN_METER_INTERVAL,
     NAME,
     SERVER_DEVICE,
+    SUBENTRY_VICTRON,
     SUBENTRY_WALLBOX,
+)
+from .coordinator import subentries_of
+from .listener import is_readable
+from .victron_flow import (
+    KEY_SCHEMA,
+    VictronDevice,
+    addresses_of,
+    async_check_device,
+    async_describe,
+    async_device_schema,
+    check_encryption_key,
 )
 from .wallbox.central_system import MAX_IDENTITY
 from .wallbox.tls import (
@@ -165,10 +183,35 @@ async def _server_errors(
 def _change_server(
     hass: HomeAssistant, entry: ConfigEntry, server: Mapping[str, Any]
 ) -> None:
-    """Change the server of an entry. A running one reloads itself by its listener."""
+    """Change the server of an entry."""
     hass.config_entries.async_update_entry(entry, data={**entry.data, **server})
+    _reload_if_not_loaded(hass, entry)
+
+
+@callback
+def _reload_if_not_loaded(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Let a change count. An entry that is loaded reloads itself by its listener."""
     if entry.state is not ConfigEntryState.LOADED:
         hass.config_entries.async_schedule_reload(entry.entry_id)
+
+
+@callback
+def _change_key(
+    hass: HomeAssistant,
+    entry: ConfigEntry,
+    subentry: ConfigSubentry,
+    user_input: Mapping[str, Any],
+) -> dict[str, str]:
+    """Change the key of a Victron device; gives errors."""
+    key, errors = check_encryption_key(
+        hass, subentry.data[CONF_ADDRESS], user_input[CONF_ENCRYPTION_KEY]
+    )
+    if not errors:
+        hass.config_entries.async_update_subentry(
+            entry, subentry, data={**subentry.data, CONF_ENCRYPTION_KEY: key}
+        )
+        _reload_if_not_loaded(hass, entry)
+    return errors
 
 
 def _clean_server(user_input: Mapping[str, Any]) -> dict[str, Any]:
@@ -278,6 +321,7 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
     def __init__(self) -> None:
         """Start with nothing known."""
         self._server: dict[str, Any] | None = None
+        self._address: str | None = None
 
     @classmethod
     @callback
@@ -286,7 +330,10 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         cls, config_entry: ConfigEntry
     ) -> dict[str, type[ConfigSubentryFlow]]:
         """Say what can be added to the entry."""
-        return {SUBENTRY_WALLBOX: WallboxSubentryFlow}
+        return {
+            SUBENTRY_WALLBOX: WallboxSubentryFlow,
+            SUBENTRY_VICTRON: VictronSubentryFlow,
+        }
 
     @staticmethod
     @callback
@@ -307,7 +354,7 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask what to add."""
         # A window that was closed half-way must not lock its owner out.
         await self.async_set_unique_id(DOMAIN, raise_on_progress=False)
-        return self.async_show_menu(step_id="user", menu_options=["wallbox"])
+        return self.async_show_menu(step_id="user", menu_options=["wallbox", "victron"])
 
     async def async_step_server(
         self, user_input: dict[str, Any] | None = None
@@ -402,6 +449,115 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
             data_schema=self.add_suggested_values_to_schema(
                 _SERVER_SCHEMA, user_input or entry.data
             ),
+            errors=errors,
+        )
+
+    @override
+    async def async_step_bluetooth(
+        self, discovery_info: BluetoothServiceInfoBleak
+    ) -> ConfigFlowResult:
+        """Take a Victron device that Home Assistant hears."""
+        address = discovery_info.address
+        await self.async_set_unique_id(address)
+        self._abort_if_unique_id_configured()  # where it is ignored
+        if address in addresses_of(self._entry):
+            return self.async_abort(reason="device_already_configured")
+        if not is_readable(discovery_info):
+            return self.async_abort(reason="unsupported_device")
+        said = await async_describe(self.hass, address, discovery_info)
+        self.context["title_placeholders"] = {"name": said["name"]}
+        self._address = address
+        return await self.async_step_victron()
+
+    async def async_step_victron(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for a Victron device and its key."""
+        entry = self._entry
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            device, errors = await async_check_device(self.hass, entry, user_input)
+            if device is not None:
+                return await self._async_add_victron(entry, device)
+        return self.async_show_form(
+            step_id="victron",
+            data_schema=self.add_suggested_values_to_schema(
+                await async_device_schema(self.hass, entry),
+                user_input or {CONF_ADDRESS: self._address},
+            ),
+            errors=errors,
+            last_step=True,
+        )
+
+    async def _async_add_victron(
+        self, entry: ConfigEntry | None, device: VictronDevice
+    ) -> ConfigFlowResult:
+        """Create the entry with the device, or add the device to it."""
+        address = device.data[CONF_ADDRESS]
+        if entry is None:
+            await self.async_set_unique_id(DOMAIN, raise_on_progress=False)
+            return self.async_create_entry(
+                title=NAME,
+                data={},
+                subentries=[
+                    ConfigSubentryData(
+                        subentry_type=SUBENTRY_VICTRON,
+                        title=device.title,
+                        data=device.data,
+                        unique_id=address,
+                    )
+                ],
+                description="victron",
+                description_placeholders=device.placeholders,
+            )
+        self.hass.config_entries.async_add_subentry(
+            entry,
+            ConfigSubentry(
+                subentry_type=SUBENTRY_VICTRON,
+                title=device.title,
+                data=MappingProxyType(dict(device.data)),
+                unique_id=address,
+            ),
+        )
+        _reload_if_not_loaded(self.hass, entry)
+        return self.async_abort(
+            reason="victron_added", description_placeholders=device.placeholders
+        )
+
+    async def async_step_reauth(
+        self, entry_data: Mapping[str, Any]
+    ) -> ConfigFlowResult:
+        """Take the device whose key does not fit."""
+        self._address = entry_data.get(CONF_ADDRESS)
+        return await self.async_step_reauth_confirm()
+
+    async def async_step_reauth_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the key of a Victron device again."""
+        entry = self._get_reauth_entry()
+        subentry = next(
+            (
+                subentry
+                for subentry in subentries_of(entry, SUBENTRY_VICTRON)
+                if self._address in (None, subentry.data[CONF_ADDRESS])
+            ),
+            None,
+        )
+        if subentry is None:
+            return self.async_abort(reason="device_removed")
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            errors = _change_key(self.hass, entry, subentry, user_input)
+            if not errors:
+                return self.async_abort(reason="reauth_successful")
+        return self.async_show_form(
+            step_id="reauth_confirm",
+            data_schema=self.add_suggested_values_to_schema(KEY_SCHEMA, user_input),
+            description_placeholders={
+                "name": subentry.title,
+                "address": subentry.data[CONF_ADDRESS],
+            },
             errors=errors,
         )
 
@@ -502,6 +658,61 @@ class WallboxSubentryFlow(ConfigSubentryFlow):
         )
 
 
+class VictronSubentryFlow(ConfigSubentryFlow):
+    """Adds a Victron device to the entry, or changes its key."""
+
+    async def async_step_user(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Start with the device."""
+        return await self.async_step_victron()
+
+    async def async_step_victron(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask for the device and its key."""
+        entry = self._get_entry()
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            device, errors = await async_check_device(self.hass, entry, user_input)
+            if device is not None:
+                return self.async_create_entry(
+                    title=device.title,
+                    data=device.data,
+                    unique_id=device.data[CONF_ADDRESS],
+                    description="victron",
+                    description_placeholders=device.placeholders,
+                )
+        return self.async_show_form(
+            step_id="victron",
+            data_schema=self.add_suggested_values_to_schema(
+                await async_device_schema(self.hass, entry), user_input
+            ),
+            errors=errors,
+            last_step=True,
+        )
+
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Change the key."""
+        entry, subentry = self._get_entry(), self._get_reconfigure_subentry()
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            errors = _change_key(self.hass, entry, subentry, user_input)
+            if not errors:
+                return self.async_abort(reason="reconfigure_successful")
+        return self.async_show_form(
+            step_id="reconfigure",
+            data_schema=self.add_suggested_values_to_schema(KEY_SCHEMA, user_input),
+            description_placeholders={
+                "name": subentry.title,
+                "address": subentry.data[CONF_ADDRESS],
+            },
+            errors=errors,
+        )
+
+
 @callback
 def _rename(
     hass: HomeAssistant, entry: ConfigEntry, subentry: ConfigSubentry, new_id: str
@@ -531,11 +742,7 @@ class SiteOptionsFlow(OptionsFlow):
     ) -> ConfigFlowResult:
         """Ask for the options. With one wallbox, also for the most that it may draw."""
         entry = self.config_entry
-        wallboxes = [
-            subentry
-            for subentry in entry.subentries.values()
-            if subentry.subentry_type == SUBENTRY_WALLBOX
-        ]
+        wallboxes = subentries_of(entry, SUBENTRY_WALLBOX)
         only = wallboxes[0] if len(wallboxes) == 1 else None
         if user_input is not None:
             options = dict(user_input)
@@ -544,7 +751,8 @@ class SiteOptionsFlow(OptionsFlow):
                 self.hass.config_entries.async_update_subentry(
                     entry, only, data={**only.data, CONF_MAX_CURRENT: int(max_current)}
                 )
-            options[CONF_METER_INTERVAL] = int(options[CONF_METER_INTERVAL])
+            for key in (CONF_FRESHNESS_TIMEOUT, CONF_METER_INTERVAL):
+                options[key] = int(options[key])
             return self.async_create_entry(data={**entry.options, **options})
         schema: dict[vol.Marker, Any] = {}
         if only is not None:
@@ -554,6 +762,9 @@ class SiteOptionsFlow(OptionsFlow):
         schema[vol.Required(CONF_METER_INTERVAL, default=DEFAULT_METER_INTERVAL)] = (
             _whole_number(MIN_METER_INTERVAL, MAX_METER_INTERVAL, "s")
         )
+        schema[
+            vol.Required(CONF_FRESHNESS_TIMEOUT, default=DEFAULT_FRESHNESS_TIMEOUT)
+        ] = _whole_number(MIN_FRESHNESS_TIMEOUT, MAX_FRESHNESS_TIMEOUT, "s")
         schema[vol.Required(CONF_ALLOW_REBOOT, default=False)] = BooleanSelector()
         shown = {**entry.options}
         if only is not None:

@@ -15,11 +15,14 @@ PLATFORMS: Final = (
     Platform.SWITCH,
 )
 
+ATTR_FLAGS: Final = "flags"
 ATTR_PENDING: Final = "pending"
 
 CONF_ALLOW_REBOOT: Final = "allow_reboot"
 CONF_ALLOWED_TOKENS: Final = "allowed_tokens"
 CONF_CHARGE_POINT_ID: Final = "charge_point_id"
+CONF_ENCRYPTION_KEY: Final = "encryption_key"
+CONF_FRESHNESS_TIMEOUT: Final = "freshness_timeout"
 CONF_HOST: Final = "host"
 """Address to listen on; absent: all. Not in the form: the demo and the tests set it."""
 CONF_MAX_CURRENT: Final = "max_current"
@@ -28,15 +31,19 @@ CONF_RFID_TOKEN: Final = "rfid_token"  # noqa: S105 - a field's name
 CONF_SSL_CERT: Final = "ssl_cert"
 CONF_SSL_KEY: Final = "ssl_key"
 
+DEFAULT_FRESHNESS_TIMEOUT: Final = 300
 DEFAULT_MAX_CURRENT: Final = 32
 DEFAULT_METER_INTERVAL: Final = 10
 DEFAULT_PORT: Final = 9000
 DEFAULT_SSL_CERT: Final = "/ssl/fullchain.pem"
 DEFAULT_SSL_KEY: Final = "/ssl/privkey.pem"
 MAX_CURRENT: Final = 63
+MAX_FRESHNESS_TIMEOUT: Final = 900
 MAX_METER_INTERVAL: Final = 60
 MIN_CURRENT: Final = 6
+MIN_FRESHNESS_TIMEOUT: Final = 30
 MIN_METER_INTERVAL: Final = 5
 
+SUBENTRY_VICTRON: Final = "victron_device"
 SUBENTRY_WALLBOX: Final = "wallbox"
 SERVER_DEVICE: Final = "server"

@@ -1,14 +1,24 @@
 """The site: owns the central system, and turns what it hears into snapshots."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 import errno
 import logging
 from typing import Any, override
 
-from homeassistant.config_entries import ConfigEntry, ConfigSubentry
-from homeassistant.const import CONF_PASSWORD, CONF_PORT, EVENT_HOMEASSISTANT_STOP
+from homeassistant.config_entries import (
+    SOURCE_REAUTH,
+    ConfigEntry,
+    ConfigFlowContext,
+    ConfigSubentry,
+)
+from homeassistant.const import (
+    CONF_ADDRESS,
+    CONF_PASSWORD,
+    CONF_PORT,
+    EVENT_HOMEASSISTANT_STOP,
+)
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import device_registry as dr
@@ -20,19 +30,27 @@ from .const import (
     CONF_ALLOW_REBOOT,
     CONF_ALLOWED_TOKENS,
     CONF_CHARGE_POINT_ID,
+    CONF_ENCRYPTION_KEY,
+    CONF_FRESHNESS_TIMEOUT,
     CONF_HOST,
     CONF_MAX_CURRENT,
     CONF_METER_INTERVAL,
     CONF_RFID_TOKEN,
     CONF_SSL_CERT,
     CONF_SSL_KEY,
+    DEFAULT_FRESHNESS_TIMEOUT,
     DEFAULT_METER_INTERVAL,
     DOMAIN,
     SERVER_DEVICE,
+    SUBENTRY_VICTRON,
     SUBENTRY_WALLBOX,
 )
+from .feed import Feed
+from .listener import VictronListener, rules_of
+from .readings import DeviceState
 from .repairs import async_forget_limit_issue, async_show_limit_issue
 from .storage import SessionStore, SiteStore
+from .victron.advertisement import parse_key
 from .wallbox.central_system import CentralSystem, ServerConfig
 from .wallbox.gate import Schemas
 from .wallbox.sessions import Ledger
@@ -53,8 +71,19 @@ class SiteData:
 
     wallboxes: Mapping[str, WallboxState]
     """State of each wallbox, by charge point id."""
+    devices: Mapping[str, DeviceState]
+    """State of each device that is heard by Bluetooth, by address."""
     certificate: CertificateInfo | None
     """The server's certificate; None: there is no server."""
+
+
+def subentries_of(entry: ConfigEntry, subentry_type: str) -> list[ConfigSubentry]:
+    """Give the subentries of a type."""
+    return [
+        subentry
+        for subentry in entry.subentries.values()
+        if subentry.subentry_type == subentry_type
+    ]
 
 
 class SiteCoordinator(DataUpdateCoordinator[SiteData]):
@@ -65,8 +94,11 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
     def __init__(self, hass: HomeAssistant, entry: SiteConfigEntry) -> None:
         """Take the config entry."""
         super().__init__(hass, _LOGGER, config_entry=entry, name=DOMAIN)
-        self.data = SiteData(wallboxes={}, certificate=None)
+        self.data = SiteData(wallboxes={}, devices={}, certificate=None)
         self.stations: dict[str, Station] = {}
+        self.feeds: dict[str, Feed] = {}
+        self._victron: dict[str, VictronListener] = {}
+        self._wrong_keys: set[str] = set()
         self._subentries = self.wallbox_subentries
         self.server_device_id: str | None = None
         self.reload_pending = False
@@ -78,11 +110,12 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
     @property
     def wallbox_subentries(self) -> list[ConfigSubentry]:
         """The subentries of wallboxes."""
-        return [
-            subentry
-            for subentry in self.config_entry.subentries.values()
-            if subentry.subentry_type == SUBENTRY_WALLBOX
-        ]
+        return subentries_of(self.config_entry, SUBENTRY_WALLBOX)
+
+    @property
+    def victron_subentries(self) -> list[ConfigSubentry]:
+        """The subentries of Victron devices."""
+        return subentries_of(self.config_entry, SUBENTRY_VICTRON)
 
     async def async_start(self) -> None:
         """Load what was stored and listen. Raises ConfigEntryNotReady."""
@@ -107,6 +140,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             self._keep_sessions()  # without those of a wallbox that was removed
         if CONF_SSL_CERT in self.config_entry.data:
             await self._async_start_server()
+        self._start_listening()
         self._publish()
         self.config_entry.async_on_unload(
             async_track_time_interval(
@@ -170,6 +204,77 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             )
         )
 
+    @callback
+    def _start_listening(self) -> None:
+        """Listen to each Victron device."""
+        timeout_s = self.config_entry.options.get(
+            CONF_FRESHNESS_TIMEOUT, DEFAULT_FRESHNESS_TIMEOUT
+        )
+        for subentry in self.victron_subentries:
+            address = subentry.data[CONF_ADDRESS]
+            self.feeds[address] = feed = Feed(
+                timeout_s=timeout_s,
+                rules_of=rules_of,
+                now=self.hass.loop.time,
+                utcnow=dt_util.utcnow,
+                call_later=self._call_later,
+                on_change=self._publish_devices,
+                identity=self._store.devices.get(subentry.subentry_id),
+            )
+            key = parse_key(subentry.data.get(CONF_ENCRYPTION_KEY, ""))
+            if key is not None:
+                self._victron[address] = VictronListener(
+                    self.hass,
+                    address=address,
+                    key=key,
+                    feed=feed,
+                    on_verdict=self._check_keys,
+                )
+        for listener in self._victron.values():
+            listener.async_start()
+        self._check_keys()
+
+    @callback
+    def _check_keys(self) -> None:
+        """Ask for the key of a device that cannot be read, of one at a time."""
+        wrong = [
+            subentry
+            for subentry in self.victron_subentries
+            if (listener := self._victron.get(subentry.data[CONF_ADDRESS])) is None
+            or listener.key_is_wrong
+        ]
+        addresses = {subentry.data[CONF_ADDRESS] for subentry in wrong}
+        for subentry in self.victron_subentries:
+            address = subentry.data[CONF_ADDRESS]
+            if (address in addresses) is (address in self._wrong_keys):
+                continue
+            if address in addresses:
+                _LOGGER.warning(
+                    "The encryption key does not fit %s any more: it was changed in "
+                    "VictronConnect, or never was right. Home Assistant asks for it",
+                    subentry.title,
+                )
+            else:
+                _LOGGER.warning("The encryption key fits %s again", subentry.title)
+        self._wrong_keys = addresses
+        asked = None
+        flows = self.config_entry.async_get_active_flows(self.hass, {SOURCE_REAUTH})
+        for flow in list(flows):
+            asked = flow["context"].get("unique_id")
+            if asked in self.feeds and asked not in addresses:
+                self.hass.config_entries.flow.async_abort(flow["flow_id"])
+                asked = None
+        if wrong and asked is None:
+            address = wrong[0].data[CONF_ADDRESS]
+            self.config_entry.async_start_reauth(
+                self.hass,
+                # The entry has one unique id, and a key for each device.
+                ConfigFlowContext(
+                    unique_id=address, title_placeholders={"name": wrong[0].title}
+                ),
+                {CONF_ADDRESS: address},
+            )
+
     @property
     def port(self) -> int | None:
         """The port that wallboxes connect to; None: there is no server."""
@@ -186,6 +291,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         if self._server is not None:
             await self._server.stop()
             self._server = None
+        for listener in self._victron.values():
+            listener.async_stop()
+        for feed in self.feeds.values():
+            feed.close()
         for station in self.stations.values():
             station.close()
         for subentry in self._subentries:
@@ -205,8 +314,26 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 charge_point_id: station.state
                 for charge_point_id, station in self.stations.items()
             },
+            devices=self._devices(),
             certificate=None if self._certificates is None else self._certificates.info,
         )
+
+    def _devices(self) -> dict[str, DeviceState]:
+        """Give what is shown of each device that is heard by Bluetooth."""
+        return {address: feed.state for address, feed in self.feeds.items()}
+
+    @callback
+    def _publish_devices(self) -> None:
+        """Publish what is new of what is heard by Bluetooth."""
+        self._store.async_keep_devices(
+            {
+                subentry.subentry_id: feed.state.identity
+                for subentry in self.victron_subentries
+                if (feed := self.feeds.get(subentry.data[CONF_ADDRESS])) is not None
+                and feed.state.identity.kind is not None
+            }
+        )
+        self.async_set_updated_data(replace(self.data, devices=self._devices()))
 
     @callback
     def _publish(self) -> None:

@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from typing import override
 
 from homeassistant.config_entries import ConfigSubentry
+from homeassistant.const import CONF_ADDRESS
 from homeassistant.core import callback
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers.device_registry import DeviceInfo
+from homeassistant.helpers.device_registry import CONNECTION_BLUETOOTH, DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import ATTR_PENDING, CONF_CHARGE_POINT_ID, DOMAIN, SERVER_DEVICE
 from .coordinator import SiteConfigEntry, SiteCoordinator
+from .readings import DeviceIdentity, DeviceState
+from .victron.models import MANUFACTURER, model_name
 from .wallbox.errors import CommandError
 from .wallbox.state import WallboxState
 from .wallbox.station import Station
@@ -124,6 +127,87 @@ class WallboxEntity(SiteEntity):
     def available(self) -> bool:
         """Whether there is anything to show."""
         return super().available and self.entity_description.available_fn(self.wallbox)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceEntityDescription(EntityDescription):
+    """Describes an entity of a device that is heard by Bluetooth."""
+
+    available_fn: Callable[[DeviceState], bool] = lambda state: state.fresh
+    """When it is there: by default while what was heard is fresh."""
+
+
+class DeviceEntity(SiteEntity):
+    """An entity of a device that is heard by Bluetooth."""
+
+    entity_description: DeviceEntityDescription
+
+    def __init__(
+        self,
+        coordinator: SiteCoordinator,
+        subentry: ConfigSubentry,
+        description: DeviceEntityDescription,
+    ) -> None:
+        """Belong to the device."""
+        self._address: str = subentry.data[CONF_ADDRESS]
+        super().__init__(coordinator, self._address, description)
+        model_id = self.device_state.identity.model_id
+        self._attr_device_info = DeviceInfo(
+            connections={(CONNECTION_BLUETOOTH, self._address)},
+            identifiers={(DOMAIN, self._address)},
+            name=subentry.title,
+            manufacturer=MANUFACTURER,
+        )
+        if model_id is not None:
+            self._attr_device_info["model"] = model_name(model_id)
+            self._attr_device_info["model_id"] = f"0x{model_id:04X}"
+
+    @property
+    def device_state(self) -> DeviceState:
+        """What is shown of the device."""
+        return self.coordinator.data.devices[self._address]
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether there is anything to show."""
+        return super().available and self.entity_description.available_fn(
+            self.device_state
+        )
+
+
+@callback
+def add_device_entities[Description: DeviceEntityDescription](
+    entry: SiteConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    make: Callable[[SiteCoordinator, ConfigSubentry, Description], DeviceEntity],
+    descriptions_of: Callable[[DeviceState], Iterable[Description]],
+) -> None:
+    """Add the entities of each device, those of its kind once that is known."""
+    coordinator = entry.runtime_data
+    seen: dict[str, DeviceIdentity] = {}
+    made: set[tuple[str, str]] = set()
+
+    @callback
+    def add() -> None:
+        for subentry in coordinator.victron_subentries:
+            state = coordinator.data.devices[subentry.data[CONF_ADDRESS]]
+            if seen.get(subentry.subentry_id) == state.identity:
+                continue
+            seen[subentry.subentry_id] = state.identity
+            descriptions = [
+                description
+                for description in descriptions_of(state)
+                if (subentry.subentry_id, description.key) not in made
+            ]
+            made.update((subentry.subentry_id, each.key) for each in descriptions)
+            async_add_entities(
+                [make(coordinator, subentry, each) for each in descriptions],
+                config_subentry_id=subentry.subentry_id,
+            )
+
+    add()
+    entry.async_on_unload(coordinator.async_add_listener(add))
 
 
 @callback

@@ -6,15 +6,17 @@ than a second, and a value that stands still writes nothing.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
-type Value = float | int | str | None
+from .readings import Value
 
 #: What is shown is written no more often than this, in s.
 PACE_S: Final = 1.0
 #: Time to go is written once a minute at most, in s.
 PACE_TIME_TO_GO_S: Final = 60.0
+#: Sums of binary fractions miss a deadband by this much, and have reached it.
+_NOISE: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,27 +24,48 @@ class Rule:
     """How closely what is shown follows a quantity."""
 
     deadband: Callable[[float], float] = lambda _: 0.0
-    """By how much the shown value may be wrong, in the unit of the quantity."""
+    """By how much a shown value may be wrong, in the unit of the quantity."""
+    thresholds: tuple[float, ...] = ()
+    """What is shown is on the same side of these as what was read, or equal to them."""
     pace_s: float = PACE_S
     """How long a shown value stands at least, in s."""
 
 
-def within(amount: float) -> Rule:
+def within(amount: float, *thresholds: float) -> Rule:
     """Make a rule with a fixed deadband."""
-    return Rule(deadband=lambda _: amount)
+    return Rule(deadband=lambda _: amount, thresholds=thresholds)
 
 
-VOLTAGE: Final = within(0.05)
-CURRENT: Final = within(0.2)
-POWER: Final = within(5)
-SOC: Final = within(0.5)
-CHARGE: Final = within(0.2)
-#: Minutes: the larger of 5 min and 10 %.
-TIME_TO_GO: Final = Rule(
-    deadband=lambda shown: max(5.0, 0.1 * shown), pace_s=PACE_TIME_TO_GO_S
-)
-TEMPERATURE: Final = within(1)
 EXACT: Final = Rule()
+TIME_TO_GO: Final = Rule(
+    # Minutes: the larger of 5 min and 10 %.
+    deadband=lambda shown: max(5.0, 0.1 * shown),
+    pace_s=PACE_TIME_TO_GO_S,
+)
+#: By key, where the unit does not tell.
+_BY_KEY: Final[Mapping[str, Rule]] = {
+    "time_to_go": TIME_TO_GO,
+    # A battery that is full, or empty, is shown so.
+    "soc": within(0.5, 0.0, 100.0),
+}
+_BY_UNIT: Final[Mapping[str, Rule]] = {
+    "V": within(0.05),
+    "A": within(0.2),
+    "W": within(5),
+    "VA": within(5),
+    "%": within(0.5),
+    "Ah": within(0.2),
+    "°C": within(0.5),
+}
+#: All that a cell does between full and empty happens within some 0.5 V.
+_CELL_VOLTAGE: Final = within(0.01)
+
+
+def rule_for(key: str, unit: str | None) -> Rule:
+    """Give the rule of a quantity. What has no unit is followed exactly."""
+    if key.startswith("cell_voltage"):
+        return _CELL_VOLTAGE
+    return _BY_KEY.get(key) or _BY_UNIT.get(unit or "", EXACT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +95,15 @@ def _moved(rule: Rule, shown: Value, value: Value) -> bool:
     """Tell whether a value has left the deadband around what is shown."""
     if shown == value:
         return False
-    if (
-        isinstance(shown, str)
-        or isinstance(value, str)
-        or shown is None
-        or value is None
-    ):
+    if not isinstance(shown, float | int) or not isinstance(value, float | int):
         return True
-    return abs(value - shown) > rule.deadband(shown)
+    if abs(value - shown) >= rule.deadband(shown) - _NOISE:
+        return True
+    return any(
+        (shown < threshold) is not (value < threshold)
+        or (shown > threshold) is not (value > threshold)
+        for threshold in rule.thresholds
+    )
 
 
 def publish(
@@ -90,28 +114,24 @@ def publish(
 ) -> tuple[Publication, float | None]:
     """Bring what is shown up to date with what was read.
 
-    Becoming known or unknown, and a new state, are written at once; a number that has
-    moved waits for its pace. Gives what is shown now and, where something waits, when
-    to ask again.
+    Gives what is shown now and, where a change waits for its pace, when to ask again.
     """
-    shown = dict(before.shown)
+    changed: dict[str, Shown] = {}
     due: float | None = None
     for key, value in values.items():
-        rule = rules.get(key, EXACT)
-        old = shown.get(key)
+        old = before.shown.get(key)
         if old is None:
-            shown[key] = Shown(value, now)
+            changed[key] = Shown(value, now)
             continue
+        rule = rules.get(key, EXACT)
         if not _moved(rule, old.value, value):
             continue
-        is_number = isinstance(value, float | int) and not isinstance(old.value, str)
-        if is_number and old.value is not None and now < old.since + rule.pace_s:
-            moment = old.since + rule.pace_s
+        moment = old.since + rule.pace_s
+        if now < moment:
             due = moment if due is None else min(due, moment)
-            continue
-        shown[key] = Shown(value, now)
-    for key in shown.keys() - values.keys():
-        del shown[key]
-    if shown == before.shown:
+        else:
+            changed[key] = Shown(value, now)
+    if not changed and before.shown.keys() == values.keys():
         return before, due
-    return replace(before, shown=shown), due
+    shown = {key: changed.get(key) or before.shown[key] for key in values}
+    return Publication(shown), due

@@ -25,10 +25,12 @@ from homeassistant.helpers.typing import StateType
 from ocpp.v201.enums import ReasonEnumType, TriggerReasonEnumType
 
 from .coordinator import SiteConfigEntry, SiteData
+from .device_sensor import DeviceSensor, describe_device
 from .entity import (
     ServerEntity,
     WallboxEntity,
     WallboxEntityDescription,
+    add_device_entities,
     add_wallbox_entities,
 )
 from .wallbox.charge_point import snake_case
@@ -253,13 +255,14 @@ async def async_setup_entry(
     entry: SiteConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Set up the sensors of the server and of each wallbox."""
+    """Set up the sensors of the server, of each wallbox and of each device."""
     coordinator = entry.runtime_data
     if coordinator.server_device_id is not None:
         async_add_entities(
             ServerSensor(coordinator, description) for description in SERVER_SENSORS
         )
     add_wallbox_entities(entry, async_add_entities, WallboxSensor, WALLBOX_SENSORS)
+    add_device_entities(entry, async_add_entities, DeviceSensor, describe_device)
 
 
 class WallboxSensor(WallboxEntity, SensorEntity):

@@ -1,6 +1,7 @@
-"""What must survive a restart of Home Assistant: energy, sessions, wishes, identity."""
+"""What must survive a restart: energy, sessions, wishes, what devices are."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +14,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.storage import Store
 
 from .const import DOMAIN
+from .readings import DeviceIdentity
 from .wallbox.control import Plan, Wish
 from .wallbox.energy import RegisterCount
 from .wallbox.sessions import Session
@@ -46,10 +48,13 @@ class SiteStore:
         self._wallboxes: dict[str, WallboxState] = {}
         self._waiting = False
         self._stored: frozenset[str] = frozenset()
+        self.devices: Mapping[str, DeviceIdentity] = {}
+        """What the devices heard by Bluetooth are, by subentry."""
 
     async def async_load(self) -> Mapping[str, WallboxState]:
         """Read what was stored, by subentry: a wallbox's id may be corrected later."""
         stored = await self._store.async_load() or {}
+        self.devices = _load_devices(_mapping(stored.get("devices")))
         wallboxes = _mapping(stored.get("wallboxes"))
         self._stored = frozenset(wallboxes)
         states: dict[str, WallboxState] = {}
@@ -72,6 +77,14 @@ class SiteStore:
         """Write now what is waiting."""
         if self._waiting:
             await self._store.async_save(self._dump())
+
+    @callback
+    def async_keep_devices(self, devices: Mapping[str, DeviceIdentity]) -> None:
+        """Have written what the devices are, if that is new."""
+        if devices != self.devices:
+            self.devices = devices
+            self._waiting = True
+            self._store.async_delay_save(self._dump, _DELAY_URGENT)
 
     @callback
     def async_keep(self, wallboxes: Mapping[str, WallboxState]) -> None:
@@ -106,7 +119,11 @@ class SiteStore:
             "wallboxes": {
                 subentry_id: _dump_wallbox(state)
                 for subentry_id, state in self._wallboxes.items()
-            }
+            },
+            "devices": {
+                subentry_id: _dump(identity)
+                for subentry_id, identity in self.devices.items()
+            },
         }
 
 
@@ -224,8 +241,23 @@ def _load_wallbox(stored: Any) -> tuple[WallboxState, list[str]]:
     return WallboxState(**content), lost
 
 
+def _load_devices(stored: _Json) -> dict[str, DeviceIdentity]:
+    """Read what devices are. What cannot be read will be heard again."""
+    devices: dict[str, DeviceIdentity] = {}
+    for subentry_id, device in stored.items():
+        with suppress(*_UNREADABLE):
+            devices[subentry_id] = _load(DeviceIdentity, device)
+    return devices
+
+
 def _dump(
-    value: Identity | Plan | RegisterCount | Session | Transaction | Wish,
+    value: DeviceIdentity
+    | Identity
+    | Plan
+    | RegisterCount
+    | Session
+    | Transaction
+    | Wish,
 ) -> _Json:
     """Write out a dataclass; JSON itself writes numbers, texts and enums."""
     result: _Json = {}

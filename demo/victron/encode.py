@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from custom_components.bmw_wallbox_victron.readings import Flags, Value
 from custom_components.bmw_wallbox_victron.victron.records import (
     BY_KIND,
     Field,
-    Flags,
     Kind,
     Record,
-    Value,
 )
 
 type Encodable = Value | Iterable[str]

@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 import random
 
+from custom_components.bmw_wallbox_victron.readings import Flags, Value
 from custom_components.bmw_wallbox_victron.victron.records import (
     BY_KIND,
-    Flags,
     Kind,
     Record,
-    Value,
 )
 from demo.victron import seal
 

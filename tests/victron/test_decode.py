@@ -6,6 +6,7 @@ import random
 from hypothesis import given, settings, strategies as st
 import pytest
 
+from custom_components.bmw_wallbox_victron.readings import Flags, Value
 from custom_components.bmw_wallbox_victron.victron.advertisement import (
     Advertisement,
     Refusal,
@@ -19,11 +20,9 @@ from custom_components.bmw_wallbox_victron.victron.records import (
     BY_KIND,
     RECORDS,
     Field,
-    Flags,
     Kind,
     Reading,
     Record,
-    Value,
     decode,
     find,
 )

@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from custom_components.bmw_wallbox_victron.readings import Flags, Value
 from custom_components.bmw_wallbox_victron.victron.advertisement import Refusal
 from custom_components.bmw_wallbox_victron.victron.decoder import Decoder
 from custom_components.bmw_wallbox_victron.victron.plausibility import (
@@ -18,10 +19,8 @@ from custom_components.bmw_wallbox_victron.victron.plausibility import (
 )
 from custom_components.bmw_wallbox_victron.victron.records import (
     BY_KIND,
-    Flags,
     Kind,
     Reading,
-    Value,
     decode,
 )
 from demo.victron import advertise, encode

@@ -1,5 +1,7 @@
 """Victron's product ids: what sends Instant Readout, and its name."""
 
+MANUFACTURER = "Victron Energy"
+
 #: Sends the record of a battery monitor, with nothing but voltage and temperature.
 BATTERY_SENSE = frozenset({0xA3A4, 0xA3A5})
 #: Measure batteries of up to 385 V.

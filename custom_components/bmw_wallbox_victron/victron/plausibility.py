@@ -19,9 +19,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
+from ..readings import Flags, Value
 from .advertisement import Refusal
 from .models import HIGH_VOLTAGE_MONITORS
-from .records import BY_KIND, Flags, Kind, Reading, Unit, Value
+from .records import BY_KIND, Kind, Reading, Unit
 
 #: So many failures in a row make a key wrong.
 FAILURES_FOR_WRONG = 5
@@ -330,15 +331,23 @@ _RULES: Mapping[Kind, Callable[[Mapping[str, Value]], Judgement]] = {
 
 
 def without_absurd(reading: Reading) -> Reading:
-    """Leave out what a broken or missing probe says."""
-    if reading.kind not in _MONITORS:
-        return reading
-    absurd = {
+    """Leave out what says nothing.
+
+    That is what a broken or missing probe says, and a set of flags with none but
+    unknown ones: the state `none` would be wrong.
+    """
+    absurd: dict[str, Value] = {
         key: None
-        for key, limit in _AUXILIARY.items()
-        if isinstance(value := reading.values.get(key), float)
-        and not limit.low <= value <= limit.high
+        for key in reading.unknown
+        if isinstance(value := reading.values.get(key), Flags)
+        and not value.names
+        and key not in _STATUS_FLAGS
     }
+    if reading.kind in _MONITORS:
+        for key, limit in _AUXILIARY.items():
+            number = _number(reading.values, key)
+            if number is not None and not limit.low <= number <= limit.high:
+                absurd[key] = None
     if not absurd:
         return reading
     return replace(reading, values={**reading.values, **absurd})

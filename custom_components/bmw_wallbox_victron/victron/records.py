@@ -10,12 +10,13 @@ Victron never changes a layout, only appends to it. No captured record ends befo
 last field, so a record must be complete: a shorter one is a corrupt frame.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
 
+from ..readings import Flags, Value
 from .models import BATTERY_SENSE
 
 
@@ -795,25 +796,6 @@ def find(record_type: int, model_id: int) -> Record | None:
     if record is not None and record.type == 0x02 and model_id in BATTERY_SENSE:
         return BATTERY_SENSE_RECORD
     return record
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flags:
-    """What a set of flags says."""
-
-    state: str
-    """The lowest flag that is set, or `none`."""
-    names: frozenset[str]
-    """All flags that are set and have a name."""
-
-    @classmethod
-    def of(cls, names: Iterable[str]) -> Flags:
-        """Collect flags, the lowest first."""
-        ordered = tuple(names)
-        return cls(state=ordered[0] if ordered else "none", names=frozenset(ordered))
-
-
-type Value = float | str | Flags | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,217 @@
+"""Sensors of the devices that are heard by Bluetooth, made from their records."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, override
+
+from homeassistant.components.sensor import (
+    SensorDeviceClass,
+    SensorEntity,
+    SensorEntityDescription,
+    SensorStateClass,
+)
+from homeassistant.const import (
+    SIGNAL_STRENGTH_DECIBELS_MILLIWATT,
+    EntityCategory,
+    UnitOfApparentPower,
+    UnitOfElectricCurrent,
+    UnitOfElectricPotential,
+    UnitOfEnergy,
+    UnitOfPower,
+    UnitOfRatio,
+    UnitOfTemperature,
+    UnitOfTime,
+)
+
+from .const import ATTR_FLAGS
+from .entity import DeviceEntity, DeviceEntityDescription
+from .listener import record_of
+from .readings import DeviceState, Flags, Value
+from .victron.records import Field, Kind, Record, Unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceSensorEntityDescription(DeviceEntityDescription, SensorEntityDescription):
+    """Describes a sensor of a device that is heard by Bluetooth."""
+
+    value_fn: Callable[[DeviceState], Value | datetime]
+    has_flags: bool = False
+    """Whether the attribute `flags` has all that are set."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Quantity:
+    """How numbers of a unit are shown."""
+
+    unit: str
+    device_class: SensorDeviceClass | None
+    precision: int
+    state_class: SensorStateClass = SensorStateClass.MEASUREMENT
+
+
+_QUANTITIES: Final[Mapping[Unit, _Quantity]] = {
+    Unit.VOLT: _Quantity(UnitOfElectricPotential.VOLT, SensorDeviceClass.VOLTAGE, 2),
+    Unit.AMPERE: _Quantity(UnitOfElectricCurrent.AMPERE, SensorDeviceClass.CURRENT, 1),
+    Unit.WATT: _Quantity(UnitOfPower.WATT, SensorDeviceClass.POWER, 0),
+    Unit.VOLT_AMPERE: _Quantity(
+        UnitOfApparentPower.VOLT_AMPERE, SensorDeviceClass.APPARENT_POWER, 0
+    ),
+    # Home Assistant has no device class for it.
+    Unit.AMPERE_HOUR: _Quantity("Ah", None, 1),
+    Unit.KILOWATT_HOUR: _Quantity(
+        UnitOfEnergy.KILO_WATT_HOUR,
+        SensorDeviceClass.ENERGY,
+        2,
+        SensorStateClass.TOTAL_INCREASING,
+    ),
+    Unit.PERCENT: _Quantity(UnitOfRatio.PERCENTAGE, SensorDeviceClass.BATTERY, 1),
+    Unit.MINUTE: _Quantity(UnitOfTime.MINUTES, SensorDeviceClass.DURATION, 0),
+    Unit.CELSIUS: _Quantity(
+        UnitOfTemperature.CELSIUS, SensorDeviceClass.TEMPERATURE, 1
+    ),
+}
+#: What measures a battery: the battery's own device shows these.
+_CANONICAL: Final = frozenset(
+    {"voltage", "current", "power", "soc", "time_to_go", "consumed_ah"}
+)
+_MEASURES_BATTERY: Final = frozenset({Kind.BATTERY_MONITOR, Kind.LYNX_SMART_BMS})
+#: Inputs and outputs that not every device has: on where there is one at the first
+#: hearing.
+_IF_PRESENT: Final = frozenset(
+    {
+        "starter_voltage",
+        "midpoint_voltage",
+        "temperature",
+        "output_voltage_2",
+        "output_voltage_3",
+        "output_current_2",
+        "output_current_3",
+        "ac_current",
+        "load_current",
+        *(f"cell_voltage_{cell}" for cell in range(1, 9)),
+    }
+)
+_DIAGNOSTIC: Final = frozenset(
+    {
+        "charger_error",
+        "error",
+        "error_code",
+        "monitor_mode",
+        "vebus_error",
+        *(f"cell_voltage_{cell}" for cell in range(1, 9)),
+    }
+)
+
+
+def _reading(key: str) -> Callable[[DeviceState], Value]:
+    """Read a value."""
+    return lambda state: state.values.get(key)
+
+
+def _number(key: str, unit: Unit, *, enabled: bool) -> DeviceSensorEntityDescription:
+    """Describe a number with a unit."""
+    quantity = _QUANTITIES[unit]
+    return DeviceSensorEntityDescription(
+        key=key,
+        device_class=quantity.device_class,
+        native_unit_of_measurement=quantity.unit,
+        state_class=quantity.state_class,
+        suggested_display_precision=quantity.precision,
+        entity_category=EntityCategory.DIAGNOSTIC if key in _DIAGNOSTIC else None,
+        entity_registry_enabled_default=enabled,
+        value_fn=_reading(key),
+    )
+
+
+def _state(field: Field) -> DeviceSensorEntityDescription:
+    """Describe a state, a set of flags, or a bare code."""
+    options = field.options
+    return DeviceSensorEntityDescription(
+        key=field.key,
+        device_class=None if options is None else SensorDeviceClass.ENUM,
+        options=None if options is None else list(options),
+        entity_category=EntityCategory.DIAGNOSTIC if field.key in _DIAGNOSTIC else None,
+        has_flags=field.flags is not None,
+        value_fn=_reading(field.key),
+    )
+
+
+def _describe(
+    record: Record, values: Mapping[str, Value]
+) -> Iterator[DeviceSensorEntityDescription]:
+    """Describe what a record carries."""
+    canonical = _CANONICAL if record.kind in _MEASURES_BATTERY else frozenset()
+    for field in record.shown:
+        if field.unit is None:
+            yield _state(field)
+            continue
+        present = field.key not in _IF_PRESENT or values.get(field.key) is not None
+        yield _number(
+            field.key, field.unit, enabled=present and field.key not in canonical
+        )
+    if record.power_of is not None:
+        yield _number("power", Unit.WATT, enabled="power" not in canonical)
+
+
+_COMMON: Final = (
+    DeviceSensorEntityDescription(
+        key="last_heard",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        available_fn=lambda _: True,
+        value_fn=lambda state: state.last_heard,
+    ),
+    DeviceSensorEntityDescription(
+        key="signal_strength",
+        device_class=SensorDeviceClass.SIGNAL_STRENGTH,
+        native_unit_of_measurement=SIGNAL_STRENGTH_DECIBELS_MILLIWATT,
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=lambda state: state.signal_strength,
+    ),
+)
+
+
+def describe_device(state: DeviceState) -> Iterator[DeviceSensorEntityDescription]:
+    """Describe the sensors of a device, as far as it is known."""
+    yield from _COMMON
+    if (record := record_of(state.identity)) is not None:
+        yield from _describe(record, state.values)
+
+
+class DeviceSensor(DeviceEntity, SensorEntity):
+    """A sensor of a device that is heard by Bluetooth."""
+
+    entity_description: DeviceSensorEntityDescription
+
+    @property
+    def _value(self) -> Value | datetime:
+        """What was read."""
+        return self.entity_description.value_fn(self.device_state)
+
+    @property
+    @override
+    def native_value(self) -> float | int | str | datetime | None:
+        """The value; of flags the lowest."""
+        value = self._value
+        return value.state if isinstance(value, Flags) else value
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any] | None:
+        """All flags that are set, the lowest first."""
+        if not self.entity_description.has_flags:
+            return None
+        value = self._value
+        names = value.names if isinstance(value, Flags) else ()
+        options = self.entity_description.options or ()
+        return {ATTR_FLAGS: [name for name in options if name in names]}
+
+    @property
+    @override
+    def shown(self) -> object:
+        """What the state is made of."""
+        return self._value

@@ -1,0 +1,155 @@
+"""One device that is heard by Bluetooth: how long it counts, and what of it is shown.
+
+The clock is that of the event loop, in s; timers and times must agree on it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from .publish import Publication, Rule, publish
+from .readings import DeviceIdentity, DeviceState, Value
+
+#: How often `last_heard` and `signal_strength` are written at most, in s.
+_PACE_HEARD_S: Final = 60.0
+#: The end of freshness is put off no more often than this, in s: it may be so late.
+_PUT_OFF_S: Final = 1.0
+
+type Cancel = Callable[[], None]
+
+
+class Feed:
+    """Takes what a device says, and gives what is shown of it."""
+
+    def __init__(
+        self,
+        *,
+        timeout_s: float,
+        rules_of: Callable[[DeviceIdentity], Mapping[str, Rule]],
+        now: Callable[[], float],
+        utcnow: Callable[[], datetime],
+        call_later: Callable[[float, Callable[[], None]], Cancel],
+        on_change: Callable[[], None],
+        identity: DeviceIdentity | None = None,
+    ) -> None:
+        """Take how long it counts after it was heard, and what it was known as."""
+        self.state = DeviceState(identity=identity or DeviceIdentity())
+        """What is shown."""
+        self.reading: Mapping[str, Value] = {}
+        """What it said last, exactly; what it was, once it is not fresh any more."""
+        self._timeout_s = timeout_s
+        self._rules_of = rules_of
+        self._now = now
+        self._utcnow = utcnow
+        self._call_later = call_later
+        self._on_change = on_change
+        self._rules: Mapping[str, Rule] = {}
+        self._publication = Publication()
+        self._heard_at = float("-inf")
+        self._told_at = float("-inf")
+        self._put_off_at = float("-inf")
+        self._due: float | None = None
+        self._cancel_due: Cancel | None = None
+        self._cancel_silence: Cancel | None = None
+
+    def hear(
+        self,
+        identity: DeviceIdentity,
+        values: Mapping[str, Value],
+        *,
+        age_s: float = 0.0,
+        signal_strength: int | None = None,
+    ) -> None:
+        """Take what the device said, `age_s` seconds ago."""
+        now = self._now()
+        heard_at = now - age_s
+        if age_s >= self._timeout_s or heard_at < self._heard_at:
+            return  # too old, or older than what is known
+        self._heard_at = heard_at
+        before = self.state
+        anew = not before.fresh or identity != before.identity
+        if anew:
+            # What was shown before says nothing about what is shown next.
+            self._rules = self._rules_of(identity)
+            self._publication = Publication()
+            self.reading = {}
+            self._told_at = float("-inf")
+        if anew or heard_at - self._put_off_at >= _PUT_OFF_S:
+            self._put_off_silence(heard_at, now)
+        state = before
+        if anew:
+            state = replace(state, identity=identity, fresh=True)
+        if heard_at - self._told_at >= _PACE_HEARD_S:
+            self._told_at = heard_at
+            state = replace(
+                state,
+                last_heard=self._utcnow() - timedelta(seconds=age_s),
+                signal_strength=signal_strength,
+            )
+        if values is not self.reading:
+            # The same reading again has nothing new, and what waits has its timer.
+            self.reading = values
+            state = self._show(state, now)
+        self._take(state)
+
+    def _show(self, state: DeviceState, now: float) -> DeviceState:
+        """Show what is worth it, and come back when more of it is."""
+        publication, due = publish(self._publication, self.reading, self._rules, now)
+        if due != self._due:
+            self._stop_due()
+            if due is not None:
+                self._due = due
+                self._cancel_due = self._call_later(max(0.0, due - now), self._on_due)
+        if publication is self._publication:
+            return state
+        self._publication = publication
+        return replace(state, values=publication.values)
+
+    def _on_due(self) -> None:
+        """Show what has waited for its pace."""
+        due, self._due, self._cancel_due = self._due, None, None
+        if due is not None:
+            self._take(self._show(self.state, max(due, self._now())))
+
+    def _take(self, state: DeviceState) -> None:
+        """Take what is shown now, and tell if it is new."""
+        if state is not self.state:
+            self.state = state
+            self._on_change()
+
+    def _put_off_silence(self, heard_at: float, now: float) -> None:
+        """Let the device count for the timeout from now on."""
+        if self._cancel_silence is not None:
+            self._cancel_silence()
+        self._put_off_at = heard_at
+        end = heard_at + self._timeout_s + _PUT_OFF_S
+        self._cancel_silence = self._call_later(end - now, self._on_silence)
+
+    def _on_silence(self) -> None:
+        """Stop showing what the device said."""
+        self._cancel_silence = None
+        self._stop_due()
+        silent_s = max(0.0, self._now() - self._heard_at)
+        self._take(
+            replace(
+                self.state,
+                fresh=False,
+                values={},
+                last_heard=self._utcnow() - timedelta(seconds=silent_s),
+            )
+        )
+
+    def _stop_due(self) -> None:
+        """Stop waiting for a pace."""
+        self._due = None
+        if self._cancel_due is not None:
+            self._cancel_due()
+            self._cancel_due = None
+
+    def close(self) -> None:
+        """Stop all timers."""
+        self._stop_due()
+        if self._cancel_silence is not None:
+            self._cancel_silence()
+            self._cancel_silence = None

@@ -1,0 +1,192 @@
+"""From Home Assistant's bluetooth stack to readings: one listener a device."""
+
+from collections.abc import Callable
+import logging
+from typing import Final
+
+from homeassistant.components import bluetooth
+from homeassistant.components.bluetooth import (
+    BluetoothCallbackMatcher,
+    BluetoothCallbackReplay,
+    BluetoothChange,
+    BluetoothScanningMode,
+    BluetoothServiceInfoBleak,
+)
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.util.hass_dict import HassKey
+
+from .const import DOMAIN
+from .feed import Feed
+from .publish import Rule, rule_for
+from .readings import DeviceIdentity
+from .victron.advertisement import COMPANY_ID, Refusal, parse
+from .victron.decoder import Decoder
+from .victron.plausibility import KeyVerdict
+from .victron.records import BY_KIND, Kind, Record, find
+
+_LOGGER = logging.getLogger(__name__)
+
+_DATA_STARTED: Final[HassKey[float]] = HassKey(f"{DOMAIN}_started")
+
+#: A second receiver may be so many advertisements behind the first, for so long, in s.
+_BEHIND: Final = 30
+_BEHIND_S: Final = 10.0
+
+
+@callback
+def async_note_start(hass: HomeAssistant) -> None:
+    """Note when Home Assistant started: what it heard before does not count."""
+    hass.data[_DATA_STARTED] = bluetooth.MONOTONIC_TIME()
+
+
+@callback
+def last_advertisement(
+    hass: HomeAssistant, address: str
+) -> BluetoothServiceInfoBleak | None:
+    """Give what Home Assistant heard last from a device, since it started."""
+    info = bluetooth.async_last_service_info(hass, address, connectable=False)
+    if info is None or info.time < hass.data.get(_DATA_STARTED, 0.0):
+        return None
+    return info
+
+
+def age_of(info: BluetoothServiceInfoBleak) -> float:
+    """Tell how long ago an advertisement was heard, in s."""
+    return max(0.0, bluetooth.MONOTONIC_TIME() - info.time)
+
+
+def record_of(identity: DeviceIdentity) -> Record | None:
+    """Give the record that a device sends; None: not known, or not Victron's."""
+    try:
+        return BY_KIND[Kind(identity.kind or "")]
+    except ValueError:
+        return None
+
+
+def rules_of(identity: DeviceIdentity) -> dict[str, Rule]:
+    """Give how closely what is shown of a Victron device follows it."""
+    record = record_of(identity)
+    if record is None:
+        return {}
+    rules = {field.key: rule_for(field.key, field.unit) for field in record.shown}
+    if record.power_of is not None:
+        rules["power"] = rule_for("power", "W")
+    return rules
+
+
+class VictronListener:
+    """Hears one Victron device."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        *,
+        address: str,
+        key: bytes,
+        feed: Feed,
+        on_verdict: Callable[[], None],
+    ) -> None:
+        """Take the address and the key; `on_verdict` learns of a new verdict."""
+        self._hass = hass
+        self._address = address
+        self._decoder = Decoder(key)
+        self._feed = feed
+        self._on_verdict = on_verdict
+        self._verdict = KeyVerdict.UNKNOWN
+        self._identity: DeviceIdentity | None = None
+        self._source = ""
+        self._counter = 0
+        self._counted_at = float("-inf")
+        self._stops: list[Callable[[], None]] = []
+
+    @property
+    def key_is_wrong(self) -> bool:
+        """Whether the key does not fit what is heard."""
+        return self._verdict is KeyVerdict.WRONG
+
+    @callback
+    def async_start(self) -> None:
+        """Listen. Every advertisement counts, those that change nothing as well."""
+        self._stops = [
+            # Wishes for active scanning; what has changed comes the other way, too.
+            bluetooth.async_register_callback(
+                self._hass,
+                _ignore,
+                BluetoothCallbackMatcher(address=self._address, connectable=False),
+                BluetoothScanningMode.ACTIVE,
+                replay=BluetoothCallbackReplay.DISABLED,
+            ),
+            bluetooth.async_register_advertisement_callback(
+                self._hass, self._hear, self._address
+            ),
+        ]
+        if (info := last_advertisement(self._hass, self._address)) is not None:
+            self._hear(info)
+
+    @callback
+    def async_stop(self) -> None:
+        """Stop listening."""
+        for stop in self._stops:
+            stop()
+        self._stops = []
+
+    @callback
+    def _hear(self, info: BluetoothServiceInfoBleak) -> None:
+        """Take an advertisement."""
+        data = info.manufacturer_data.get(COMPANY_ID)
+        if data is None or self._is_behind(info, data):
+            return
+        outcome = self._decoder.hear(data, info.time)
+        if self._decoder.verdict is not self._verdict:
+            self._verdict = self._decoder.verdict
+            self._on_verdict()
+        if isinstance(outcome, Refusal):
+            if _LOGGER.isEnabledFor(logging.DEBUG):
+                _LOGGER.debug("%s gives no reading: %s", self._address, outcome.value)
+            return
+        model_id = data[2] | data[3] << 8
+        identity = self._identity
+        if (
+            identity is None
+            or identity.model_id != model_id
+            or identity.kind != outcome.kind
+        ):
+            identity = DeviceIdentity(kind=outcome.kind, model_id=model_id)
+            self._identity = identity
+        self._feed.hear(
+            identity,
+            outcome.values,
+            age_s=age_of(info),
+            signal_strength=info.rssi,
+        )
+
+    def _is_behind(self, info: BluetoothServiceInfoBleak, data: bytes) -> bool:
+        """Tell whether another receiver has already passed on something newer.
+
+        Each that hears an advertisement passes it on, some of them late.
+        """
+        if len(data) < 7:
+            return False
+        counter = data[5] | data[6] << 8
+        if (
+            info.source != self._source
+            and 0 < (self._counter - counter) & 0xFFFF <= _BEHIND
+            and info.time - self._counted_at < _BEHIND_S
+        ):
+            return True
+        self._source, self._counter, self._counted_at = info.source, counter, info.time
+        return False
+
+
+@callback
+def _ignore(_: BluetoothServiceInfoBleak, __: BluetoothChange) -> None:
+    """Take what the other callback takes as well."""
+
+
+def is_readable(info: BluetoothServiceInfoBleak) -> bool:
+    """Tell whether an advertisement carries a record that is known here."""
+    advertisement = parse(info.manufacturer_data.get(COMPANY_ID, b""))
+    return (
+        not isinstance(advertisement, Refusal)
+        and find(advertisement.record_type, advertisement.model_id) is not None
+    )

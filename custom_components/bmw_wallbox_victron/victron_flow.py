@@ -1,0 +1,177 @@
+"""Setting up Victron devices: which are heard, and whether a key fits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+import re
+from typing import Any, Final
+
+from homeassistant.components import bluetooth
+from homeassistant.components.bluetooth import BluetoothServiceInfoBleak
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_ADDRESS
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.selector import (
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
+from homeassistant.helpers.translation import async_get_translations
+import voluptuous as vol
+
+from .const import CONF_ENCRYPTION_KEY, DOMAIN, SUBENTRY_VICTRON
+from .coordinator import subentries_of
+from .listener import age_of, is_readable, last_advertisement
+from .victron.advertisement import COMPANY_ID, Advertisement, Refusal, parse, parse_key
+from .victron.decoder import Decoder
+from .victron.models import model_name
+from .victron.records import find
+
+#: An advertisement that is older says nothing about the key that counts now, in s.
+_LIVE_S: Final = 300.0
+_ADDRESS: Final = re.compile(r"[0-9A-F]{12}")
+
+KEY_SELECTOR: Final = TextSelector(TextSelectorConfig(type=TextSelectorType.TEXT))
+KEY_SCHEMA: Final = vol.Schema({vol.Required(CONF_ENCRYPTION_KEY): KEY_SELECTOR})
+
+
+@dataclass(frozen=True, slots=True)
+class VictronDevice:
+    """A device that was checked, and how it is called."""
+
+    data: Mapping[str, str]
+    """The settings of its subentry."""
+    title: str
+    """What it calls itself, else its model."""
+    placeholders: Mapping[str, str]
+    """What a flow says of it."""
+
+
+@callback
+def clean_address(text: str) -> str | None:
+    """Read a Bluetooth address as people type it; None: it is none."""
+    digits = re.sub(r"[\s:.-]", "", text).upper()
+    if not _ADDRESS.fullmatch(digits):
+        return None
+    return ":".join(digits[index : index + 2] for index in range(0, 12, 2))
+
+
+@callback
+def addresses_of(entry: ConfigEntry | None) -> set[str]:
+    """Give the addresses of the Victron devices of the entry."""
+    if entry is None:
+        return set()
+    return {
+        subentry.data[CONF_ADDRESS]
+        for subentry in subentries_of(entry, SUBENTRY_VICTRON)
+    }
+
+
+def _envelope(info: BluetoothServiceInfoBleak | None) -> Advertisement | None:
+    """Give the readable part of an advertisement."""
+    if info is None:
+        return None
+    advertisement = parse(info.manufacturer_data.get(COMPANY_ID, b""))
+    return None if isinstance(advertisement, Refusal) else advertisement
+
+
+def _title(info: BluetoothServiceInfoBleak | None, address: str) -> str:
+    """Name a device: as it calls itself, else by its model, else by its address."""
+    if info is not None and info.name and info.name != address:
+        return info.name
+    if (advertisement := _envelope(info)) is not None:
+        return model_name(advertisement.model_id)
+    return f"Victron {address}"
+
+
+async def async_describe(
+    hass: HomeAssistant, address: str, info: BluetoothServiceInfoBleak | None
+) -> dict[str, str]:
+    """Say what a device is, as far as it is heard."""
+    described = {"name": _title(info, address), "address": address}
+    if (advertisement := _envelope(info)) is None:
+        return described | {"model": "?", "kind": "?"}
+    record = find(advertisement.record_type, advertisement.model_id)
+    kind = "?" if record is None else record.kind.value
+    texts = await async_get_translations(
+        hass, hass.config.language, "selector", [DOMAIN]
+    )
+    return described | {
+        "model": model_name(advertisement.model_id),
+        "kind": texts.get(f"component.{DOMAIN}.selector.kind.options.{kind}", kind),
+    }
+
+
+async def async_device_schema(
+    hass: HomeAssistant, entry: ConfigEntry | None
+) -> vol.Schema:
+    """Ask for one of the devices that are heard, or an address, and for its key."""
+    taken = addresses_of(entry)
+    options = []
+    for info in bluetooth.async_discovered_service_info(hass, connectable=False):
+        if info.address in taken or not is_readable(info):
+            continue
+        said = await async_describe(hass, info.address, info)
+        options.append(
+            SelectOptionDict(
+                value=info.address,
+                label=f"{said['name']}: {said['model']} ({info.address})",
+            )
+        )
+    options.sort(key=lambda option: option["label"])
+    return vol.Schema(
+        {
+            vol.Required(CONF_ADDRESS): SelectSelector(
+                SelectSelectorConfig(
+                    options=options, custom_value=True, mode=SelectSelectorMode.DROPDOWN
+                )
+            ),
+            vol.Required(CONF_ENCRYPTION_KEY): KEY_SELECTOR,
+        }
+    )
+
+
+@callback
+def check_encryption_key(
+    hass: HomeAssistant, address: str, text: str
+) -> tuple[str, dict[str, str]]:
+    """Check a key, against what the device says if it is heard.
+
+    Gives the key as it is stored, and errors.
+    """
+    key = parse_key(text)
+    if key is None:
+        return "", {CONF_ENCRYPTION_KEY: "invalid_key"}
+    info = last_advertisement(hass, address)
+    data = b"" if info is None else info.manufacturer_data.get(COMPANY_ID, b"")
+    if info is not None and data and age_of(info) < _LIVE_S:
+        outcome = Decoder(key).hear(data, info.time)
+        if outcome is Refusal.UNKNOWN_RECORD:
+            return "", {"base": "unsupported_device"}
+        if isinstance(outcome, Refusal) and outcome.against_key:
+            return "", {CONF_ENCRYPTION_KEY: "wrong_key"}
+    return key.hex(), {}
+
+
+async def async_check_device(
+    hass: HomeAssistant, entry: ConfigEntry | None, user_input: Mapping[str, Any]
+) -> tuple[VictronDevice | None, dict[str, str]]:
+    """Check what was typed; gives the device, or errors."""
+    address = clean_address(user_input[CONF_ADDRESS])
+    if address is None:
+        return None, {CONF_ADDRESS: "invalid_address"}
+    if address in addresses_of(entry):
+        return None, {CONF_ADDRESS: "device_already_configured"}
+    key, errors = check_encryption_key(hass, address, user_input[CONF_ENCRYPTION_KEY])
+    if errors:
+        return None, errors
+    info = last_advertisement(hass, address)
+    device = VictronDevice(
+        data={CONF_ADDRESS: address, CONF_ENCRYPTION_KEY: key},
+        title=_title(info, address),
+        placeholders=await async_describe(hass, address, info),
+    )
+    return device, {}
