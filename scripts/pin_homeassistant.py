@@ -37,6 +37,8 @@ COMPONENTS: Final = (
     "sun",
     "template",
     "utility_meter",
+    # Discovers what we discover as well.
+    "victron_ble",
 )
 
 # A component that has one of these keys in its manifest loads the other component.
