@@ -6,11 +6,15 @@ import contextlib
 import itertools
 import socket
 import ssl
+import time
 from typing import Any
+from unittest import mock
 
+from homeassistant.components import bluetooth
 from homeassistant.config_entries import ConfigSubentryData
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.event import async_track_state_change_event
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -19,6 +23,9 @@ from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from custom_components.bmw_wallbox_victron.coordinator import SiteCoordinator
 from demo import pki
 from demo.wallbox import Quirks, SimulatedWallbox
+
+from .victron.common import KEY
+from .victron.radio import SHUNT, Radio
 
 CHARGE_POINT_ID = "DE*BMW*E1234567890ABCDEF"
 
@@ -225,3 +232,54 @@ async def settle(hass: HomeAssistant, *wallboxes: SimulatedWallbox) -> None:
             while wallbox.connected and link is not None and not link.at_rest:
                 await wallbox.settle()
     await hass.async_block_till_done()
+
+
+@pytest.fixture
+def radio(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> Radio:
+    """What is on the air. Its clock is the one that tests freeze."""
+    monkeypatch.setattr(bluetooth, "MONOTONIC_TIME", time.monotonic)
+    return Radio(hass)
+
+
+@pytest.fixture
+def caravan_keys() -> Mapping[str, str]:
+    """The devices of the caravan, by address; a test may parametrize it."""
+    return {SHUNT: KEY.hex()}
+
+
+@pytest.fixture
+def caravan_entry(
+    hass: HomeAssistant, caravan_keys: Mapping[str, str]
+) -> MockConfigEntry:
+    """An entry with Victron devices alone, not set up yet."""
+    config_entry = MockConfigEntry(
+        domain=DOMAIN,
+        title=NAME,
+        unique_id=DOMAIN,
+        data={},
+        subentries_data=[
+            ConfigSubentryData(
+                subentry_type="victron_device",
+                title=f"Victron {address[-2:]}",
+                data={"address": address, "encryption_key": key},
+                unique_id=address,
+            )
+            for address, key in caravan_keys.items()
+        ],
+    )
+    config_entry.add_to_hass(hass)
+    return config_entry
+
+
+@pytest.fixture
+async def caravan(
+    hass: HomeAssistant, radio: Radio, caravan_entry: MockConfigEntry
+) -> AsyncGenerator[Site]:
+    """A caravan that is listened to, with all its entities enabled."""
+    with mock.patch.object(Entity, "entity_registry_enabled_default", new=True):
+        assert await hass.config_entries.async_setup(caravan_entry.entry_id)
+        await hass.async_block_till_done()
+        yield Site(hass, caravan_entry)
+    if hass.config_entries.async_get_entry(caravan_entry.entry_id):
+        await hass.config_entries.async_unload(caravan_entry.entry_id)
+        await hass.async_block_till_done()

@@ -65,6 +65,12 @@ class SiteEntity(CoordinatorEntity[SiteCoordinator]):
     def shown(self) -> object:
         """What the state is made of."""
 
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Note what is written when it is added, right after this."""
+        await super().async_added_to_hass()
+        self._written = (self.available, self.shown)
+
     @callback
     @override
     def _handle_coordinator_update(self) -> None:

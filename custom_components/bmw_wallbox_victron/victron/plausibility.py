@@ -356,8 +356,9 @@ def without_absurd(reading: Reading) -> Reading:
 #: Key -> (share of the value, step, per second): nothing changes more than their sum
 #: between two readings. Currents, powers and outputs that are switched change at will.
 _JUMPS: Mapping[str, tuple[float, float, float]] = {
-    "voltage": (0.25, 2, 0.1),
-    "battery_voltage": (0.25, 2, 0.1),
+    # A heavy load on a weak battery may take more; then the next reading agrees.
+    "voltage": (0.15, 0.8, 0.1),
+    "battery_voltage": (0.15, 0.8, 0.1),
     "soc": (0, 3, 0.1),
     "consumed_ah": (0, 10, 0.6),
     "temperature": (0, 10, 0.5),

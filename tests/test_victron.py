@@ -1,0 +1,561 @@
+"""Victron devices, from an advertisement to the states of entities."""
+
+from datetime import timedelta
+import logging
+import random
+from types import MappingProxyType
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.components import bluetooth
+from homeassistant.config_entries import SOURCE_BLUETOOTH, SOURCE_REAUTH, ConfigSubentry
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
+
+from custom_components.bmw_wallbox_victron.const import DOMAIN
+from custom_components.bmw_wallbox_victron.readings import Flags
+from custom_components.bmw_wallbox_victron.victron.records import BY_KIND, Kind
+from demo.victron import advertise
+
+from .conftest import Site
+from .victron.common import GOOD, KEY, Captured, captured, model_of
+from .victron.radio import CHARGER, SHUNT, Radio
+
+MONITOR = GOOD[Kind.BATTERY_MONITOR]
+CHARGING = GOOD[Kind.AC_CHARGER]
+
+
+async def let_pass(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float
+) -> None:
+    """Let time pass."""
+    freezer.tick(timedelta(seconds=seconds))
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done()
+
+
+def value(site: Site, key: str, address: str = SHUNT) -> str:
+    """Give the state of a device's sensor."""
+    state = site.hass.states.get(site.entity_id("sensor", key, address))
+    assert state is not None
+    return state.state
+
+
+def fresh(site: Site, address: str = SHUNT) -> str:
+    """Give the state of `data_fresh`."""
+    state = site.hass.states.get(site.entity_id("binary_sensor", "data_fresh", address))
+    assert state is not None
+    return state.state
+
+
+def add_device(site: Site, key: str, address: str = SHUNT) -> None:
+    """Add a device."""
+    site.hass.config_entries.async_add_subentry(
+        site.entry,
+        ConfigSubentry(
+            subentry_type="victron_device",
+            title=f"Victron {address[-2:]}",
+            data=MappingProxyType({"address": address, "encryption_key": key}),
+            unique_id=address,
+        ),
+    )
+
+
+def devices_of(site: Site) -> list[dr.DeviceEntry]:
+    """Give the devices of the site."""
+    registry = dr.async_get(site.hass)
+    return dr.async_entries_for_config_entry(registry, site.entry.entry_id)
+
+
+def flows(hass: HomeAssistant, source: str) -> list[Any]:
+    """Give the flows of our integration that somebody has to answer."""
+    return [
+        flow
+        for flow in hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+        if flow["context"]["source"] == source
+    ]
+
+
+# What is shown
+
+
+def _number_or_text(text: str) -> float | str | None:
+    """Read a state back."""
+    if text == "unknown":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+@pytest.mark.parametrize("item", captured(), ids=lambda item: item.model)
+@pytest.mark.parametrize("caravan_keys", [{}])
+async def test_captured(
+    hass: HomeAssistant, radio: Radio, caravan: Site, item: Captured
+) -> None:
+    """Each captured advertisement becomes its published reading."""
+    add_device(caravan, item.key.hex())
+    await hass.async_block_till_done()
+    radio.send(item.data)
+    await hass.async_block_till_done()
+    assert fresh(caravan) == "on"
+    shown = {key: _number_or_text(value(caravan, key)) for key in item.values}
+    assert shown == item.values
+
+
+@pytest.mark.parametrize("kind", Kind)
+async def test_every_kind(
+    hass: HomeAssistant, radio: Radio, caravan: Site, kind: Kind
+) -> None:
+    """Each record becomes a device with the sensors that it carries, and no other."""
+    radio.say(kind, GOOD[kind], model_id=model_of(kind))
+    await hass.async_block_till_done()
+    record = BY_KIND[kind]
+    keys = {field.key for field in record.shown} | {"last_heard", "signal_strength"}
+    if record.power_of is not None:
+        keys.add("power")
+    entities = er.async_entries_for_config_entry(
+        er.async_get(hass), caravan.entry.entry_id
+    )
+    assert {entity.unique_id for entity in entities if entity.domain == "sensor"} == {
+        f"{SHUNT}_{key}" for key in keys
+    }
+    for key, said in GOOD[kind].items():
+        expected = said.state if isinstance(said, Flags) else said
+        assert _number_or_text(value(caravan, key)) == pytest.approx(expected), key
+
+
+async def test_enabled_by_default(
+    hass: HomeAssistant, radio: Radio, caravan_entry: MockConfigEntry
+) -> None:
+    """What the battery's device shows is off, and inputs that nothing hangs on."""
+    assert await hass.config_entries.async_setup(caravan_entry.entry_id)
+    await hass.async_block_till_done()
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    await hass.async_block_till_done()
+    entities = er.async_entries_for_config_entry(
+        er.async_get(hass), caravan_entry.entry_id
+    )
+    assert {entity.unique_id for entity in entities if not entity.disabled} == {
+        f"{SHUNT}_data_fresh",
+        f"{SHUNT}_alarm",
+        f"{SHUNT}_starter_voltage",
+    }
+
+
+async def test_device(hass: HomeAssistant, radio: Radio, caravan: Site) -> None:
+    """The device says what it is, as soon as that is heard."""
+    (device,) = devices_of(caravan)
+    assert (device.name, device.model) == ("Victron 01", None)
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    await hass.async_block_till_done()
+    (device,) = devices_of(caravan)
+    assert device.identifiers == {(DOMAIN, SHUNT)}
+    assert device.connections == {("bluetooth", SHUNT)}
+    assert device.manufacturer == "Victron Energy"
+    assert (device.model, device.model_id) == ("SmartShunt 500A/50mV", "0xA389")
+
+
+@pytest.mark.parametrize(
+    ("names", "state"),
+    [
+        ((), "none"),
+        (("engine_shutdown",), "engine_shutdown"),
+        (("engine_shutdown", "no_input_power"), "no_input_power"),
+    ],
+)
+async def test_flags(
+    hass: HomeAssistant, radio: Radio, caravan: Site, names: tuple[str, ...], state: str
+) -> None:
+    """The lowest flag is the state, all of them are in the attribute."""
+    said = {**GOOD[Kind.DC_DC_CONVERTER], "charge_state": "off", "off_reason": names}
+    radio.say(Kind.DC_DC_CONVERTER, said)
+    await hass.async_block_till_done()
+    found = hass.states.get(caravan.entity_id("sensor", "off_reason", SHUNT))
+    assert found is not None
+    assert found.state == state
+    assert set(found.attributes["flags"]) == set(names)
+
+
+# How long it counts
+
+
+async def test_silence(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, radio: Radio, caravan: Site
+) -> None:
+    """A device that falls silent counts for the timeout and 2 s more at most."""
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    await hass.async_block_till_done()
+    await let_pass(hass, freezer, 0.9)
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    last = dt_util.utcnow()
+    await let_pass(hass, freezer, 299.5)
+    assert fresh(caravan) == "on"
+    assert value(caravan, "voltage") == "12.9"
+    await let_pass(hass, freezer, 2.4)
+    assert fresh(caravan) == "off"
+    assert value(caravan, "voltage") == value(caravan, "alarm") == "unavailable"
+    assert value(caravan, "signal_strength") == "unavailable"
+    assert dt_util.parse_datetime(value(caravan, "last_heard")) == last.replace(
+        microsecond=0
+    )
+    await let_pass(hass, freezer, 3600)
+    radio.say(Kind.BATTERY_MONITOR, MONITOR | {"voltage": 13.1})
+    await hass.async_block_till_done()
+    assert fresh(caravan) == "on"
+    assert value(caravan, "voltage") == "13.1"
+
+
+async def test_identical_advertisements(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, radio: Radio, caravan: Site
+) -> None:
+    """A device that repeats itself for an hour is alive, and writes nothing."""
+    data = radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    await hass.async_block_till_done()
+    writes: list[str] = []
+
+    @callback
+    def note(event: Event[Any]) -> None:
+        writes.append(event.data["entity_id"])
+
+    hass.bus.async_listen("state_changed", note)
+    hass.bus.async_listen("state_reported", note, event_filter=callback(lambda _: True))
+    for _ in range(60):
+        await let_pass(hass, freezer, 60)
+        radio.send(data)
+    await hass.async_block_till_done()
+    assert fresh(caravan) == "on"
+    assert set(writes) == {caravan.entity_id("sensor", "last_heard", SHUNT)}
+
+
+async def test_timeout_is_an_option(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, radio: Radio, caravan: Site
+) -> None:
+    """How long a device counts is an option; a reload forgets nothing."""
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    hass.config_entries.async_update_entry(
+        caravan.entry, options={"freshness_timeout": 30}
+    )
+    await let_pass(hass, freezer, 1)
+    assert value(caravan, "voltage") == "12.9"
+    await let_pass(hass, freezer, 28)
+    assert fresh(caravan) == "on"
+    await let_pass(hass, freezer, 3)
+    assert fresh(caravan) == "off"
+
+
+async def test_from_before_the_start(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    radio: Radio,
+    caravan_entry: MockConfigEntry,
+) -> None:
+    """What Home Assistant remembers from before it started does not count."""
+    assert await async_setup_bluetooth(hass)
+    data = radio.say(Kind.BATTERY_MONITOR, MONITOR, age_s=5)
+    assert await hass.config_entries.async_setup(caravan_entry.entry_id)
+    await hass.async_block_till_done()
+    site = Site(hass, caravan_entry)
+    assert fresh(site) == "off"
+    await let_pass(hass, freezer, 1)
+    radio.send(data)
+    await hass.async_block_till_done()
+    assert fresh(site) == "on"
+
+
+async def async_setup_bluetooth(hass: HomeAssistant) -> bool:
+    """Set up Home Assistant's bluetooth stack."""
+    return await async_setup_component(hass, bluetooth.DOMAIN, {})
+
+
+async def test_late_advertisement(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, radio: Radio, caravan: Site
+) -> None:
+    """What arrives late counts from when it was heard."""
+    await let_pass(hass, freezer, 400)
+    radio.say(Kind.BATTERY_MONITOR, MONITOR, age_s=299)
+    await hass.async_block_till_done()
+    assert fresh(caravan) == "on"
+    await let_pass(hass, freezer, 3)
+    assert fresh(caravan) == "off"
+    radio.say(Kind.BATTERY_MONITOR, MONITOR, age_s=301)
+    await hass.async_block_till_done()
+    assert fresh(caravan) == "off"
+
+
+async def test_restart(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, radio: Radio, caravan: Site
+) -> None:
+    """After a restart a device has its entities before it is heard."""
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    await hass.async_block_till_done()
+    await hass.config_entries.async_unload(caravan.entry.entry_id)
+    await let_pass(hass, freezer, 60)
+    hass.data[f"{DOMAIN}_started"] = bluetooth.MONOTONIC_TIME()
+    assert await hass.config_entries.async_setup(caravan.entry.entry_id)
+    await hass.async_block_till_done()
+    assert value(caravan, "voltage") == "unavailable"
+    assert fresh(caravan) == "off"
+    assert value(caravan, "last_heard") == "unknown"
+
+
+async def test_two_receivers(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, radio: Radio, caravan: Site
+) -> None:
+    """One that passes on advertisements late does not turn time back."""
+    old = radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    await let_pass(hass, freezer, 2)
+    radio.say(Kind.BATTERY_MONITOR, MONITOR | {"voltage": 13.2})
+    await hass.async_block_till_done()
+    await let_pass(hass, freezer, 2)
+    radio.send(old, source="24:6F:28:00:00:02")
+    await let_pass(hass, freezer, 2)
+    assert value(caravan, "voltage") == "13.2"
+    # The device began to count anew: only this receiver hears it now.
+    await let_pass(hass, freezer, 20)
+    radio.send(old, source="24:6F:28:00:00:02")
+    await hass.async_block_till_done()
+    assert value(caravan, "voltage") == "12.9"
+
+
+async def test_set_up_anew(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, radio: Radio, caravan: Site
+) -> None:
+    """A shunt that becomes an energy meter has the entities of one."""
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    await hass.async_block_till_done()
+    await let_pass(hass, freezer, 2)
+    radio.say(Kind.DC_ENERGY_METER, GOOD[Kind.DC_ENERGY_METER])
+    await let_pass(hass, freezer, 2)
+    radio.say(Kind.DC_ENERGY_METER, GOOD[Kind.DC_ENERGY_METER])
+    await hass.async_block_till_done()
+    assert value(caravan, "monitor_mode") == "fridge"
+    assert value(caravan, "soc") == "unknown"
+
+
+# Bad advertisements
+
+
+async def test_mutated_advertisements(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    radio: Radio,
+    caravan: Site,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Noise costs nothing but itself, and the next good one is shown."""
+    rng = random.Random(4)
+    seen: set[str] = set()
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    await hass.async_block_till_done()
+    voltage = caravan.entity_id("sensor", "voltage", SHUNT)
+
+    @callback
+    def look(event: Event[Any]) -> None:
+        if event.data["entity_id"] == voltage and event.data["new_state"]:
+            seen.add(event.data["new_state"].state)
+
+    hass.bus.async_listen("state_changed", look)
+    await let_pass(hass, freezer, 1)
+    good = radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    for number in range(10_000):
+        bad = bytearray(good)
+        if number % 2:
+            del bad[rng.randrange(len(bad)) :]
+        for _ in range(rng.randint(1, 4) if bad else 0):
+            bad[rng.randrange(len(bad))] ^= rng.randint(1, 255)
+        radio.send(bytes(bad))
+        if number % 20 == 0:
+            good = radio.say(Kind.BATTERY_MONITOR, MONITOR)
+        if number % 500 == 0:
+            await let_pass(hass, freezer, 1)
+    await let_pass(hass, freezer, 1)
+    radio.say(Kind.BATTERY_MONITOR, MONITOR | {"voltage": 13.0})
+    await let_pass(hass, freezer, 1)
+    radio.say(Kind.BATTERY_MONITOR, MONITOR | {"voltage": 13.0})
+    await hass.async_block_till_done()
+    assert value(caravan, "voltage") == "13.0"
+    assert all(8 <= float(state) <= 20 for state in seen - {"unknown", "unavailable"})
+    assert not [record for record in caplog.records if record.levelno > logging.WARNING]
+
+
+# Keys
+
+
+@pytest.mark.parametrize("caravan_keys", [{SHUNT: "ff" * 16}])
+async def test_wrong_key(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    radio: Radio,
+    caravan: Site,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A key that does not fit is asked for, once, and said once in the log."""
+    for _ in range(60):
+        radio.say(Kind.BATTERY_MONITOR, MONITOR)
+        await let_pass(hass, freezer, 1)
+    (flow,) = flows(hass, SOURCE_REAUTH)
+    assert flow["step_id"] == "reauth_confirm"
+    assert fresh(caravan) == "off"
+    said = [record for record in caplog.records if "encryption key" in record.message]
+    assert len(said) == 1
+    assert KEY.hex() not in caplog.text
+    assert "ff" * 16 not in caplog.text
+    result = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {"encryption_key": KEY.hex(" ").upper()}
+    )
+    assert result["reason"] == "reauth_successful"
+    await hass.async_block_till_done()
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    await hass.async_block_till_done()
+    assert value(caravan, "voltage") == "12.9"
+    assert not flows(hass, SOURCE_REAUTH)
+
+
+async def test_key_was_changed_and_back(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    radio: Radio,
+    caravan: Site,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Where the key fits again, nobody is asked for it any more."""
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    await let_pass(hass, freezer, 1)
+    for _ in range(10):
+        radio.say(Kind.BATTERY_MONITOR, MONITOR, key=bytes(16))
+        await let_pass(hass, freezer, 1)
+    assert len(flows(hass, SOURCE_REAUTH)) == 1
+    for _ in range(3):
+        radio.say(Kind.BATTERY_MONITOR, MONITOR)
+        await let_pass(hass, freezer, 1)
+    assert not flows(hass, SOURCE_REAUTH)
+    assert "The encryption key fits Victron 01 again" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "caravan_keys", [{SHUNT: "ff" * 16, CHARGER: "fe" * 16}, {SHUNT: "?", CHARGER: ""}]
+)
+async def test_two_wrong_keys(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, radio: Radio, caravan: Site
+) -> None:
+    """Keys are asked for one after the other."""
+    for address in (CHARGER, SHUNT):
+        for _ in range(2):
+            for _ in range(10):
+                for each in (SHUNT, CHARGER):
+                    radio.say(Kind.BATTERY_MONITOR, MONITOR, each)
+                await let_pass(hass, freezer, 1)
+            found = flows(hass, SOURCE_REAUTH)
+            if found and address == SHUNT:
+                break
+        (flow,) = flows(hass, SOURCE_REAUTH)
+        result = await hass.config_entries.flow.async_configure(
+            flow["flow_id"], {"encryption_key": KEY.hex()}
+        )
+        assert result["reason"] == "reauth_successful"
+        await hass.async_block_till_done()
+    for each in (SHUNT, CHARGER):
+        radio.say(Kind.BATTERY_MONITOR, MONITOR, each)
+    await hass.async_block_till_done()
+    assert not flows(hass, SOURCE_REAUTH)
+    assert fresh(caravan) == fresh(caravan, CHARGER) == "on"
+
+
+@pytest.mark.parametrize(
+    ("kind", "voltage"),
+    [
+        (Kind.BATTERY_MONITOR, "voltage"),
+        (Kind.SOLAR_CHARGER, "battery_voltage"),
+        (Kind.DC_DC_CONVERTER, "output_voltage"),
+    ],
+)
+async def test_every_wrong_key(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    radio: Radio,
+    caravan: Site,
+    kind: Kind,
+    voltage: str,
+) -> None:
+    """Of 256 wrong keys none shows a value: refused, or found out within a minute."""
+    rng = random.Random(256)
+    minute = []
+    for number in range(60):
+        said = GOOD[kind] | {voltage: 13.2 + rng.uniform(-0.05, 0.05)}
+        minute.append(
+            advertise(kind, said, key=KEY, counter=number, model_id=model_of(kind))
+        )
+    refused = found_out = 0
+    for first in range(256):
+        key = bytes((first, *rng.randbytes(15)))
+        # A wrong key that the device's check cannot tell from its own is the worst.
+        if first < 128:
+            key = bytes((KEY[0], *key[1:]))
+        manager = hass.config_entries.subentries
+        address = f"F8:5C:00:00:01:{first:02X}"
+        radio.send(minute[0], address)
+        result = await manager.async_init(
+            (caravan.entry.entry_id, "victron_device"), context={"source": "user"}
+        )
+        result = await manager.async_configure(
+            result["flow_id"], {"address": address, "encryption_key": key.hex()}
+        )
+        if result["type"] == "form":
+            assert result["errors"] == {"encryption_key": "wrong_key"}
+            manager.async_abort(result["flow_id"])
+            refused += 1
+            continue
+        await hass.async_block_till_done()
+        for data in minute:
+            radio.send(data, address)
+            await hass.async_block_till_done()
+            assert fresh(caravan, address) == "off"
+        assert flows(hass, SOURCE_REAUTH)
+        found_out += 1
+        (subentry,) = (
+            each
+            for each in caravan.entry.subentries.values()
+            if each.unique_id == address
+        )
+        hass.config_entries.async_remove_subentry(caravan.entry, subentry.subentry_id)
+        await hass.async_block_till_done()
+    assert refused + found_out == 256
+    assert refused >= 128
+
+
+# Removed
+
+
+async def test_removed(hass: HomeAssistant, radio: Radio, caravan: Site) -> None:
+    """With its subentry a device and its entities go, and it is discovered again."""
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    await hass.async_block_till_done()
+    assert not flows(hass, SOURCE_BLUETOOTH)
+    (subentry_id,) = caravan.entry.subentries
+    hass.config_entries.async_remove_subentry(caravan.entry, subentry_id)
+    await hass.async_block_till_done()
+    assert not devices_of(caravan)
+    assert not er.async_entries_for_config_entry(
+        er.async_get(hass), caravan.entry.entry_id
+    )
+    (flow,) = flows(hass, SOURCE_BLUETOOTH)
+    assert flow["context"]["unique_id"] == SHUNT
+
+
+async def test_entry_removed(hass: HomeAssistant, radio: Radio, caravan: Site) -> None:
+    """With the entry all go, and are discovered again."""
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    await hass.async_block_till_done()
+    await hass.config_entries.async_remove(caravan.entry.entry_id)
+    await hass.async_block_till_done()
+    (flow,) = flows(hass, SOURCE_BLUETOOTH)
+    assert flow["context"]["unique_id"] == SHUNT

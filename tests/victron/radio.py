@@ -1,0 +1,85 @@
+"""Advertisements for Home Assistant's bluetooth stack, as a proxy passes them on."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData
+from homeassistant.components import bluetooth
+from homeassistant.components.bluetooth import BluetoothServiceInfoBleak
+from homeassistant.core import HomeAssistant
+
+from custom_components.bmw_wallbox_victron.victron.advertisement import COMPANY_ID
+from custom_components.bmw_wallbox_victron.victron.records import Kind
+from demo.victron import advertise
+
+from .common import KEY, SHUNT as SHUNT_MODEL
+
+SHUNT = "F8:5C:00:00:00:01"
+CHARGER = "F8:5C:00:00:00:02"
+ORION = "F8:5C:00:00:00:03"
+
+
+def heard(
+    data: bytes,
+    address: str = SHUNT,
+    *,
+    name: str | None = None,
+    rssi: int = -60,
+    source: str = "24:6F:28:00:00:01",
+    age_s: float = 0.0,
+) -> BluetoothServiceInfoBleak:
+    """Make what a passive proxy says it has heard."""
+    manufacturer_data = {COMPANY_ID: data}
+    return BluetoothServiceInfoBleak(
+        name=name or address,
+        address=address,
+        rssi=rssi,
+        manufacturer_data=manufacturer_data,
+        service_data={},
+        service_uuids=[],
+        source=source,
+        device=BLEDevice(address, name, {}),
+        advertisement=AdvertisementData(
+            local_name=name,
+            manufacturer_data=manufacturer_data,
+            service_data={},
+            service_uuids=[],
+            tx_power=None,
+            rssi=rssi,
+            platform_data=(),
+        ),
+        connectable=False,
+        time=bluetooth.MONOTONIC_TIME() - age_s,
+        tx_power=None,
+    )
+
+
+@dataclass
+class Radio:
+    """What is on the air around Home Assistant."""
+
+    hass: HomeAssistant
+    counters: dict[str, int] = field(default_factory=dict)
+
+    def send(self, data: bytes, address: str = SHUNT, **more: Any) -> None:
+        """Let an advertisement be heard, on the path that proxies use."""
+        bluetooth.async_get_advertisement_callback(self.hass)(
+            heard(data, address, **more)
+        )
+
+    def say(
+        self,
+        kind: Kind,
+        values: dict[str, Any],
+        address: str = SHUNT,
+        *,
+        key: bytes = KEY,
+        model_id: int = SHUNT_MODEL,
+        **more: Any,
+    ) -> bytes:
+        """Let a device say something new; gives the advertisement."""
+        counter = self.counters[address] = self.counters.get(address, 0) + 1
+        data = advertise(kind, values, key=key, counter=counter, model_id=model_id)
+        self.send(data, address, **more)
+        return data
