@@ -128,9 +128,11 @@ class Site:
         assert found is not None, f"no {platform} {key}"
         return found
 
-    def state(self, key: str, platform: str = "sensor") -> str:
+    def state(
+        self, key: str, platform: str = "sensor", owner: str = CHARGE_POINT_ID
+    ) -> str:
         """Give an entity's state."""
-        state = self.hass.states.get(self.entity_id(platform, key))
+        state = self.hass.states.get(self.entity_id(platform, key, owner))
         assert state is not None, f"{key} has no state"
         return state.state
 

@@ -43,16 +43,12 @@ async def let_pass(
 
 def value(site: Site, key: str, address: str = SHUNT) -> str:
     """Give the state of a device's sensor."""
-    state = site.hass.states.get(site.entity_id("sensor", key, address))
-    assert state is not None
-    return state.state
+    return site.state(key, owner=address)
 
 
 def fresh(site: Site, address: str = SHUNT) -> str:
     """Give the state of `data_fresh`."""
-    state = site.hass.states.get(site.entity_id("binary_sensor", "data_fresh", address))
-    assert state is not None
-    return state.state
+    return site.state("data_fresh", "binary_sensor", address)
 
 
 def add_device(site: Site, key: str, address: str = SHUNT) -> None:
@@ -547,6 +543,7 @@ async def test_removed(hass: HomeAssistant, radio: Radio, caravan: Site) -> None
     assert not er.async_entries_for_config_entry(
         er.async_get(hass), caravan.entry.entry_id
     )
+    await hass.async_block_till_done(wait_background_tasks=True)
     (flow,) = flows(hass, SOURCE_BLUETOOTH)
     assert flow["context"]["unique_id"] == SHUNT
 
@@ -557,5 +554,6 @@ async def test_entry_removed(hass: HomeAssistant, radio: Radio, caravan: Site) -
     await hass.async_block_till_done()
     await hass.config_entries.async_remove(caravan.entry.entry_id)
     await hass.async_block_till_done()
+    await hass.async_block_till_done(wait_background_tasks=True)
     (flow,) = flows(hass, SOURCE_BLUETOOTH)
     assert flow["context"]["unique_id"] == SHUNT

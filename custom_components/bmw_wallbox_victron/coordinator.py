@@ -8,6 +8,7 @@ import logging
 from typing import Any, override
 
 from homeassistant.config_entries import (
+    SOURCE_BLUETOOTH,
     SOURCE_REAUTH,
     ConfigEntry,
     ConfigFlowContext,
@@ -233,6 +234,12 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         for listener in self._victron.values():
             listener.async_start()
         self._check_keys()
+        for flow in self.hass.config_entries.flow.async_progress_by_handler(
+            DOMAIN, match_context={"source": SOURCE_BLUETOOTH}
+        ):
+            # Found by itself, and meanwhile added by hand.
+            if flow["context"].get("unique_id") in self.feeds:
+                self.hass.config_entries.flow.async_abort(flow["flow_id"])
 
     @callback
     def _check_keys(self) -> None:
