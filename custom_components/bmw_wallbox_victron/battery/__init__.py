@@ -1,0 +1,1 @@
+"""One battery and one power source, from what several devices say; pure rules."""

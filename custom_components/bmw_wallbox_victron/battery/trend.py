@@ -1,0 +1,97 @@
+"""How the voltage moved within the last quarter of an hour."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+#: How far back the trend looks, in s.
+WINDOW_S: Final = 15 * 60.0
+#: The mean is looked at again once it may have moved by this, in V.
+_STEP_V: Final = 0.05
+#: And not more often than this, in s.
+_PACE_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """How the voltage moved."""
+
+    change: float | None
+    """The newest less the oldest voltage of the window, in V; None: unknown now."""
+    mean: float | None
+    """Their mean over time, in V; None: unknown now."""
+    due: float | None
+    """When to look again, without anything new having been heard."""
+
+
+class Trend:
+    """The voltages of the last quarter of an hour, each from when it was read.
+
+    A voltage stands until the next one; the gaps in which it is unknown do not count.
+    """
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._steps: deque[tuple[float, float | None]] = deque()
+        # Of the steps that have ended: V·s, and s for which the voltage was known.
+        self._area = 0.0
+        self._known_s = 0.0
+
+    def note(self, voltage: float | None, now: float) -> None:
+        """Note the voltage that is read now, in V."""
+        if self._steps:
+            begin, last = self._steps[-1]
+            if last == voltage:
+                return
+            self._add(last, now - begin)
+        self._steps.append((now, voltage))
+
+    def _add(self, voltage: float | None, seconds: float) -> None:
+        """Count a step that has ended."""
+        if voltage is not None:
+            self._area += voltage * seconds
+            self._known_s += seconds
+
+    def _forget(self, start: float) -> None:
+        """Drop the steps that ended before the window."""
+        while len(self._steps) > 1 and self._steps[1][0] <= start:
+            begin, voltage = self._steps.popleft()
+            self._add(voltage, begin - self._steps[0][0])
+        if len(self._steps) == 1:
+            # Sums of many differences drift; here they are known to be nothing.
+            self._area = self._known_s = 0.0
+
+    def read(self, now: float) -> Movement:
+        """Tell how the voltage moved until now."""
+        start = now - WINDOW_S
+        self._forget(start)
+        if not self._steps or (newest := self._steps[-1][1]) is None:
+            return Movement(None, None, None)
+        oldest = next(voltage for _, voltage in self._steps if voltage is not None)
+        first_begin, first = self._steps[0]
+        area = self._area + newest * (now - self._steps[-1][0])
+        known_s = self._known_s + now - self._steps[-1][0]
+        if first is not None and first_begin < start:
+            area -= first * (start - first_begin)
+            known_s -= start - first_begin
+        mean = area / known_s if known_s > 0 else newest
+        return Movement(
+            change=round(newest - oldest, 3),
+            mean=round(mean, 3),
+            due=self._due(now, newest, oldest, mean, known_s),
+        )
+
+    def _due(
+        self, now: float, newest: float, oldest: float, mean: float, known_s: float
+    ) -> float | None:
+        """Tell when the answer changes by the passing of time alone."""
+        if len(self._steps) == 1:
+            return None
+        # The mean moves towards the newest, at most this fast.
+        speed = max(
+            abs(newest - oldest) / WINDOW_S, abs(newest - mean) / max(known_s, 1.0)
+        )
+        due = self._steps[1][0] + WINDOW_S
+        if speed > 0:
+            due = min(due, now + _STEP_V / speed)
+        return max(due, now + _PACE_S)

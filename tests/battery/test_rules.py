@@ -1,0 +1,321 @@
+"""The rules of the battery, each at its number and one step beside it."""
+
+from typing import Any
+
+import pytest
+
+from custom_components.bmw_wallbox_victron.battery.power_source import (
+    Plug,
+    PowerSource,
+    alternator_charging,
+    charging_now,
+    charging_phase,
+    mains_present,
+    power_source,
+    solar_charging,
+)
+from custom_components.bmw_wallbox_victron.battery.sources import Role, Source, choose
+from custom_components.bmw_wallbox_victron.battery.status import (
+    Status,
+    Summary,
+    status_of,
+    summarize,
+)
+
+
+def source(role: Role, *, fresh: bool = True, **values: Any) -> Source:
+    """Make a source."""
+    return Source(role=role, fresh=fresh, values=values, heard_at=0.0)
+
+
+def monitor(**values: Any) -> Source:
+    return source(Role.BATTERY_MONITOR, **values)
+
+
+def charger(state: str | None, **values: Any) -> Source:
+    return source(Role.AC_CHARGER, charge_state=state, **values)
+
+
+def orion(state: str | None, **values: Any) -> Source:
+    return source(Role.DC_DC_CHARGER, charge_state=state, **values)
+
+
+def solar(state: str | None, **values: Any) -> Source:
+    return source(Role.SOLAR_CHARGER, charge_state=state, **values)
+
+
+# Sources
+
+FULL = {"voltage": 12.9, "current": -3.0, "power": -38.7, "soc": 61.0}
+MORE = {"time_to_go": 900, "consumed_ah": -40.0}
+OUTPUT = {"output_voltage_1": 13.6, "output_current_1": 2.0}
+NOTHING = dict.fromkeys(
+    ("voltage", "current", "power", "soc", "time_to_go", "consumed_ah")
+)
+
+
+@pytest.mark.parametrize(
+    ("sources", "expected", "best"),
+    [
+        ([], NOTHING, "none"),
+        ([monitor(**FULL, **MORE)], FULL | MORE, "battery_monitor"),
+        (
+            [
+                charger("bulk", **OUTPUT),
+                source(Role.BMS, voltage=13.1),
+                monitor(**FULL),
+            ],
+            NOTHING | FULL,
+            "battery_monitor",
+        ),
+        # Each quantity by itself: what the best one lacks comes from the next.
+        (
+            [monitor(voltage=12.9), source(Role.BMS, voltage=13.1, soc=55.0)],
+            NOTHING | {"voltage": 12.9, "soc": 55.0},
+            "battery_monitor",
+        ),
+        (
+            [monitor(fresh=False, **FULL), source(Role.BMS, **FULL | {"soc": 60.0})],
+            NOTHING | FULL | {"soc": 60.0},
+            "bms",
+        ),
+        # A charger knows voltage and current, never the state of charge.
+        (
+            [monitor(fresh=False, **FULL), charger("bulk", **OUTPUT, soc=99.0)],
+            NOTHING | {"voltage": 13.6, "current": 2.0, "power": 27.2},
+            "charger",
+        ),
+        ([charger("off", output_voltage_1=None)], NOTHING, "none"),
+        ([charger("bulk", fresh=False, **OUTPUT)], NOTHING, "none"),
+        # Others do not measure the battery.
+        ([orion("bulk", output_voltage=14.0), solar("bulk")], NOTHING, "none"),
+    ],
+)
+def test_sources(sources: list[Source], expected: dict[str, Any], best: str) -> None:
+    canonical = choose(sources)
+    assert canonical.quantities == expected
+    assert canonical.source == best
+
+
+# Mains
+
+
+@pytest.mark.parametrize(
+    ("plug", "verdict"),
+    [
+        (Plug(), None),
+        (Plug(has_switch=True, is_on=True), True),
+        (Plug(has_switch=True, is_on=False), False),
+        (Plug(has_switch=True), None),
+        (Plug(has_power=True, power_w=2.0), True),
+        (Plug(has_power=True, power_w=1.9), False),
+        (Plug(has_power=True), None),
+        (Plug(has_current=True, current_a=0.05), True),
+        (Plug(has_current=True, current_a=0.04), False),
+        (Plug(has_switch=True, has_power=True, is_on=True, power_w=2.0), True),
+        (Plug(has_switch=True, has_power=True, is_on=True, power_w=1.9), False),
+        (Plug(has_switch=True, has_power=True, is_on=True), None),
+        (Plug(has_switch=True, has_power=True, is_on=False), False),
+        (Plug(has_switch=True, has_power=True, is_on=False, power_w=99.0), False),
+        (Plug(has_switch=True, has_power=True, power_w=99.0), None),
+        # One of the two is enough for a yes; a no needs both.
+        (
+            Plug(has_power=True, has_current=True, power_w=0.0, current_a=0.05),
+            True,
+        ),
+        (
+            Plug(has_power=True, has_current=True, power_w=0.0, current_a=0.0),
+            False,
+        ),
+        (Plug(has_power=True, has_current=True, power_w=0.0), None),
+        (Plug(has_power=True, has_current=True, power_w=2.0), True),
+    ],
+)
+def test_plug(plug: Plug, verdict: bool | None) -> None:
+    assert plug.verdict is verdict
+
+
+@pytest.mark.parametrize("plug", [True, False])
+@pytest.mark.parametrize(
+    "sources", [[], [charger("bulk")], [charger("off")], [charger(None)]]
+)
+def test_what_the_plug_says_stands(plug: bool, sources: list[Source]) -> None:
+    for may_tell in (True, False):
+        assert mains_present(plug, sources, plug_may_tell=may_tell) is plug
+
+
+@pytest.mark.parametrize(
+    ("sources", "mains"),
+    [
+        ([], None),
+        ([charger("bulk")], True),
+        ([charger("storage")], True),
+        ([charger("fault")], True),
+        ([charger("off")], None),
+        ([charger(None)], None),
+        ([charger("bulk", fresh=False)], None),
+        ([charger("off"), charger("float")], True),
+        ([orion("bulk"), solar("bulk")], None),
+    ],
+)
+def test_without_a_plug_the_charger_tells(
+    sources: list[Source], mains: bool | None
+) -> None:
+    assert mains_present(None, sources, plug_may_tell=False) is mains
+    assert mains_present(None, sources, plug_may_tell=True) is None
+
+
+# Alternator and sun
+
+
+@pytest.mark.parametrize(
+    ("sources", "charging"),
+    [
+        ([], None),
+        ([orion("bulk", fresh=False)], None),
+        ([orion(None)], None),
+        ([orion("bulk")], True),
+        ([orion("absorption")], True),
+        ([orion("float")], True),
+        ([orion("storage")], True),
+        ([orion("off")], False),
+        ([orion("fault")], False),
+        ([orion("off"), orion("bulk")], True),
+        ([orion("off"), orion(None)], None),
+        # An Orion XS tells its current: the state does not count then.
+        ([orion("bulk", output_current=1.0, output_voltage=14.0)], False),
+        ([orion("bulk", output_current=1.1, output_voltage=14.0)], True),
+        ([orion("off", output_current=1.1, output_voltage=14.0)], True),
+        ([orion("bulk", output_current=1.0, output_voltage=30.0)], False),
+        ([orion("bulk", output_current=1.0, output_voltage=30.1)], True),
+        ([orion("bulk", output_current=1.0)], False),
+        ([orion("bulk", output_current=None, output_voltage=14.0)], True),
+        ([solar("bulk", battery_current=9.0)], None),
+    ],
+)
+def test_alternator(sources: list[Source], charging: bool | None) -> None:
+    assert alternator_charging(sources) is charging
+
+
+@pytest.mark.parametrize(
+    ("sources", "charging"),
+    [
+        ([], None),
+        ([solar("bulk", fresh=False, battery_current=9.0)], None),
+        ([solar("bulk", battery_current=1.0, pv_power=30)], False),
+        ([solar("bulk", battery_current=1.1, pv_power=30)], True),
+        ([solar("bulk", battery_current=1.0, pv_power=31)], True),
+        ([solar("bulk", battery_current=None, pv_power=31)], True),
+        ([solar("bulk", battery_current=0.0, pv_power=None)], False),
+        ([solar("float", battery_current=None, pv_power=None)], True),
+        ([solar("off", battery_current=None, pv_power=None)], False),
+        ([orion("bulk")], None),
+    ],
+)
+def test_solar(sources: list[Source], charging: bool | None) -> None:
+    assert solar_charging(sources) is charging
+
+
+@pytest.mark.parametrize(
+    ("sources", "charging"),
+    [
+        ([], None),
+        ([monitor(current=0.3)], False),
+        ([monitor(current=0.301)], True),
+        ([monitor(current=-5.0)], False),
+        ([monitor(current=None)], None),
+        ([monitor(current=5.0, fresh=False)], None),
+        ([source(Role.BMS, current=5.0)], None),
+        ([charger("bulk", **OUTPUT)], None),
+    ],
+)
+def test_charging_now(sources: list[Source], charging: bool | None) -> None:
+    assert charging_now(sources) is charging
+
+
+@pytest.mark.parametrize(
+    ("mains", "alternator", "solar", "charging", "expected"),
+    [
+        (True, True, True, True, "mains"),
+        (True, None, None, None, "mains"),
+        (False, True, True, True, "alternator"),
+        (None, True, True, None, "alternator"),
+        (False, False, True, False, "solar"),
+        (None, None, True, None, "solar"),
+        (False, False, False, False, "battery"),
+        (False, None, None, None, "battery"),
+        (False, None, None, True, "battery"),
+        (None, False, False, False, "battery"),
+        (None, None, None, False, "battery"),
+        (None, False, False, True, "unknown"),
+        (None, False, False, None, "unknown"),
+        (None, None, None, None, "unknown"),
+    ],
+)
+def test_power_source(
+    mains: bool | None,
+    alternator: bool | None,
+    solar: bool | None,
+    charging: bool | None,
+    expected: str,
+) -> None:
+    found = power_source(
+        mains=mains, alternator=alternator, solar=solar, charging=charging
+    )
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("sources", "phase"),
+    [
+        ([], None),
+        ([charger("absorption"), solar("bulk")], "absorption"),
+        ([charger("off"), solar("bulk")], "off"),
+        ([charger("off"), charger("float")], "float"),
+        ([charger("absorption", fresh=False), solar("bulk")], "bulk"),
+        ([charger(None), solar("bulk")], "bulk"),
+        ([solar("off"), orion("float")], "float"),
+        ([solar("off"), orion("off")], None),
+        ([orion("bulk", fresh=False)], None),
+    ],
+)
+def test_charging_phase(sources: list[Source], phase: str | None) -> None:
+    assert charging_phase(sources) == phase
+
+
+# Status and summary
+
+
+@pytest.mark.parametrize(
+    ("soc", "status"),
+    [
+        (None, "unknown"),
+        (0.0, "critical"),
+        (15.0, "critical"),
+        (15.1, "low"),
+        (30.0, "low"),
+        (30.1, "ok"),
+        (60.0, "ok"),
+        (60.1, "good"),
+        (100.0, "good"),
+    ],
+)
+def test_status(soc: float | None, status: str) -> None:
+    assert status_of(soc) == status
+
+
+@pytest.mark.parametrize("source", PowerSource)
+@pytest.mark.parametrize("charging", [True, False, None])
+@pytest.mark.parametrize("status", Status)
+def test_summary(status: Status, source: PowerSource, charging: bool | None) -> None:
+    summary, message = summarize(status, source, charging=charging)
+    if status == "unknown":
+        expected = Summary.UNKNOWN
+    elif status in ("critical", "low"):
+        expected = Summary.ATTENTION
+    elif charging and source in ("mains", "alternator", "solar"):
+        expected = Summary.CHARGING
+    else:
+        expected = Summary.OK
+    assert summary is expected
+    assert message

@@ -1,0 +1,409 @@
+"""What the battery's rules make of time, with the clock passed in."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from hypothesis import given, settings, strategies as st
+import pytest
+
+from custom_components.bmw_wallbox_victron.battery.battery import Battery, Settings
+from custom_components.bmw_wallbox_victron.battery.power_source import Plug
+from custom_components.bmw_wallbox_victron.battery.sources import Role, Source
+from custom_components.bmw_wallbox_victron.battery.trend import WINDOW_S, Trend
+
+from .test_rules import charger, monitor, source
+
+OFF = Plug(has_switch=True, is_on=False)
+ON = Plug(has_switch=True, is_on=True)
+
+
+class Day:
+    """A battery, a clock, and what is said to it."""
+
+    def __init__(self) -> None:
+        self.battery = Battery()
+        self.sources: list[Source] = []
+        self.plug = Plug()
+        self.settings = Settings()
+        self.now = 10_000.0
+        self._due: float | None = None
+
+    def say(self, **changes: Any) -> None:
+        """Change what is said, now."""
+        for name, change in changes.items():
+            setattr(self, name, change)
+        self._look()
+
+    def _look(self) -> None:
+        self._due = self.battery.update(
+            self.sources, self.plug, self.settings, self.now
+        )
+        assert self._due is None or self._due > self.now
+
+    def run(self, seconds: float) -> None:
+        """Let time pass: only what is due is looked at again."""
+        end = self.now + seconds
+        while self._due is not None and self._due <= end:
+            self.now = self._due
+            self._look()
+        self.now = end
+
+    def __getitem__(self, key: str) -> Any:
+        return self.battery.values[key]
+
+
+# The plug
+
+
+@pytest.mark.parametrize(("first", "then"), [(ON, OFF), (OFF, ON)])
+def test_plug_is_steady_for_two_seconds(first: Plug, then: Plug) -> None:
+    day = Day()
+    day.say(plug=first)
+    day.run(10)
+    day.say(plug=then)
+    day.run(1.9)
+    assert day["mains_present"] is first.is_on
+    day.run(0.1)
+    assert day["mains_present"] is then.is_on
+
+
+def test_plug_that_flickers() -> None:
+    day = Day()
+    day.say(plug=ON)
+    day.run(10)
+    for _ in range(20):
+        day.say(plug=OFF)
+        day.run(1.5)
+        day.say(plug=ON)
+        day.run(0.5)
+    assert day["mains_present"] is True
+    day.run(60)
+    assert day["mains_present"] is True
+
+
+def test_charger_does_not_speak_before_the_plug() -> None:
+    """Right after a start the plug is about to say something."""
+    day = Day()
+    day.say(plug=OFF, sources=[charger("bulk")])
+    assert day["mains_present"] is None
+    day.run(2)
+    assert day["mains_present"] is False
+    day.say(plug=Plug(has_switch=True))
+    day.run(1.9)
+    assert day["mains_present"] is False
+    day.run(0.1)
+    assert day["mains_present"] is True  # as the charger says
+
+
+def test_pulled_plug_and_a_charger_that_still_speaks() -> None:
+    """The charger's last words never turn mains back."""
+    day = Day()
+    day.say(plug=ON, sources=[charger("bulk", output_voltage_1=14.2)])
+    day.run(60)
+    assert day["power_source"] == "mains"
+    day.say(plug=OFF)
+    for _ in range(300):
+        day.run(1)
+        day.say()
+        assert day["power_source"] == ("battery" if day.now >= 10_062 else "mains")
+
+
+# Charging and draining
+
+
+def rise(day: Day, voltage: float, by: float) -> None:
+    """Let the voltage stand, and then rise."""
+    day.say(sources=[monitor(voltage=voltage, current=0.0)])
+    day.run(60)
+    day.say(sources=[monitor(voltage=round(voltage + by, 2), current=0.0)])
+
+
+@pytest.mark.parametrize(
+    ("voltage", "by", "detected"),
+    [
+        (13.15, 0.15, True),
+        (13.14, 0.15, False),
+        (13.15, 0.14, False),
+        (13.30, 0.15, True),
+        (13.30, 0.14, False),
+    ],
+)
+def test_charging_is_detected(voltage: float, by: float, detected: bool) -> None:
+    day = Day()
+    rise(day, voltage, by)
+    assert day["charging_detected"] is False
+    day.run(299.9)
+    assert day["charging_detected"] is False
+    day.run(0.1)
+    assert day["charging_detected"] is detected
+
+
+def test_own_numbers() -> None:
+    day = Day()
+    day.say(
+        settings=Settings(charge_detect_min_voltage=12.5, charge_detect_min_rise=0.05)
+    )
+    rise(day, 12.45, 0.05)
+    day.run(300)
+    assert day["charging_detected"] is True
+    # They count at once.
+    day.say(settings=Settings())
+    day.run(599.9)
+    assert day["charging_detected"] is True
+    day.run(0.1)
+    assert day["charging_detected"] is False
+
+
+def test_detection_ends_with_the_window() -> None:
+    """The rise leaves the window after 15 min; 10 min later it is over."""
+    day = Day()
+    rise(day, 13.0, 0.5)
+    day.run(WINDOW_S - 0.1)
+    assert day["voltage_change_15m"] == 0.5
+    day.run(0.1)
+    assert day["voltage_change_15m"] == 0.0
+    assert day["charging_detected"] is True
+    day.run(599.9)
+    assert day["charging_detected"] is True
+    day.run(0.1)
+    assert day["charging_detected"] is False
+
+
+@pytest.mark.parametrize(
+    ("by", "plug", "draining"),
+    [
+        (-0.20, Plug(), True),
+        (-0.19, Plug(), False),
+        (-0.20, OFF, True),
+        (-0.20, ON, False),
+    ],
+)
+def test_draining_fast(by: float, plug: Plug, draining: bool) -> None:
+    day = Day()
+    day.say(plug=plug)
+    rise(day, 12.8, by)
+    day.run(299.9)
+    assert day["draining_fast"] is False
+    day.run(0.1)
+    assert day["draining_fast"] is draining
+    day.run(WINDOW_S - 300 + 599.9)
+    assert day["draining_fast"] is draining
+    day.run(0.1)
+    assert day["draining_fast"] is False
+
+
+def test_unknown_voltage() -> None:
+    """Without a voltage nothing is detected, and detection begins afresh."""
+    day = Day()
+    rise(day, 13.0, 0.5)
+    day.run(310)
+    assert day["charging_detected"] is True
+    day.say(sources=[monitor(voltage=13.5, fresh=False)])
+    for key in (
+        "voltage",
+        "voltage_change_15m",
+        "voltage_mean_15m",
+        "charging_detected",
+        "draining_fast",
+    ):
+        assert day[key] is None
+    day.run(20)
+    day.say(sources=[monitor(voltage=13.5)])
+    assert day["charging_detected"] is False
+    assert day["voltage_change_15m"] == 0.5
+    day.run(300)
+    assert day["charging_detected"] is True
+
+
+# Silence
+
+
+@pytest.mark.parametrize("role", [Role.BATTERY_MONITOR, Role.BMS])
+def test_problem(role: Role) -> None:
+    """A monitor or a BMS that is silent for 120 s longer than it counts."""
+    day = Day()
+    silent = Source(role=role, fresh=False, values={}, heard_at=day.now)
+    day.say(sources=[silent])
+    day.run(419.9)
+    assert day["problem"] is False
+    day.run(0.1)
+    assert day["problem"] is True
+    day.say(sources=[Source(role=role, fresh=True, values={}, heard_at=day.now)])
+    assert day["problem"] is False
+
+
+@pytest.mark.parametrize(
+    "role", [Role.AC_CHARGER, Role.DC_DC_CHARGER, Role.SOLAR_CHARGER]
+)
+def test_silence_of_a_charger_is_no_problem(role: Role) -> None:
+    day = Day()
+    day.say(sources=[source(role, fresh=False)])
+    day.run(10_000)
+    assert day["problem"] is False
+
+
+# The trend, against a plain reckoning of the same
+
+
+def reckon(
+    steps: Iterable[tuple[float, float | None]], now: float
+) -> tuple[float | None, float | None]:
+    """Reckon change and mean in the plainest way, in steps of a tenth of a second."""
+    history = list(steps)
+    if not history or history[-1][1] is None:
+        return None, None
+    known = [
+        voltage
+        for tenth in range(round((now - WINDOW_S) * 10), round(now * 10))
+        if (voltage := _at(history, tenth / 10 + 0.05)) is not None
+    ]
+    newest = history[-1][1]
+    if not known:
+        return 0.0, newest
+    return newest - known[0], sum(known) / len(known)
+
+
+def _at(history: list[tuple[float, float | None]], moment: float) -> float | None:
+    found = None
+    for begin, voltage in history:
+        if begin <= moment:
+            found = voltage
+    return found
+
+
+steps = st.lists(
+    st.tuples(
+        st.integers(1, 600).map(float),
+        st.none() | st.integers(1200, 1450).map(lambda value: value / 100),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+def played(said: list[tuple[float, float | None]]) -> Iterator[tuple[float, Any]]:
+    """Give when each voltage was said."""
+    now = 0.0
+    for pause, voltage in said:
+        now += pause
+        yield now, voltage
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps, st.integers(0, 1000))
+def test_trend(said: list[tuple[float, float | None]], wait: int) -> None:
+    trend = Trend()
+    history = list(played(said))
+    now = 0.0
+    for now, voltage in history:
+        trend.note(voltage, now)
+        trend.read(now)
+    now += wait
+    movement = trend.read(now)
+    change, mean = reckon(history, now)
+    assert (movement.change is None) is (change is None)
+    if movement.change is not None and change is not None:
+        assert movement.change == pytest.approx(change, abs=0.002)
+        assert movement.mean == pytest.approx(mean, abs=0.005)
+
+
+@given(steps)
+def test_trend_tells_when_to_look_again(said: list[tuple[float, float | None]]) -> None:
+    """Looked at only when it is due, it is never wrong by more than the deadband."""
+    trend = Trend()
+    history = list(played(said))
+    for now, voltage in history:
+        trend.note(voltage, now)
+        trend.read(now)
+    shown = trend.read(now)
+    for second in range(1, 1800):
+        moment = now + second
+        if shown.due is not None and moment >= shown.due:
+            shown = trend.read(moment)
+        truth = trend.read(moment) if second % 20 == 0 else shown
+        if truth.mean is None or shown.mean is None:
+            assert truth.mean is shown.mean
+        else:
+            assert abs(truth.mean - shown.mean) <= 0.055
+
+
+# What holds for all days
+
+roles = st.sampled_from(list(Role))
+volts = st.none() | st.floats(10, 15).map(lambda value: round(value, 2))
+states = st.sampled_from([None, "off", "bulk", "float", "fault"])
+
+
+@st.composite
+def any_source(draw: st.DrawFn) -> Source:
+    """Make any source, fresh or not."""
+    return Source(
+        role=draw(roles),
+        fresh=draw(st.booleans()),
+        values={
+            "voltage": draw(volts),
+            "current": draw(st.none() | st.floats(-50, 50)),
+            "soc": draw(st.none() | st.floats(0, 100)),
+            "output_voltage_1": draw(volts),
+            "output_current_1": draw(st.none() | st.floats(0, 30)),
+            "output_voltage": draw(volts),
+            "output_current": draw(st.none() | st.floats(0, 30)),
+            "battery_current": draw(st.none() | st.floats(0, 30)),
+            "pv_power": draw(st.none() | st.integers(0, 400)),
+            "charge_state": draw(states),
+        },
+        heard_at=0.0,
+    )
+
+
+moments = st.lists(
+    st.tuples(
+        st.floats(0, 700),
+        st.lists(any_source(), max_size=4),
+        st.sampled_from([Plug(), ON, OFF, Plug(has_switch=True)]),
+    ),
+    min_size=1,
+    max_size=15,
+)
+
+
+@settings(deadline=None)
+@given(moments)
+def test_no_stale_reading_ever_reaches_the_battery(said: list[Any]) -> None:
+    """All that is known is what fresh sources alone say."""
+    day, alone = Day(), Day()
+    for pause, sources, plug in said:
+        for each in (day, alone):
+            each.run(pause)
+        day.say(sources=sources, plug=plug)
+        alone.say(sources=[item for item in sources if item.fresh], plug=plug)
+        for key, value in day.battery.values.items():
+            if key != "problem":  # which is about silence
+                assert value == alone.battery.values[key], key
+        if not any(item.fresh for item in sources):
+            for key in ("voltage", "current", "power", "soc", "charging_now"):
+                assert day[key] is None
+            assert day["source"] == "none"
+            assert day["status"] == day["summary"] == "unknown"
+
+
+@settings(deadline=None)
+@given(moments)
+def test_never_mains_without_a_reason(said: list[Any]) -> None:
+    """With the plug off for 2 s, or unknown and the charger silent or off: no mains."""
+    day = Day()
+    for pause, sources, plug in said:
+        day.run(pause)
+        day.say(sources=sources, plug=plug)
+        day.run(2.0)
+        charges = any(
+            item.fresh
+            and item.role is Role.AC_CHARGER
+            and item.values["charge_state"] not in (None, "off")
+            for item in sources
+        )
+        if plug.verdict is False or (plug.verdict is None and not charges):
+            assert day["power_source"] != "mains"
+            assert day["mains_present"] is not True
+        if plug.verdict is True:
+            assert day["power_source"] == "mains"
