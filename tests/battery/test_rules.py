@@ -46,9 +46,9 @@ def solar(state: str | None, **values: Any) -> Source:
 
 # Sources
 
-FULL = {"voltage": 12.9, "current": -3.0, "power": -38.7, "soc": 61.0}
-MORE = {"time_to_go": 900, "consumed_ah": -40.0}
-OUTPUT = {"output_voltage_1": 13.6, "output_current_1": 2.0}
+FULL: dict[str, Any] = {"voltage": 12.9, "current": -3.0, "power": -38.7, "soc": 61.0}
+MORE: dict[str, Any] = {"time_to_go": 900, "consumed_ah": -40.0}
+OUTPUT: dict[str, Any] = {"output_voltage_1": 13.6, "output_current_1": 2.0}
 NOTHING = dict.fromkeys(
     ("voltage", "current", "power", "soc", "time_to_go", "consumed_ah")
 )

@@ -78,20 +78,22 @@ class Trend:
         return Movement(
             change=round(newest - oldest, 3),
             mean=round(mean, 3),
-            due=self._due(now, newest, oldest, mean, known_s),
+            due=self._due(now, newest, mean, known_s),
         )
 
     def _due(
-        self, now: float, newest: float, oldest: float, mean: float, known_s: float
+        self, now: float, newest: float, mean: float, known_s: float
     ) -> float | None:
         """Tell when the answer changes by the passing of time alone."""
         if len(self._steps) == 1:
             return None
-        # The mean moves towards the newest, at most this fast.
-        speed = max(
-            abs(newest - oldest) / WINDOW_S, abs(newest - mean) / max(known_s, 1.0)
-        )
-        due = self._steps[1][0] + WINDOW_S
-        if speed > 0:
-            due = min(due, now + _STEP_V / speed)
+        begin, first = self._steps[0]
+        leaves = now >= begin + WINDOW_S
+        due = (self._steps[1][0] if leaves else begin) + WINDOW_S
+        # What comes in moves the mean, and so does what leaves the window.
+        moves = abs(newest - mean)
+        if leaves and first is not None:
+            moves += abs(first - mean)
+        if moves > 0:
+            due = min(due, now + _STEP_V * max(known_s, 1.0) / moves)
         return max(due, now + _PACE_S)
