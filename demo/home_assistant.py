@@ -447,7 +447,7 @@ async def _demo(options: argparse.Namespace, layout: Layout) -> None:
         )
     ocpp_port = choose_ocpp_port(options.ocpp_port, other=options.port)
     first = not layout.furnished.exists()
-    await asyncio.to_thread(prepare, layout)
+    await asyncio.to_thread(prepare, layout, speed=options.speed)
     box = make_wallbox(ocpp_port, layout.tls.client_context(), layout.read_register())
     scenario = Scenario(box, speed=options.speed, say=tell)
     instance = Instance(layout, port=options.port, ocpp_port=ocpp_port)

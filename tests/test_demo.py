@@ -49,6 +49,16 @@ async def seed_apart(layout: Layout, *, port: int, ocpp_port: int) -> None:
     )
 
 
+def assert_integrations(layout: Layout) -> None:
+    """Look for the real integration and the demo's, each as a link."""
+    folder = layout.config / "custom_components"
+    assert not folder.is_symlink()
+    assert {link.name: link.resolve() for link in folder.iterdir()} == {
+        "bmw_wallbox_victron": ROOT / "custom_components" / "bmw_wallbox_victron",
+        "demo_radio": ROOT / "demo" / "caravan" / "radio",
+    }
+
+
 def our_entry(hass_storage: dict[str, Any]) -> dict[str, Any]:
     """Give a copy of the stored entry of the integration."""
     (entry,) = [
@@ -150,7 +160,7 @@ def test_prepare_makes_what_is_needed(layout: Layout) -> None:
     prepare(layout)
     configuration = (layout.config / "configuration.yaml").read_text(encoding="utf-8")
     assert "\ndefault_config:" not in configuration
-    assert (layout.config / "custom_components").resolve() == ROOT / "custom_components"
+    assert_integrations(layout)
     assert isinstance(layout.tls.client_context(), ssl.SSLContext)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(layout.tls.certificate, layout.tls.key)
@@ -182,7 +192,22 @@ def test_prepare_follows_a_checkout_that_was_moved(layout: Layout) -> None:
     layout.config.mkdir(parents=True)
     (layout.config / "custom_components").symlink_to("/nowhere/custom_components")
     prepare(layout)
-    assert (layout.config / "custom_components").resolve() == ROOT / "custom_components"
+    assert_integrations(layout)
+
+
+def test_prepare_follows_a_checkout_that_was_moved_again(layout: Layout) -> None:
+    prepare(layout)
+    link = layout.config / "custom_components" / "demo_radio"
+    link.unlink()
+    link.symlink_to("/nowhere/radio")
+    prepare(layout)
+    assert_integrations(layout)
+
+
+def test_prepare_tells_the_speed(layout: Layout) -> None:
+    prepare(layout, speed=60)
+    text = (layout.config / "configuration.yaml").read_text(encoding="utf-8")
+    assert "\ndemo_radio:\n  speed: 60\n" in text
 
 
 def test_the_register_is_kept(layout: Layout) -> None:
