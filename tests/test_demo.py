@@ -74,16 +74,19 @@ def our_entry(hass_storage: dict[str, Any]) -> dict[str, Any]:
 
 def test_no_arguments() -> None:
     assert demo.parse_arguments([]) == argparse.Namespace(
-        port=8123, ocpp_port=None, seconds=None, speed=1.0
+        port=8123, ocpp_port=None, seconds=None, speed=1.0, add_caravan=False
     )
 
 
 def test_all_arguments() -> None:
     options = demo.parse_arguments(
-        ["--port", "80", "--ocpp-port=9001", "--seconds", "0.5", "--speed", "60"]
+        [
+            *("--port", "80", "--ocpp-port=9001", "--seconds", "0.5"),
+            *("--speed", "60", "--add-caravan"),
+        ]
     )
     assert options == argparse.Namespace(
-        port=80, ocpp_port=9001, seconds=0.5, speed=60.0
+        port=80, ocpp_port=9001, seconds=0.5, speed=60.0, add_caravan=True
     )
 
 
