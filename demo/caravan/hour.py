@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from custom_components.bmw_wallbox_victron.readings import Value
 from custom_components.bmw_wallbox_victron.victron.decoder import Decoder
-from custom_components.bmw_wallbox_victron.victron.records import Reading, Value
+from custom_components.bmw_wallbox_victron.victron.records import Reading
 
 from .devices import WELL, Frame, Quirks, fit_out
 from .identity import ALTERNATOR_CHARGER

@@ -254,6 +254,7 @@ class Caravan:
         self._slow_v = 0.0
         self._average_a = 0.0
         self._step(0.0)
+        self._average_a = self.current_a
 
     @property
     def hour(self) -> float:

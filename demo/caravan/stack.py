@@ -1,7 +1,7 @@
 """The Home Assistant of a replay: its Bluetooth, its recorder and one integration."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 import sqlite3
@@ -110,43 +110,52 @@ def _entries(reader: str) -> list[ConfigEntry]:
 
 
 class _Viewer:
-    """Looks at the SmartShunt's entities."""
+    """Looks at the entities that show what the SmartShunt says."""
 
     def __init__(self, hass: HomeAssistant, reader: str) -> None:
         self._hass = hass
         self._reader = reader
-        self._entity_ids: dict[str, str] = {}
-        self._said: Mapping[str, Any] = {}
-        self.watches = {
-            key: Watch(60.0 if key == "time_to_go" else 1.0) for key in QUANTITIES
-        }
+        self._watches: dict[str, tuple[str, Watch]] = {}
+
+    @property
+    def errors(self) -> dict[str, tuple[float, float]]:
+        """The largest error of each quantity that is shown, and of how much."""
+        errors: dict[str, tuple[float, float]] = {}
+        for key, watch in self._watches.values():
+            if watch.seen:
+                worst = (watch.worst, watch.worst_of)
+                errors[key] = max(errors.get(key, worst), worst)
+        return errors
 
     def find(self) -> None:
         """Find the entities, which come with the first advertisement."""
         entities = er.async_get(self._hass)
         for key in QUANTITIES:
-            if self._reader == "ours":
-                domain, unique_id = DOMAIN, f"{SHUNT.address}_{key}"
-            else:
+            if self._reader == "core":
                 domain = _CORE
-                unique_id = f"{SHUNT.address}-{_CORE_NAMES.get(key, key)}"
-            if entity_id := entities.async_get_entity_id("sensor", domain, unique_id):
-                self._entity_ids[key] = entity_id
+                unique_ids = [f"{SHUNT.address}-{_CORE_NAMES.get(key, key)}"]
+            else:
+                domain = DOMAIN
+                unique_ids = [f"{SHUNT.address}_{key}", f"battery_{key}"]
+            for unique_id in unique_ids:
+                entity_id = entities.async_get_entity_id("sensor", domain, unique_id)
+                if entity_id and entity_id not in self._watches:
+                    patience_s = 60.0 if key == "time_to_go" else 1.0
+                    self._watches[entity_id] = key, Watch(patience_s)
 
     def look(self, tick: Tick) -> None:
         """Compare what is shown with what the device says."""
-        said = tick.said[SHUNT.address]
-
-        for key, entity_id in self._entity_ids.items():
+        values = tick.said[SHUNT.address]
+        for entity_id, (key, watch) in self._watches.items():
             if (state := self._hass.states.get(entity_id)) is None:
                 continue
+            value = values[key]
+            said = value if isinstance(value, float | int) else None
             try:
                 shown = float(state.state)
             except ValueError:
                 shown = None
-            value = said[key]
-            number = value if isinstance(value, float | int) else None
-            self.watches[key].look(number, shown)
+            watch.look(said, shown)
 
 
 async def replay(
@@ -187,11 +196,7 @@ async def replay(
         "advertisements": count,
         "microseconds": used_s / count * 1e6,
         "rows": _count_rows(layout.config / "replay.db", begin, end),
-        "errors": {
-            key: [watch.worst, watch.worst_of]
-            for key, watch in viewer.watches.items()
-            if watch.seen
-        },
+        "errors": viewer.errors,
     }
 
 

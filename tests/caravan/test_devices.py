@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from custom_components.bmw_wallbox_victron.readings import Flags
 from custom_components.bmw_wallbox_victron.victron.advertisement import (
     Advertisement,
     Refusal,
@@ -12,7 +13,6 @@ from custom_components.bmw_wallbox_victron.victron.advertisement import (
 from custom_components.bmw_wallbox_victron.victron.decoder import Decoder
 from custom_components.bmw_wallbox_victron.victron.plausibility import KeyVerdict
 from custom_components.bmw_wallbox_victron.victron.records import (
-    Flags,
     Kind,
     Reading,
 )
