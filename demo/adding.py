@@ -6,7 +6,13 @@ import json
 import time
 from typing import Any, Final
 
-from .caravan.identity import IDENTITIES, SHUNT, Identity
+from .caravan.identity import (
+    ALTERNATOR_CHARGER,
+    IDENTITIES,
+    MAINS_CHARGER,
+    SHUNT,
+    Identity,
+)
 from .client import Client
 from .layout import DOMAIN, ROOT
 
@@ -18,8 +24,10 @@ _POLL_S: Final = 0.25
 _FAVORITES: Final = (
     *(("battery", key) for key in ("soc", "voltage", "power", "power_source")),
     *((SHUNT.address, key) for key in ("soc", "voltage", "power")),
+    (MAINS_CHARGER.address, "charge_state"),
+    (ALTERNATOR_CHARGER.address, "charge_state"),
 )
-"""What the overview shows of the caravan: the battery's where there are such."""
+"""What the overview shows of the caravan, as far as the integration has it."""
 
 
 class NotAddedError(Exception):
@@ -95,14 +103,19 @@ def _address(step: Mapping[str, Any]) -> str | None:
 async def show(client: Client) -> None:
     """Put the caravan on the overview, once its entities are there."""
     begin = time.monotonic()
-    while not (found := await _find_favorites(client)):
+    while True:
+        entities = await _find_entities(client)
+        # Even one that is off by default is there once the device was heard.
+        if f"{SHUNT.address}_voltage" in entities:
+            break
         if time.monotonic() - begin > _ENTITIES_LIMIT_S:
             raise NotAddedError("the integration made no sensor of the SmartShunt")
         await asyncio.sleep(_POLL_S)
+    found = [entities.get(f"{owner}_{key}") for owner, key in _FAVORITES]
     answer = await client.ask("frontend/get_system_data", key="home")
     home = answer["value"] or {}
     favorites = home.get("favorite_entities", [])
-    new = [entity_id for entity_id in found if entity_id not in favorites]
+    new = [each for each in found if each is not None and each not in favorites]
     await client.ask(
         "frontend/set_system_data",
         key="home",
@@ -110,19 +123,10 @@ async def show(client: Client) -> None:
     )
 
 
-async def _find_favorites(client: Client) -> list[str]:
-    """Give the entities of the caravan for the overview: of one owner only."""
-    entities = {
-        entity["unique_id"]: entity["entity_id"]
+async def _find_entities(client: Client) -> dict[str, str | None]:
+    """Give the integration's entities by unique id; None: one that is off."""
+    return {
+        entity["unique_id"]: entity["entity_id"] if not entity["disabled_by"] else None
         for entity in await client.ask("config/entity_registry/list")
-        if entity["platform"] == DOMAIN and entity["disabled_by"] is None
+        if entity["platform"] == DOMAIN
     }
-    for owner in dict.fromkeys(owner for owner, _ in _FAVORITES):
-        found = [
-            entities[f"{owner}_{key}"]
-            for each, key in _FAVORITES
-            if each == owner and f"{owner}_{key}" in entities
-        ]
-        if found:
-            return found
-    return []

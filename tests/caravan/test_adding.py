@@ -65,13 +65,18 @@ class FakeClient:
             self.added.add(body["address"])
         return self.result
 
-    def add_entities(self, *unique_ids: str, platform: str = DOMAIN) -> None:
+    def add_entities(
+        self,
+        *unique_ids: str,
+        platform: str = DOMAIN,
+        disabled_by: str | None = None,
+    ) -> None:
         self.entities += [
             {
                 "entity_id": f"sensor.{unique_id}",
                 "unique_id": unique_id,
                 "platform": platform,
-                "disabled_by": None,
+                "disabled_by": disabled_by,
             }
             for unique_id in unique_ids
         ]
@@ -120,7 +125,8 @@ async def test_a_device_that_is_not_discovered(monkeypatch: pytest.MonkeyPatch) 
 async def test_the_overview_shows_the_caravan_and_keeps_what_it_had() -> None:
     client = FakeClient()
     client.add_entities(f"{SHUNT.address}_soc", f"{SHUNT.address}_other")
-    client.add_entities(f"{SHUNT.address}_voltage", platform="victron_ble")
+    client.add_entities(f"{SHUNT.address}_power", platform="victron_ble")
+    client.add_entities(f"{SHUNT.address}_voltage", disabled_by="integration")
     for _ in range(2):
         await adding.show(client)  # type: ignore[arg-type] # plays one
         assert client.home["x"] == 1
