@@ -16,7 +16,7 @@ from .caravan.identity import (
 from .client import Client
 from .layout import DOMAIN, ROOT
 
-_DISCOVERY_LIMIT_S: Final = 20.0
+_DISCOVERY_LIMIT_S: Final = 60.0
 """From a running Home Assistant to a flow for each device."""
 _ENTITIES_LIMIT_S: Final = 20.0
 """From an added device to its entities."""

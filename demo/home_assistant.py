@@ -416,7 +416,8 @@ def _tell_caravan(added: set[str]) -> Iterator[str]:
         yield "is there, but this version of the integration reads no Victron devices"
         return
     if len(added) < len(IDENTITIES):
-        yield "add its devices: Settings > Devices & services > Discovered"
+        # Home Assistant's own integration discovers them as well, as it does in life.
+        yield "Settings > Devices & services > Discovered (those of this integration):"
     for device in IDENTITIES:
         what = "is added" if device.address in added else f"key {device.key.hex()}"
         yield f"{device.name}, {device.address}, {what}"

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
+import logging
 from pathlib import Path
 import socket
 import ssl
@@ -14,7 +15,8 @@ from typing import Any
 import bcrypt
 import pytest
 
-from demo import home_assistant as demo
+from demo import adding, home_assistant as demo, instance
+from demo.caravan.identity import IDENTITIES, SHUNT
 from demo.client import NotReadyError, log_in
 from demo.layout import (
     CHARGE_POINT_ID,
@@ -154,6 +156,40 @@ def test_only_one_demo_in_a_folder(
     with demo._only_one(layout):
         assert demo.main(["--seconds=0"], folder=layout.folder) == 1
     assert "another demo is running" in capsys.readouterr().out
+
+
+# --- The greeting ---
+
+
+@pytest.mark.parametrize(
+    ("able", "added", "lines"),
+    [
+        (False, set(), ["is there, but this version"]),
+        (True, set(), ["Settings >", *(each.key.hex() for each in IDENTITIES)]),
+        (True, {SHUNT.address}, ["Settings >", "is added", "key", "key"]),
+        (True, {each.address for each in IDENTITIES}, ["is added"] * 3),
+    ],
+)
+def test_the_caravan_is_told(
+    able: bool, added: set[str], lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adding, "reads_victron", lambda: able)
+    told = list(demo._tell_caravan(added))
+    for text, part in zip(told, lines, strict=True):
+        assert part in text
+
+
+def test_the_integration_reads_victron() -> None:
+    assert adding.reads_victron()
+
+
+def test_home_assistant_does_not_warn_of_the_demos_own_part() -> None:
+    def is_shown(domain: str) -> bool:
+        record = logging.makeLogRecord({"msg": "custom %s", "args": (domain,)})
+        return instance._is_no_matter_of_ours(record)
+
+    assert is_shown("bmw_wallbox_victron")
+    assert not is_shown("demo_radio")
 
 
 # --- The folder ---
