@@ -6,13 +6,17 @@ import base64
 from collections.abc import Iterator
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
+import importlib
 import logging
 from pathlib import Path
 import socket
 import ssl
+import sys
 from typing import Any
+from unittest import mock
 
 import bcrypt
+from homeassistant.util import package
 import pytest
 
 from demo import adding, home_assistant as demo, instance
@@ -190,6 +194,18 @@ def test_home_assistant_does_not_warn_of_the_demos_own_part() -> None:
 
     assert is_shown("bmw_wallbox_victron")
     assert not is_shown("demo_radio")
+
+
+def test_nothing_has_to_be_compiled_for_voices() -> None:
+    with mock.patch.dict(sys.modules):
+        instance._replace_sound_libraries()
+        try:
+            assert package.is_installed("pymicro-vad==1.0.1")
+            assert package.is_installed("pyspeex-noise==1.0.2")
+            assert not package.is_installed("no-such-package==1.0.0")
+            assert importlib.import_module("pymicro_vad").MicroVad
+        finally:
+            mock.patch.stopall()
 
 
 # --- The folder ---
