@@ -1,13 +1,21 @@
-"""scripts/bench: how fast a frame on the socket becomes an entity's state.
+"""scripts/bench: what the integration costs, and what it shows for that.
 
-Measured in the real thing: Home Assistant in its own process with its recorder and web
-server, TLS, and a client that only sends and waits. Figures are of this computer.
+The wallbox: how fast a frame on the socket becomes an entity's state. Measured in the
+real thing: Home Assistant in its own process with its recorder and web server, TLS, and
+a client that only sends and waits.
+
+The caravan: one hour of three Victron devices, five advertisements a second each,
+played as fast as it goes through Home Assistant's Bluetooth into its recorder; the same
+for Home Assistant's own victron_ble.
+
+Times are of this computer, rows and errors are the same on any.
 """
 
 import argparse
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+import importlib.util
 import json
 from pathlib import Path
 import statistics
@@ -19,6 +27,7 @@ from typing import Any, Final
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from .caravan.hour import QUANTITIES
 from .client import Client
 from .home_assistant import (
     Instance,
@@ -28,7 +37,7 @@ from .home_assistant import (
     logged_in,
     wait_running,
 )
-from .layout import CHARGE_POINT_ID, WALLBOX_PASSWORD, Layout, prepare
+from .layout import CHARGE_POINT_ID, ROOT, WALLBOX_PASSWORD, Layout, prepare
 from .wallbox.records import wire_time
 from .wallbox.simulator import utc_now
 
@@ -187,11 +196,85 @@ async def _bench(messages: int) -> None:
             await instance.stop()
 
 
+async def _replay(*arguments: str) -> dict[str, Any]:
+    """Play the caravan's hour in a process of its own; gives its figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "demo.caravan.replay",
+            f"--folder={folder}",
+            *arguments,
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        answer, complaints = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(complaints.decode(errors="replace"))
+    figures: dict[str, Any] = json.loads(answer.splitlines()[-1])
+    return figures
+
+
+def _tell_replay(who: str, figures: Mapping[str, Any], bare: float) -> None:
+    """Print what one reader of the advertisements costs, and how wrong it is."""
+    rows = figures["rows"]
+    others = ", ".join(
+        f"{count} {table}" for table, count in rows.items() if table != "states"
+    )
+    _tell(f"{who}: rows", f"{rows['states']} states ({others})")
+    own = figures["microseconds"] - bare
+    _tell(
+        f"{who}: event-loop time",
+        f"{own:.0f} microseconds an advertisement, beside Home Assistant's {bare:.0f}",
+    )
+    errors = [
+        f"{key} {figures['errors'][key][0]:.3g} {unit}"
+        + (f" of {figures['errors'][key][1]:.0f}" if key == "time_to_go" else "")
+        for key, unit in QUANTITIES.items()
+        if key in figures["errors"]
+    ]
+    _tell(f"{who}: largest error", ", ".join(errors) or "none of it is shown")
+
+
+async def _bench_caravan(seconds: float) -> None:
+    """Play the caravan's hour to nobody, to us and to core."""
+    length = f"--seconds={seconds}"
+    nobody = await _replay("--reader=nobody", length)
+    bare = nobody["microseconds"]
+    print(
+        f"\nSmartShunt, IP22 and Orion, {nobody['advertisements']} advertisements in "
+        f"{seconds / 60:.0f} minutes.\nErrors: of the SmartShunt's values, what lasts "
+        "longer than a second (time to go: a minute).",
+        flush=True,
+    )
+    _tell_replay("ours", await _replay("--reader=ours", length), bare)
+    everything = await _replay("--reader=ours", "--all-entities", length)
+    _tell_replay("ours, all entities", everything, bare)
+    if importlib.util.find_spec("victron_ble_ha_parser") is None:
+        _tell("victron_ble", "not run: its victron-ble-ha-parser is not installed")
+    else:
+        _tell_replay("victron_ble", await _replay("--reader=core", length), bare)
+
+
 def main() -> int:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--messages", type=int, default=2000, help="of each kind")
-    asyncio.run(_bench(parser.parse_args().messages))
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--messages", type=int, default=2000, help="of each kind; 0: no wallbox"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=3600, help="of the caravan; 0: no caravan"
+    )
+    options = parser.parse_args()
+    if options.messages:
+        asyncio.run(_bench(options.messages))
+    if options.seconds:
+        asyncio.run(_bench_caravan(options.seconds))
     return 0
 
 

@@ -23,9 +23,18 @@ class RefusedError(Exception):
 class Client:
     """A logged-in client; one question at a time."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        """Take a websocket that is logged in."""
+    def __init__(
+        self,
+        socket: aiohttp.ClientWebSocketResponse,
+        session: aiohttp.ClientSession,
+        url: str,
+        token: str,
+    ) -> None:
+        """Take a websocket that is logged in, and what else it needs for that."""
         self._socket = socket
+        self._session = session
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {token}"}
         self._last_id = 0
         self._events: deque[dict[str, Any]] = deque()
 
@@ -41,6 +50,23 @@ class Client:
         if not answer["success"]:
             raise RefusedError(f"{command}: {answer['error']['message']}")
         return answer["result"]
+
+    async def get(self, path: str) -> Any:
+        """Ask the REST API."""
+        return await self._request("GET", path)
+
+    async def post(self, path: str, body: Any) -> Any:
+        """Tell the REST API something, and give its answer."""
+        return await self._request("POST", path, json=body)
+
+    async def _request(self, method: str, path: str, **arguments: Any) -> Any:
+        async with self._session.request(
+            method, f"{self._url}{path}", headers=self._headers, **arguments
+        ) as response:
+            if not response.ok:
+                text = await response.text()
+                raise RefusedError(f"{path}: {response.status} {text}")
+            return await response.json()
 
     async def next_event(self) -> dict[str, Any]:
         """Wait for the next event of what was subscribed to."""
@@ -70,7 +96,7 @@ async def log_in(url: str) -> AsyncIterator[Client]:
             answer = await socket.receive_json()
             if answer["type"] != "auth_ok":
                 raise RefusedError(f"the websocket says {answer['type']}")
-            yield Client(socket)
+            yield Client(socket, session, url, tokens["access_token"])
         finally:
             await socket.close()
             revoked = {"token": tokens["refresh_token"]}

@@ -1,4 +1,4 @@
-"""scripts/demo: Home Assistant with the integration and a simulated wallbox."""
+"""scripts/demo: Home Assistant with the integration and simulated devices."""
 
 import argparse
 import asyncio
@@ -14,6 +14,8 @@ import sys
 import time
 from typing import Any, Final
 
+from . import adding
+from .caravan.identity import IDENTITIES
 from .client import Client, NotReadyError, RefusedError, log_in
 from .layout import (
     CHARGE_POINT_ID,
@@ -101,7 +103,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         prog="scripts/demo",
         description=(
             "Runs Home Assistant on this computer, for this computer only, with the "
-            "integration set up and a simulated wallbox that charges a car. "
+            "integration set up, a simulated wallbox that charges a car, and a "
+            "simulated caravan with Victron devices for Home Assistant to discover. "
             "Its data stays in .demo; deleting that folder starts afresh."
         ),
     )
@@ -126,9 +129,14 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         type=_speed,
         default=1.0,
         help=(
-            "how many times as fast cars charge, 1 to 200: at 1 a session takes an "
-            "hour, at 60 a minute or two (default: 1)"
+            "how many times as fast cars charge and the caravan lives, 1 to 200: at 1 "
+            "a session takes an hour, at 60 a minute or two (default: 1)"
         ),
+    )
+    parser.add_argument(
+        "--add-caravan",
+        action="store_true",
+        help="add the caravan's devices, by the flows that their discovery began",
     )
     return parser.parse_args(arguments)
 
@@ -393,7 +401,31 @@ async def _read(client: Client, entity_id: str) -> float | None:
 # --- The whole ---
 
 
-def _greet(options: argparse.Namespace, layout: Layout, ocpp_port: int) -> None:
+async def _add_caravan(client: Client, *, add: bool) -> set[str]:
+    """Add the caravan's devices if that is wished; gives the addresses of the added."""
+    if add and adding.reads_victron():
+        for device in await adding.add_all(client):
+            say(f"{device.name} was discovered; adding it with its key")
+        await adding.show(client)
+    return await adding.find_added(client)
+
+
+def _tell_caravan(added: set[str]) -> Iterator[str]:
+    """Say how to add the caravan's devices."""
+    if not adding.reads_victron():
+        yield "is there, but this version of the integration reads no Victron devices"
+        return
+    if len(added) < len(IDENTITIES):
+        # Home Assistant's own integration discovers them as well, as it does in life.
+        yield "Settings > Devices & services > Discovered (those of this integration):"
+    for device in IDENTITIES:
+        what = "is added" if device.address in added else f"key {device.key.hex()}"
+        yield f"{device.name}, {device.address}, {what}"
+
+
+def _greet(
+    options: argparse.Namespace, layout: Layout, ocpp_port: int, added: set[str]
+) -> None:
     """Say what there is and how to stop it."""
     end = (
         "Ctrl-C"
@@ -405,6 +437,10 @@ def _greet(options: argparse.Namespace, layout: Layout, ocpp_port: int) -> None:
         f"  Page       http://localhost:{options.port}",
         f"  Login      {USER}, password {PASSWORD} (no secret: this demo only)",
         f"  Wallbox    {CHARGE_POINT_ID}, at wss://localhost:{ocpp_port}",
+        *(
+            f"  {'' if index else 'Caravan':<9}  {text}"
+            for index, text in enumerate(_tell_caravan(added))
+        ),
         "  See        Overview; Settings > Devices & services > BMW Wallbox & Victron",
         f"  Speed      {options.speed:g} (--speed 60: a session takes a minute or two)",
         f"  Log        {os.path.relpath(layout.log)}",
@@ -447,7 +483,7 @@ async def _demo(options: argparse.Namespace, layout: Layout) -> None:
         )
     ocpp_port = choose_ocpp_port(options.ocpp_port, other=options.port)
     first = not layout.furnished.exists()
-    await asyncio.to_thread(prepare, layout)
+    await asyncio.to_thread(prepare, layout, speed=options.speed)
     box = make_wallbox(ocpp_port, layout.tls.client_context(), layout.read_register())
     scenario = Scenario(box, speed=options.speed, say=tell)
     instance = Instance(layout, port=options.port, ocpp_port=ocpp_port)
@@ -461,6 +497,7 @@ async def _demo(options: argparse.Namespace, layout: Layout) -> None:
             if first:
                 await _furnish(client)
                 layout.furnished.touch()
+            added = await _add_caravan(client, add=options.add_caravan)
             say("it runs; switching the wallbox on")
             living = asyncio.create_task(_live_wallbox(box, options.speed, layout))
             playing = asyncio.create_task(scenario.play())
@@ -474,7 +511,7 @@ async def _demo(options: argparse.Namespace, layout: Layout) -> None:
                     f"the wallbox is connected over TLS and {does} "
                     f"({time.monotonic() - begin:.1f} s)"
                 )
-                _greet(options, layout, ocpp_port)
+                _greet(options, layout, ocpp_port, added)
                 running = asyncio.create_task(instance.run())
                 done, _ = await asyncio.wait(
                     {living, playing, running},
@@ -531,7 +568,7 @@ async def _until_told(options: argparse.Namespace, layout: Layout) -> int:
         await demo
     except asyncio.CancelledError:
         say("stopped")
-    except (DemoError, RefusedError) as err:
+    except (DemoError, RefusedError, adding.NotAddedError) as err:
         say(str(err))
         return 1
     else:

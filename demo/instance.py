@@ -1,7 +1,8 @@
 """The demo's Home Assistant: a process of its own, started by demo.home_assistant.
 
 It differs from the program `hass`: it ends when the process that started it is gone, it
-loads neither pictures nor voices, and no socket of it can be reached from elsewhere.
+loads neither pictures nor voices, no socket of it can be reached from elsewhere, and it
+uses none of this computer's radios.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 import importlib.util
+import logging
 import os
 from pathlib import Path
 import signal
@@ -23,7 +25,9 @@ from homeassistant.__main__ import main as home_assistant
 from homeassistant.components import zeroconf
 from homeassistant.components.http import server
 from homeassistant.components.zeroconf.models import HaZeroconf
+from homeassistant.util import package
 
+from .caravan.silence import no_radios
 from .layout import LOOPBACK, ROOT, Layout
 from .seed import seed
 
@@ -60,13 +64,22 @@ def _replace_sound_libraries() -> None:
     """Let the code of the voices be imported without its libraries.
 
     The page asks which actions there are, and the answer needs every module whose
-    features an action may ask for, set up or not.
+    features an action may ask for, set up or not. Nor is there anything to install: a
+    discovered Bluetooth device asks for what the proxies of all makes need, and one of
+    those has a microphone.
     """
     for name, content in _SOUND_LIBRARIES.items():
         if importlib.util.find_spec(name) is None:
             module = ModuleType(name)
             vars(module)[content] = object
             sys.modules[name] = module
+    real = package.is_installed
+
+    def is_installed(requirement: str) -> bool:
+        name = requirement.partition("==")[0].replace("-", "_")
+        return name in _SOUND_LIBRARIES or real(requirement)
+
+    mock.patch.object(package, "is_installed", is_installed).start()
 
 
 class _LoopbackZeroconf(HaZeroconf):
@@ -79,6 +92,14 @@ class _LoopbackZeroconf(HaZeroconf):
     def __init__(self, **_: Any) -> None:
         """Open a socket that hears only who it asked, and asks only this computer."""
         super().__init__(interfaces=[LOOPBACK], unicast=True)
+
+
+def _is_no_matter_of_ours(record: logging.LogRecord) -> bool:
+    """Keep Home Assistant from warning of the demo's own part.
+
+    What it says about the integration itself is what all users see.
+    """
+    return "demo_radio" not in record.getMessage()
 
 
 @contextmanager
@@ -109,7 +130,8 @@ def main() -> int:
     # The integration comes from the configuration folder, as it does for users.
     sys.path[:] = [entry for entry in sys.path if entry not in ("", str(ROOT))]
     sys.argv = ["hass", "--config", str(layout.config), "--log-no-color"]
-    with _on_loopback():
+    logging.getLogger("homeassistant.loader").addFilter(_is_no_matter_of_ours)
+    with _on_loopback(), no_radios():
         return home_assistant()
 
 

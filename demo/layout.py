@@ -1,7 +1,7 @@
 """Where the demo keeps its things, and under which names.
 
 The passwords here are no secrets: they open a Home Assistant that only this computer
-can reach, with nothing in it but a simulated wallbox.
+can reach, with nothing in it but simulated devices.
 """
 
 from dataclasses import dataclass
@@ -23,6 +23,12 @@ PASSWORD: Final = "demo"
 CHARGE_POINT_ID: Final = "DE*BMW*EDEMO00000001"
 WALLBOX_PASSWORD: Final = "simulated-wallbox"
 
+INTEGRATIONS: Final = {
+    DOMAIN: ROOT / "custom_components" / DOMAIN,
+    "demo_radio": ROOT / "demo" / "caravan" / "radio",
+}
+"""The custom integrations of the demo, and where they are."""
+
 _RENEW_BEFORE: Final = timedelta(days=30)
 """The integration asks for a new certificate later than this."""
 
@@ -40,6 +46,10 @@ logbook:
 my:
 recorder:
 sun:
+
+# The simulated caravan: in place of a Bluetooth radio.
+demo_radio:
+  speed: {speed:g}
 
 logger:
   default: warning
@@ -108,14 +118,25 @@ class Layout:
         self.register.write_text(f"{register_wh:.1f}\n", encoding="utf-8")
 
 
-def prepare(layout: Layout, *, now: datetime | None = None) -> None:
-    """Make the folder, or bring it up to date. Blocks."""
+def prepare(layout: Layout, *, speed: float = 1.0, now: datetime | None = None) -> None:
+    """Make the folder, or bring it up to date. Blocks.
+
+    The caravan's time passes `speed` times as fast as ours.
+    """
     layout.config.mkdir(parents=True, exist_ok=True)
-    (layout.config / "configuration.yaml").write_text(_CONFIGURATION, encoding="utf-8")
+    (layout.config / "configuration.yaml").write_text(
+        _CONFIGURATION.format(speed=speed), encoding="utf-8"
+    )
     automations = layout.config / "automations.yaml"
     if not automations.exists():
         automations.write_text("[]\n", encoding="utf-8")
-    _link(layout.config / "custom_components", ROOT / "custom_components")
+    components = layout.config / "custom_components"
+    # A link itself, where an older demo made it.
+    if components.is_symlink():
+        components.unlink()
+    components.mkdir(exist_ok=True)
+    for domain, target in INTEGRATIONS.items():
+        _link(components / domain, target)
     if not _is_good(layout.tls, now or datetime.now(UTC)):
         pki.issue(layout.tls.certificate.parent)
 

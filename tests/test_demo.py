@@ -6,15 +6,21 @@ import base64
 from collections.abc import Iterator
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
+import importlib
+import logging
 from pathlib import Path
 import socket
 import ssl
+import sys
 from typing import Any
+from unittest import mock
 
 import bcrypt
+from homeassistant.util import package
 import pytest
 
-from demo import home_assistant as demo
+from demo import adding, home_assistant as demo, instance
+from demo.caravan.identity import IDENTITIES, SHUNT
 from demo.client import NotReadyError, log_in
 from demo.layout import (
     CHARGE_POINT_ID,
@@ -49,6 +55,16 @@ async def seed_apart(layout: Layout, *, port: int, ocpp_port: int) -> None:
     )
 
 
+def assert_integrations(layout: Layout) -> None:
+    """Look for the real integration and the demo's, each as a link."""
+    folder = layout.config / "custom_components"
+    assert not folder.is_symlink()
+    assert {link.name: link.resolve() for link in folder.iterdir()} == {
+        "bmw_wallbox_victron": ROOT / "custom_components" / "bmw_wallbox_victron",
+        "demo_radio": ROOT / "demo" / "caravan" / "radio",
+    }
+
+
 def our_entry(hass_storage: dict[str, Any]) -> dict[str, Any]:
     """Give a copy of the stored entry of the integration."""
     (entry,) = [
@@ -64,16 +80,19 @@ def our_entry(hass_storage: dict[str, Any]) -> dict[str, Any]:
 
 def test_no_arguments() -> None:
     assert demo.parse_arguments([]) == argparse.Namespace(
-        port=8123, ocpp_port=None, seconds=None, speed=1.0
+        port=8123, ocpp_port=None, seconds=None, speed=1.0, add_caravan=False
     )
 
 
 def test_all_arguments() -> None:
     options = demo.parse_arguments(
-        ["--port", "80", "--ocpp-port=9001", "--seconds", "0.5", "--speed", "60"]
+        [
+            *("--port", "80", "--ocpp-port=9001", "--seconds", "0.5"),
+            *("--speed", "60", "--add-caravan"),
+        ]
     )
     assert options == argparse.Namespace(
-        port=80, ocpp_port=9001, seconds=0.5, speed=60.0
+        port=80, ocpp_port=9001, seconds=0.5, speed=60.0, add_caravan=True
     )
 
 
@@ -143,6 +162,52 @@ def test_only_one_demo_in_a_folder(
     assert "another demo is running" in capsys.readouterr().out
 
 
+# --- The greeting ---
+
+
+@pytest.mark.parametrize(
+    ("able", "added", "lines"),
+    [
+        (False, set(), ["is there, but this version"]),
+        (True, set(), ["Settings >", *(each.key.hex() for each in IDENTITIES)]),
+        (True, {SHUNT.address}, ["Settings >", "is added", "key", "key"]),
+        (True, {each.address for each in IDENTITIES}, ["is added"] * 3),
+    ],
+)
+def test_the_caravan_is_told(
+    able: bool, added: set[str], lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adding, "reads_victron", lambda: able)
+    told = list(demo._tell_caravan(added))
+    for text, part in zip(told, lines, strict=True):
+        assert part in text
+
+
+def test_the_integration_reads_victron() -> None:
+    assert adding.reads_victron()
+
+
+def test_home_assistant_does_not_warn_of_the_demos_own_part() -> None:
+    def is_shown(domain: str) -> bool:
+        record = logging.makeLogRecord({"msg": "custom %s", "args": (domain,)})
+        return instance._is_no_matter_of_ours(record)
+
+    assert is_shown("bmw_wallbox_victron")
+    assert not is_shown("demo_radio")
+
+
+def test_nothing_has_to_be_compiled_for_voices() -> None:
+    with mock.patch.dict(sys.modules):
+        instance._replace_sound_libraries()
+        try:
+            assert package.is_installed("pymicro-vad==1.0.1")
+            assert package.is_installed("pyspeex-noise==1.0.2")
+            assert not package.is_installed("no-such-package==1.0.0")
+            assert importlib.import_module("pymicro_vad").MicroVad
+        finally:
+            mock.patch.stopall()
+
+
 # --- The folder ---
 
 
@@ -150,7 +215,7 @@ def test_prepare_makes_what_is_needed(layout: Layout) -> None:
     prepare(layout)
     configuration = (layout.config / "configuration.yaml").read_text(encoding="utf-8")
     assert "\ndefault_config:" not in configuration
-    assert (layout.config / "custom_components").resolve() == ROOT / "custom_components"
+    assert_integrations(layout)
     assert isinstance(layout.tls.client_context(), ssl.SSLContext)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(layout.tls.certificate, layout.tls.key)
@@ -182,7 +247,22 @@ def test_prepare_follows_a_checkout_that_was_moved(layout: Layout) -> None:
     layout.config.mkdir(parents=True)
     (layout.config / "custom_components").symlink_to("/nowhere/custom_components")
     prepare(layout)
-    assert (layout.config / "custom_components").resolve() == ROOT / "custom_components"
+    assert_integrations(layout)
+
+
+def test_prepare_follows_a_checkout_that_was_moved_again(layout: Layout) -> None:
+    prepare(layout)
+    link = layout.config / "custom_components" / "demo_radio"
+    link.unlink()
+    link.symlink_to("/nowhere/radio")
+    prepare(layout)
+    assert_integrations(layout)
+
+
+def test_prepare_tells_the_speed(layout: Layout) -> None:
+    prepare(layout, speed=60)
+    text = (layout.config / "configuration.yaml").read_text(encoding="utf-8")
+    assert "\ndemo_radio:\n  speed: 60\n" in text
 
 
 def test_the_register_is_kept(layout: Layout) -> None:

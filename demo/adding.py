@@ -1,0 +1,132 @@
+"""Adds the caravan's devices as a user does: by the flows that discovery began."""
+
+import asyncio
+from collections.abc import Mapping
+import json
+import time
+from typing import Any, Final
+
+from .caravan.identity import (
+    ALTERNATOR_CHARGER,
+    IDENTITIES,
+    MAINS_CHARGER,
+    SHUNT,
+    Identity,
+)
+from .client import Client
+from .layout import DOMAIN, ROOT
+
+_DISCOVERY_LIMIT_S: Final = 60.0
+"""From a running Home Assistant to a flow for each device."""
+_ENTITIES_LIMIT_S: Final = 20.0
+"""From an added device to its entities."""
+_POLL_S: Final = 0.25
+_FAVORITES: Final = (
+    *(("battery", key) for key in ("soc", "voltage", "power", "power_source")),
+    *((SHUNT.address, key) for key in ("soc", "voltage", "power")),
+    (MAINS_CHARGER.address, "charge_state"),
+    (ALTERNATOR_CHARGER.address, "charge_state"),
+)
+"""What the overview shows of the caravan, as far as the integration has it."""
+
+
+class NotAddedError(Exception):
+    """A device could not be added; the text says why."""
+
+
+def reads_victron() -> bool:
+    """Tell whether the integration has Home Assistant discover such devices."""
+    path = ROOT / "custom_components" / DOMAIN / "manifest.json"
+    return "bluetooth" in json.loads(path.read_text(encoding="utf-8"))
+
+
+async def find_added(client: Client) -> set[str]:
+    """Give the addresses of those that the integration knows."""
+    known: set[str] = set()
+    for entry in await client.ask("config_entries/get", domain=DOMAIN):
+        subentries = await client.ask(
+            "config_entries/subentries/list", entry_id=entry["entry_id"]
+        )
+        known.update(each["unique_id"] for each in subentries if each["unique_id"])
+    return {each.address for each in IDENTITIES} & known
+
+
+async def add_all(client: Client) -> list[Identity]:
+    """Add what is not there yet; gives what was added."""
+    added: list[Identity] = []
+    begin = time.monotonic()
+    while True:
+        known = await find_added(client)
+        missing = {
+            each.address: each for each in IDENTITIES if each.address not in known
+        }
+        if not missing:
+            return added
+        for flow in await client.ask("config_entries/flow/progress"):
+            if flow["handler"] != DOMAIN or flow["context"]["source"] != "bluetooth":
+                continue
+            step = await client.get(
+                f"/api/config/config_entries/flow/{flow['flow_id']}"
+            )
+            device = missing.pop(_address(step) or "", None)
+            if device is not None:
+                await _answer(client, step, device)
+                added.append(device)
+        if time.monotonic() - begin > _DISCOVERY_LIMIT_S:
+            names = " and ".join(each.name for each in missing.values())
+            raise NotAddedError(f"Home Assistant did not discover {names}")
+        await asyncio.sleep(_POLL_S)
+
+
+async def _answer(client: Client, step: Mapping[str, Any], device: Identity) -> None:
+    """Answer the question for the key."""
+    result = await client.post(
+        f"/api/config/config_entries/flow/{step['flow_id']}",
+        {"address": device.address, "encryption_key": device.key.hex()},
+    )
+    if result["type"] == "form":
+        raise NotAddedError(f"{device.name} was not taken: {result['errors']}")
+    if result["type"] == "abort" and not result["reason"].endswith("_added"):
+        raise NotAddedError(f"{device.name} was not taken: {result['reason']}")
+
+
+def _address(step: Mapping[str, Any]) -> str | None:
+    """Give the address that a flow's form proposes."""
+    for field in step.get("data_schema") or ():
+        if field["name"] == "address":
+            suggested = (field.get("description") or {}).get("suggested_value")
+            address: str | None = field.get("default") or suggested
+            return address
+    return None
+
+
+async def show(client: Client) -> None:
+    """Put the caravan on the overview, once its entities are there."""
+    begin = time.monotonic()
+    while True:
+        entities = await _find_entities(client)
+        # Even one that is off by default is there once the device was heard.
+        if f"{SHUNT.address}_voltage" in entities:
+            break
+        if time.monotonic() - begin > _ENTITIES_LIMIT_S:
+            raise NotAddedError("the integration made no sensor of the SmartShunt")
+        await asyncio.sleep(_POLL_S)
+    found = [entities.get(f"{owner}_{key}") for owner, key in _FAVORITES]
+    answer = await client.ask("frontend/get_system_data", key="home")
+    home = answer["value"] or {}
+    favorites = home.get("favorite_entities", [])
+    new = [each for each in found if each is not None and each not in favorites]
+    await client.ask(
+        "frontend/set_system_data",
+        key="home",
+        value={**home, "favorite_entities": [*favorites, *new]},
+    )
+
+
+async def _find_entities(client: Client) -> dict[str, str | None]:
+    """Give the integration's entities by unique id; None: one that is off."""
+    return {
+        entity["unique_id"]: entity["entity_id"] if not entity["disabled_by"] else None
+        for entity in await client.ask("config/entity_registry/list")
+        if entity["platform"] == DOMAIN
+    }

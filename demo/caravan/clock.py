@@ -1,0 +1,63 @@
+"""The clock of a replay: a process's time that waits between two steps.
+
+Home Assistant measures time in four ways (the event loop's, Bluetooth's, the wall's,
+and that of its own helpers); all have to agree, or an hour in some seconds is no hour.
+"""
+
+from datetime import UTC, datetime
+from functools import partial
+import time
+from typing import Final
+
+import bluetooth_data_tools
+from homeassistant.util import dt as dt_util
+
+_MONOTONIC: Final = time.monotonic
+_WALL: Final = time.time
+
+
+class SteppedClock:
+    """Goes on by itself until it is held; then only by steps."""
+
+    def __init__(self) -> None:
+        """Make one that goes on by itself."""
+        self._ahead_s = 0.0
+        self._held_at: float | None = None
+        self._to_wall_s = _WALL() - _MONOTONIC()
+
+    def install(self) -> None:
+        """Take this process's time over, before anybody keeps a function of the old."""
+        time.monotonic = self.monotonic
+        time.time = self.wall
+        bluetooth_data_tools.monotonic_time_coarse = self.monotonic
+        dt_util.utcnow = partial(self.now)
+
+    def monotonic(self) -> float:
+        """Give the time that never goes back, s."""
+        if self._held_at is not None:
+            return self._held_at
+        return _MONOTONIC() + self._ahead_s
+
+    def wall(self) -> float:
+        """Give the time of day, s since 1970."""
+        return self.monotonic() + self._to_wall_s
+
+    def now(self) -> datetime:
+        """Give the time of day, UTC."""
+        return datetime.fromtimestamp(self.wall(), UTC)
+
+    def hold(self) -> None:
+        """Stop it."""
+        self._held_at = self.monotonic()
+
+    def step(self, seconds: float) -> None:
+        """Let seconds pass at once."""
+        if self._held_at is None:
+            raise RuntimeError("a clock that runs makes no steps")
+        self._held_at += seconds
+
+    def release(self) -> None:
+        """Let it go on by itself."""
+        if self._held_at is not None:
+            self._ahead_s = self._held_at - _MONOTONIC()
+            self._held_at = None

@@ -1,0 +1,254 @@
+"""The Home Assistant of a replay: its Bluetooth, its recorder and one integration."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+import sqlite3
+import time
+from types import MappingProxyType
+from typing import Any, Final
+from unittest import mock
+
+from homeassistant import bootstrap, loader
+from homeassistant.components.recorder import get_instance
+from homeassistant.config_entries import (
+    SOURCE_USER,
+    ConfigEntries,
+    ConfigEntry,
+    ConfigSubentryData,
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity import Entity
+from homeassistant.helpers.recorder import async_initialize_recorder
+from homeassistant.setup import async_setup_component
+
+from demo.layout import DOMAIN, Layout, prepare
+
+from .clock import SteppedClock
+from .hour import PACE_S, QUANTITIES, Tick, Watch, play
+from .identity import IDENTITIES, SHUNT
+from .scanner import Receiver, register
+from .silence import no_radios
+
+_CORE: Final = "victron_ble"
+_CORE_NAMES: Final = {
+    "soc": "state_of_charge",
+    "consumed_ah": "consumed_ampere_hours",
+    "time_to_go": "remaining_minutes",
+}
+"""What core calls the quantities that have another name there."""
+_CATCH_UP_TICKS: Final = 500
+"""After so many the recorder gets the time to write: it has an hour for an hour."""
+
+
+@contextmanager
+def _all_entities() -> Iterator[None]:
+    """Have entities enabled that are off by default."""
+    with mock.patch.object(Entity, "entity_registry_enabled_default", True):
+        yield
+
+
+async def _start(config: Path) -> HomeAssistant:
+    """Start a Home Assistant with Bluetooth and recorder only."""
+    hass = HomeAssistant(str(config))
+    # All that is needed is there; what others need is not ours to install.
+    hass.config.skip_pip = True
+    loader.async_setup(hass)
+    hass.config_entries = ConfigEntries(hass, {})
+    await loader.async_get_custom_components(hass)
+    await bootstrap.async_load_base_functionality(hass)
+    async_initialize_recorder(hass)
+    # What Bluetooth asks for, to answer browsers: there are none.
+    hass.config.components |= {"http", "websocket_api"}
+    recorder = {"recorder": {"db_url": f"sqlite:///{config / 'replay.db'}"}}
+    for domain in ("homeassistant", "recorder", "bluetooth"):
+        if not await async_setup_component(hass, domain, recorder):
+            raise RuntimeError(f"{domain} was not set up")
+    await hass.async_start()
+    return hass
+
+
+def _entry(domain: str, **settings: Any) -> ConfigEntry:
+    """Make an entry as its config flow makes it."""
+    common: dict[str, Any] = {
+        "discovery_keys": MappingProxyType({}),
+        "domain": domain,
+        "minor_version": 1,
+        "options": {},
+        "source": SOURCE_USER,
+        "title": domain,
+        "version": 1,
+        "data": {},
+        "subentries_data": (),
+    }
+    return ConfigEntry(**common | settings)
+
+
+def _entries(reader: str) -> list[ConfigEntry]:
+    """Make the entries of the integration that reads the devices."""
+    if reader == "ours":
+        subentries = [
+            ConfigSubentryData(
+                subentry_type="victron_device",
+                title=device.name,
+                data={"address": device.address, "encryption_key": device.key.hex()},
+                unique_id=device.address,
+            )
+            for device in IDENTITIES
+        ]
+        return [_entry(DOMAIN, unique_id=DOMAIN, subentries_data=subentries)]
+    if reader == "core":
+        return [
+            _entry(
+                _CORE, unique_id=device.address, data={"access_token": device.key.hex()}
+            )
+            for device in IDENTITIES
+        ]
+    return []
+
+
+class _Viewer:
+    """Looks at the entities that show what the SmartShunt says."""
+
+    def __init__(self, hass: HomeAssistant, reader: str) -> None:
+        self._hass = hass
+        self._reader = reader
+        self._watches: dict[str, tuple[str, Watch]] = {}
+
+    @property
+    def errors(self) -> dict[str, tuple[float, float]]:
+        """The largest error of each quantity that is shown, and of how much."""
+        errors: dict[str, tuple[float, float]] = {}
+        for key, watch in self._watches.values():
+            if watch.seen:
+                worst = (watch.worst, watch.worst_of)
+                errors[key] = max(errors.get(key, worst), worst)
+        return errors
+
+    def find(self) -> None:
+        """Find the entities, which come with the first advertisement."""
+        entities = er.async_get(self._hass)
+        for key in QUANTITIES:
+            if self._reader == "core":
+                domain = _CORE
+                unique_ids = [f"{SHUNT.address}-{_CORE_NAMES.get(key, key)}"]
+            else:
+                domain = DOMAIN
+                unique_ids = [f"{SHUNT.address}_{key}", f"battery_{key}"]
+            for unique_id in unique_ids:
+                entity_id = entities.async_get_entity_id("sensor", domain, unique_id)
+                if entity_id and entity_id not in self._watches:
+                    patience_s = 60.0 if key == "time_to_go" else 1.0
+                    self._watches[entity_id] = key, Watch(patience_s)
+
+    def look(self, tick: Tick) -> None:
+        """Compare what is shown with what the device says."""
+        values = tick.said[SHUNT.address]
+        for entity_id, (key, watch) in self._watches.items():
+            if (state := self._hass.states.get(entity_id)) is None:
+                continue
+            value = values[key]
+            said = value if isinstance(value, float | int) else None
+            try:
+                shown = float(state.state)
+            except ValueError:
+                shown = None
+            watch.look(said, shown)
+
+
+async def replay(
+    clock: SteppedClock,
+    folder: Path,
+    *,
+    reader: str,
+    all_entities: bool,
+    seconds: float,
+) -> dict[str, Any]:
+    """Play the hour; gives the figures."""
+    layout = Layout(folder)
+    prepare(layout)
+    ticks = list(play(seconds))
+    with ExitStack() as stack:
+        stack.enter_context(no_radios())
+        if all_entities:
+            stack.enter_context(_all_entities())
+        hass = await _start(layout.config)
+        try:
+            receiver = Receiver()
+            remove = register(hass, receiver)
+            for entry in _entries(reader):
+                await hass.config_entries.async_add(entry)
+            await hass.async_block_till_done()
+            await get_instance(hass).async_block_till_done()
+            clock.hold()
+            begin = clock.wall()
+            used_s, viewer = await _play(hass, clock, receiver, ticks, reader)
+            end = clock.wall()
+            await get_instance(hass).async_block_till_done()
+            clock.release()
+            remove()
+        finally:
+            await hass.async_stop(force=True)
+    count = sum(len(tick.frames) for tick in ticks)
+    return {
+        "advertisements": count,
+        "microseconds": used_s / count * 1e6,
+        "rows": _count_rows(layout.config / "replay.db", begin, end),
+        "errors": viewer.errors,
+    }
+
+
+async def _play(
+    hass: HomeAssistant,
+    clock: SteppedClock,
+    receiver: Receiver,
+    ticks: list[Tick],
+    reader: str,
+) -> tuple[float, _Viewer]:
+    """Play; gives the processor time of the event loop, s."""
+    viewer = _Viewer(hass, reader)
+    recorder = get_instance(hass)
+    used = 0.0
+    for index, tick in enumerate(ticks):
+        start = time.thread_time()
+        clock.step(PACE_S)
+        # Once for what is due to be put in line, once for it to run.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        now = clock.monotonic()
+        for frame in tick.frames:
+            receiver.hear(frame, now)
+        await asyncio.sleep(0)
+        used += time.thread_time() - start
+        if index % _CATCH_UP_TICKS < 2:
+            await hass.async_block_till_done()
+            await recorder.async_block_till_done()
+            viewer.find()
+        viewer.look(tick)
+    return used, viewer
+
+
+def _count_rows(path: Path, begin: float, end: float) -> dict[str, int]:
+    """Count what was written into the database in a time."""
+    stamps = {
+        "states": "last_updated_ts",
+        "events": "time_fired_ts",
+        "statistics_short_term": "created_ts",
+    }
+    with sqlite3.connect(path) as database:
+        rows = {
+            table: database.execute(
+                f"SELECT COUNT(*) FROM {table} WHERE {stamp} BETWEEN ? AND ?",  # noqa: S608 - names from above
+                (begin, end),
+            ).fetchone()[0]
+            for table, stamp in stamps.items()
+        }
+        # They have no time: those that only states of this time refer to.
+        rows["state_attributes"] = database.execute(
+            "SELECT COUNT(DISTINCT attributes_id) FROM states "
+            "WHERE last_updated_ts BETWEEN ? AND ?",
+            (begin, end),
+        ).fetchone()[0]
+    return rows
