@@ -5,12 +5,13 @@ imported in the executor, and only where Home Assistant's Bluetooth is set up al
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from aiobmsble import BMSConfig, BMSSample
 from bleak.exc import BleakCharacteristicNotFoundError, BleakError
@@ -18,8 +19,11 @@ from homeassistant.components import bluetooth
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.helpers.importlib import async_import_module
+from homeassistant.util.hass_dict import HassKey
 
-from .publish import Value
+from .const import DOMAIN
+from .publish import Rule, rule_for
+from .readings import DeviceIdentity, Value
 
 if TYPE_CHECKING:
     from aiobmsble.basebms import BaseBMS
@@ -51,6 +55,31 @@ _MAX_TIME_TO_GO: Final = 14_400.0
 
 #: Values by key; None: the BMS does not say it now.
 type BmsValues = Mapping[str, Value]
+
+IDENTITY: Final = DeviceIdentity(kind="bms")
+#: What has a unit, by key.
+UNITS: Final[Mapping[str, str]] = {
+    "voltage": "V",
+    "current": "A",  # positive charges
+    "power": "W",
+    "soc": "%",
+    "remaining_ah": "Ah",
+    "time_to_go": "min",
+    "temperature": "°C",
+    "cell_voltage_delta": "V",
+    "cell_voltage_min": "V",
+    "cell_voltage_max": "V",
+}
+#: How closely what is shown follows it; all else exactly.
+RULES: Final[Mapping[str, Rule]] = {
+    key: rule_for(key, unit) for key, unit in UNITS.items()
+}
+
+#: aiobmsble has one to copy from.
+_NO_MODEL: Final = "dummy_bms"
+_DATA_LOCKS: Final[HassKey[defaultdict[str, asyncio.Lock]]] = HassKey(
+    f"{DOMAIN}_bms_locks"
+)
 
 
 def _quieten(record: logging.LogRecord) -> bool:
@@ -107,6 +136,35 @@ async def async_load_model(hass: HomeAssistant, model: str) -> type[BaseBMS] | N
         loaded: type[BaseBMS] = module.BMS
         return loaded
     return None
+
+
+async def async_load_models(hass: HomeAssistant) -> Mapping[str, type[BaseBMS]]:
+    """Load all models of BMS, by the names that aiobmsble has for them."""
+    return await hass.async_add_import_executor_job(_load_models)
+
+
+def _load_models() -> Mapping[str, type[BaseBMS]]:
+    """Load all models. Blocks."""
+    from aiobmsble.utils import load_bms_plugins
+
+    models = {
+        module.__name__.rpartition(".")[2]: module.BMS for module in load_bms_plugins()
+    }
+    models.pop(_NO_MODEL, None)
+    return dict(sorted(models.items()))
+
+
+def is_of_model(info: BluetoothServiceInfoBleak, model: type[BaseBMS]) -> bool:
+    """Tell whether an advertisement is one of this model. Only after loading models."""
+    from aiobmsble.utils import bms_supported
+
+    # Annotated as if it took an instance.
+    return bms_supported(cast("BaseBMS", model), info.advertisement, info.address)
+
+
+def make_client(model: type[BaseBMS], device: BLEDevice) -> BaseBMS:
+    """Give what reads a BMS."""
+    return model(device, BMSConfig(keep_alive=False), _LIBRARY_LOGGER.name)
 
 
 def values_of(sample: BMSSample) -> BmsValues:
@@ -169,12 +227,22 @@ def _time_to_go(sample: BMSSample) -> float | None:
     return _between(round(seconds / 60), 0, _MAX_TIME_TO_GO)
 
 
-async def async_read(bms: BaseBMS) -> BmsValues:
-    """Connect, read all values, hang up. Raises BmsError."""
+async def async_read(hass: HomeAssistant, address: str, bms: BaseBMS) -> BmsValues:
+    """Connect, read all values, hang up. Raises BmsError.
+
+    One at a time: a BMS takes one connection.
+    """
+    locks = hass.data.setdefault(_DATA_LOCKS, defaultdict(asyncio.Lock))
+    async with locks[address]:
+        return values_of(await _sample(bms))
+
+
+async def _sample(bms: BaseBMS) -> BMSSample:
+    """Connect, take a sample, hang up. Raises BmsError."""
     limit = asyncio.timeout(POLL_LIMIT_S)
     try:
         async with limit:
-            sample = await bms.async_update()
+            return await bms.async_update()
     except TimeoutError as err:
         # That nothing can be connected to is another error, unless it takes too long.
         connecting = limit.expired() and not bms.is_connected
@@ -192,7 +260,6 @@ async def async_read(bms: BaseBMS) -> BmsValues:
         raise BmsError(BmsFault.NO_ANSWER, detail) from err
     finally:
         await _release(bms)
-    return values_of(sample)
 
 
 async def _release(bms: BaseBMS) -> None:
@@ -303,11 +370,9 @@ class BmsPoller:
         if self._bms is None or self._fresh or device is not self._device:
             # Kept otherwise: it has learned how its device wants to be written to.
             self._device, self._fresh = device, False
-            self._bms = self._model(
-                device, BMSConfig(keep_alive=False), _LIBRARY_LOGGER.name
-            )
+            self._bms = make_client(self._model, device)
         try:
-            values = await async_read(self._bms)
+            values = await async_read(self._hass, self._address, self._bms)
         except BmsError as err:
             # One that could not be hung up on holds the connection that others need.
             self._fresh = not self._bms.is_connected
