@@ -14,7 +14,12 @@ import logging
 from typing import TYPE_CHECKING, Final, cast
 
 from aiobmsble import BMSConfig, BMSSample
-from bleak.exc import BleakCharacteristicNotFoundError, BleakError
+from bleak_retry_connector import (
+    BleakAbortedError,
+    BleakConnectionError,
+    BleakNotFoundError,
+    BleakOutOfConnectionSlotsError,
+)
 from homeassistant.components import bluetooth
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.event import async_track_time_interval
@@ -75,6 +80,13 @@ RULES: Final[Mapping[str, Rule]] = {
     key: rule_for(key, unit) for key, unit in UNITS.items()
 }
 
+#: What connecting ends with, after all attempts; all else happens when connected.
+_CONNECTION_ERRORS: Final = (
+    BleakAbortedError,
+    BleakConnectionError,
+    BleakNotFoundError,
+    BleakOutOfConnectionSlotsError,
+)
 #: aiobmsble has one to copy from.
 _NO_MODEL: Final = "dummy_bms"
 _DATA_LOCKS: Final[HassKey[defaultdict[str, asyncio.Lock]]] = HassKey(
@@ -250,11 +262,8 @@ async def _sample(bms: BaseBMS) -> BMSSample:
             BmsFault.CANNOT_CONNECT if connecting else BmsFault.NO_ANSWER,
             f"timed out after {POLL_LIMIT_S:.0f} s" if limit.expired() else "timed out",
         ) from err
-    except BleakCharacteristicNotFoundError as err:
-        raise BmsError(BmsFault.NO_ANSWER, str(err)) from err
-    except (BleakError, EOFError, OSError) as err:
-        detail = f"{type(err).__name__}: {err}"
-        raise BmsError(BmsFault.CANNOT_CONNECT, detail) from err
+    except _CONNECTION_ERRORS as err:
+        raise BmsError(BmsFault.CANNOT_CONNECT, str(err)) from err
     except Exception as err:  # fifty models: each fails in its own way
         detail = f"{type(err).__name__}: {err}"
         raise BmsError(BmsFault.NO_ANSWER, detail) from err
