@@ -50,6 +50,8 @@ class SimulatedBms:
         self.fault: Fault | None = None
         self.delay_s = 0.0
         """How long it takes to answer."""
+        self.hang_up_s = 0.0
+        """How long hanging up takes."""
         self.clings = 0
         """How many times hanging up will fail."""
         self.client: SimulatedBmsClient | None = None
@@ -151,6 +153,7 @@ class SimulatedBmsClient(BaseBleakClient):
     @override
     async def disconnect(self) -> None:
         if self._connected:
+            await asyncio.sleep(self._bms.hang_up_s)
             if self._bms.clings:
                 self._bms.clings -= 1
                 raise BleakError("Failed to disconnect")

@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.bmw_wallbox_victron.bms import async_load_models, is_of_model
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
-from demo.bms import Battery, BmsRadio, Fault, SimulatedBms
+from demo.bms import Battery, BmsRadio, Fault, Jbd, SimulatedBms
 
 from ..test_config_flow import Flow, Result, device_of
 from .conftest import ADDRESS
@@ -94,6 +94,9 @@ async def test_a_bms_in_reach(
 ) -> None:
     """It is proposed with its model, tried, and polled from then on."""
     radio.hear(jbd)
+    stranger = SimulatedBms(Jbd(), "C0:00:00:00:00:01")
+    stranger.protocol.local_name = "A lamp"
+    radio.hear(stranger)
     flow, form = await add(hass, entry)
     assert form["step_id"] == "bms"
     proposed = fields(form)

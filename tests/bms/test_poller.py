@@ -390,6 +390,27 @@ async def test_stopping_lets_go(
     assert owner.heard == []
 
 
+async def test_stopping_waits_for_a_slow_hang_up(
+    make_owner: MakeOwner, radio: BmsRadio, jbd: SimulatedBms
+) -> None:
+    jbd.fault, jbd.hang_up_s = Fault.SILENT, 3
+    radio.hear(jbd)
+    owner = await make_owner(jbd)
+    owner.poller.async_start()
+    await until(lambda: jbd.requests)
+    stops = [asyncio.create_task(owner.poller.async_stop()) for _ in range(2)]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert jbd.open_now == 1
+    # And is not cut short by who cannot wait for it.
+    assert owner.poller._task is not None
+    owner.poller._task.cancel()
+    await owner.settle()
+    await asyncio.gather(*stops)
+    assert 2 < owner.took < 4
+    assert jbd.open_now == 0
+
+
 async def test_hanging_up_is_tried_again(
     make_owner: MakeOwner,
     radio: BmsRadio,
