@@ -1,6 +1,6 @@
 """Setting up a BMS: which are heard, what models they are, whether they answer."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +29,7 @@ from .victron_flow import addresses_of, clean_address
 
 if TYPE_CHECKING:
     from aiobmsble.basebms import BaseBMS
+    from homeassistant.components.bluetooth import BluetoothServiceInfoBleak
 
 #: At which field a failed connection is shown.
 _FIELDS: Final[Mapping[BmsFault, str]] = {
@@ -90,35 +91,51 @@ def _dropdown(options: list[SelectOptionDict], *, custom_value: bool) -> SelectS
     )
 
 
+def _recognise(
+    infos: Iterable[BluetoothServiceInfoBleak], models: Mapping[str, type[BaseBMS]]
+) -> list[tuple[BluetoothServiceInfoBleak, str]]:
+    """Find the BMSs among what is heard, with their models, the nearest first."""
+    found = [
+        (info, name)
+        for info in infos
+        if (name := next((n for n, m in models.items() if is_of_model(info, m)), None))
+    ]
+    return sorted(found, key=lambda item: item[0].rssi, reverse=True)
+
+
 async def async_bms_form(
     hass: HomeAssistant, entry: ConfigEntry, this: ConfigSubentry | None = None
 ) -> BmsForm:
     """Ask for one of the BMSs that are heard, or an address, and for its model."""
     models = await async_load_models(hass)
     taken = addresses_of(entry, except_for=this)
-    heard: list[tuple[int, SelectOptionDict, str]] = []
-    for info in bluetooth.async_discovered_service_info(hass, connectable=True):
-        if info.address in taken:
-            continue
-        for name, model in models.items():
-            if is_of_model(info, model):
-                label = f"{info.name}: {_label(model)} ({info.address})"
-                option = SelectOptionDict(value=info.address, label=label)
-                heard.append((info.rssi, option, name))
-                break
-    heard.sort(key=lambda item: item[0], reverse=True)
+    infos = [
+        info
+        for info in bluetooth.async_discovered_service_info(hass, connectable=True)
+        if info.address not in taken
+    ]
+    # Each against each: too long for the event loop.
+    heard = await hass.async_add_executor_job(_recognise, infos, models)
     return BmsForm(
         schema=vol.Schema(
             {
                 vol.Required(CONF_ADDRESS): _dropdown(
-                    [option for _, option, _ in heard], custom_value=True
+                    [
+                        SelectOptionDict(
+                            value=info.address,
+                            label=f"{info.name}: {_label(models[name])}"
+                            f" ({info.address})",
+                        )
+                        for info, name in heard
+                    ],
+                    custom_value=True,
                 ),
                 vol.Required(CONF_MODEL): _dropdown(
                     _model_options(models), custom_value=False
                 ),
             }
         ),
-        suggested={CONF_ADDRESS: heard[0][1]["value"], CONF_MODEL: heard[0][2]}
+        suggested={CONF_ADDRESS: heard[0][0].address, CONF_MODEL: heard[0][1]}
         if heard
         else {},
     )

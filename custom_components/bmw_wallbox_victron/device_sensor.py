@@ -205,7 +205,7 @@ def if_present[Description: DeviceEntityDescription](
     description: Description, state: DeviceState
 ) -> Description:
     """Leave off what the device did not tell when it was heard first."""
-    if state.values.get(description.key) is not None:
+    if not state.fresh or state.values.get(description.key) is not None:
         return description
     return replace(description, entity_registry_enabled_default=False)
 
