@@ -236,7 +236,8 @@ def _time_to_go(sample: BMSSample) -> float | None:
     seconds = sample.get("runtime")
     if seconds is None:
         return None
-    return _between(round(seconds / 60), 0, _MAX_TIME_TO_GO)
+    minutes = _between(seconds / 60, 0, _MAX_TIME_TO_GO)
+    return None if minutes is None else round(minutes)
 
 
 async def async_read(hass: HomeAssistant, address: str, bms: BaseBMS) -> BmsValues:
@@ -314,7 +315,7 @@ class BmsPoller:
         self._bms: BaseBMS | None = None
         self._device: BLEDevice | None = None
         self._fresh = True
-        """Whether to begin anew with the next poll."""
+        """Whether the last poll failed, so that the next one begins anew."""
         self._task: asyncio.Task[None] | None = None
         self._unsubscribe: list[Callable[[], None]] = []
         self._away = False
@@ -376,15 +377,17 @@ class BmsPoller:
 
     async def _poll(self, device: BLEDevice) -> None:
         """Read it once."""
-        if self._bms is None or self._fresh or device is not self._device:
-            # Kept otherwise: it has learned how its device wants to be written to.
+        # Kept while all is well: it has learned how its device wants to be written to.
+        # And while it could not hang up: it holds the connection that others need.
+        if self._bms is None or (
+            not self._bms.is_connected and (self._fresh or device is not self._device)
+        ):
             self._device, self._fresh = device, False
             self._bms = make_client(self._model, device)
         try:
             values = await async_read(self._hass, self._address, self._bms)
         except BmsError as err:
-            # One that could not be hung up on holds the connection that others need.
-            self._fresh = not self._bms.is_connected
+            self._fresh = True
             self._failed(err)
             return
         if self._failures >= _FAILURES_WORTH_A_LINE:

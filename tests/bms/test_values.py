@@ -71,6 +71,7 @@ def test_an_absurd_cell_costs_that_cell() -> None:
     [
         ({"runtime": 5400}, 90),
         ({"runtime": 864_000}, 14_400),
+        ({"runtime": nan}, None),
         ({"runtime": 864_060}, None),  # as good as for ever
         ({"runtime": 5400, "current": 0.0}, None),
         ({"runtime": 5400, "current": 3.0}, None),
