@@ -52,10 +52,7 @@ async def _async_reload(hass: HomeAssistant, entry: SiteConfigEntry) -> None:
     would miss what is changed while it runs.
     """
     coordinator = entry.runtime_data
-    here = {
-        subentry.data[CONF_ADDRESS]
-        for subentry in subentries_of(entry, SUBENTRY_VICTRON)
-    }
+    here = {subentry.data[CONF_ADDRESS] for subentry in coordinator.device_subentries}
     for address in coordinator.feeds.keys() - here:
         # Whoever removed a device finds it among the discovered ones.
         bluetooth.async_rediscover_address(hass, address)

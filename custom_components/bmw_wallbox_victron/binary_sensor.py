@@ -1,6 +1,6 @@
 """Binary sensors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import override
 
@@ -13,7 +13,9 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from . import bms
 from .coordinator import SiteConfigEntry
+from .device_sensor import if_present
 from .entity import (
     DeviceEntity,
     DeviceEntityDescription,
@@ -44,6 +46,16 @@ class DeviceBinarySensorEntityDescription(
     """Describes a binary sensor of a device that is heard by Bluetooth."""
 
     is_on_fn: Callable[[DeviceState], bool | None]
+
+
+def _reading(key: str) -> Callable[[DeviceState], bool | None]:
+    """Read what is on or off."""
+
+    def read(state: DeviceState) -> bool | None:
+        value = state.values.get(key)
+        return None if value is None else bool(value)
+
+    return read
 
 
 def _charging(state: WallboxState) -> bool | None:
@@ -87,6 +99,34 @@ DEVICE_BINARY_SENSORS = (
     ),
 )
 
+BMS_BINARY_SENSORS = (
+    DeviceBinarySensorEntityDescription(
+        key="problem",
+        device_class=BinarySensorDeviceClass.PROBLEM,
+        is_on_fn=_reading("problem"),
+    ),
+    DeviceBinarySensorEntityDescription(
+        key="charge_enabled",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        is_on_fn=_reading("charge_enabled"),
+    ),
+    DeviceBinarySensorEntityDescription(
+        key="discharge_enabled",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        is_on_fn=_reading("discharge_enabled"),
+    ),
+)
+
+
+def describe_device(
+    state: DeviceState,
+) -> Iterator[DeviceBinarySensorEntityDescription]:
+    """Describe the binary sensors of a device, as far as it is known."""
+    yield from DEVICE_BINARY_SENSORS
+    if state.identity == bms.IDENTITY:
+        for description in BMS_BINARY_SENSORS:
+            yield if_present(description, state)
+
 
 async def async_setup_entry(
     hass: HomeAssistant,
@@ -97,9 +137,7 @@ async def async_setup_entry(
     add_wallbox_entities(
         entry, async_add_entities, WallboxBinarySensor, WALLBOX_BINARY_SENSORS
     )
-    add_device_entities(
-        entry, async_add_entities, DeviceBinarySensor, lambda _: DEVICE_BINARY_SENSORS
-    )
+    add_device_entities(entry, async_add_entities, DeviceBinarySensor, describe_device)
 
 
 class WallboxBinarySensor(WallboxEntity, BinarySensorEntity):

@@ -33,9 +33,11 @@ from homeassistant.helpers.selector import (
     TextSelectorConfig,
     TextSelectorType,
 )
+from homeassistant.helpers.typing import UNDEFINED
 from homeassistant.util import dt as dt_util
 import voluptuous as vol
 
+from .bms_flow import async_bms_form, async_check_bms
 from .const import (
     CONF_ALLOW_REBOOT,
     CONF_ALLOWED_TOKENS,
@@ -63,6 +65,7 @@ from .const import (
     MIN_METER_INTERVAL,
     NAME,
     SERVER_DEVICE,
+    SUBENTRY_BMS,
     SUBENTRY_VICTRON,
     SUBENTRY_WALLBOX,
 )
@@ -333,6 +336,7 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         return {
             SUBENTRY_WALLBOX: WallboxSubentryFlow,
             SUBENTRY_VICTRON: VictronSubentryFlow,
+            SUBENTRY_BMS: BmsSubentryFlow,
         }
 
     @staticmethod
@@ -639,7 +643,7 @@ class WallboxSubentryFlow(ConfigSubentryFlow):
                 old_id = subentry.data[CONF_CHARGE_POINT_ID]
                 new_id = wallbox[CONF_CHARGE_POINT_ID]
                 if new_id != old_id:
-                    _rename(self.hass, entry, subentry, new_id)
+                    _rename(self.hass, entry, subentry, old_id, new_id)
                 title = subentry.title
                 self.hass.config_entries.async_update_subentry(
                     entry,
@@ -713,19 +717,94 @@ class VictronSubentryFlow(ConfigSubentryFlow):
         )
 
 
+class BmsSubentryFlow(ConfigSubentryFlow):
+    """Adds a BMS to the entry, or changes it."""
+
+    async def async_step_user(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Start with the BMS."""
+        return await self.async_step_bms()
+
+    async def async_step_bms(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask for the BMS and its model."""
+        entry = self._get_entry()
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            device, errors = await async_check_bms(self.hass, entry, user_input)
+            if device is not None:
+                return self.async_create_entry(
+                    title=device.title,
+                    data=device.data,
+                    unique_id=device.data[CONF_ADDRESS],
+                    description="bms",
+                    description_placeholders=device.placeholders,
+                )
+        form = await async_bms_form(self.hass, entry)
+        return self.async_show_form(
+            step_id="bms",
+            data_schema=self.add_suggested_values_to_schema(
+                form.schema, user_input or form.suggested
+            ),
+            errors=errors,
+            last_step=True,
+        )
+
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Change the BMS; with another address its history goes along."""
+        entry, subentry = self._get_entry(), self._get_reconfigure_subentry()
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            device, errors = await async_check_bms(
+                self.hass, entry, user_input, subentry
+            )
+            if device is not None:
+                old, new = subentry.data[CONF_ADDRESS], device.data[CONF_ADDRESS]
+                if new != old:
+                    _rename(self.hass, entry, subentry, old, new)
+                self.hass.config_entries.async_update_subentry(
+                    entry, subentry, data=dict(device.data), unique_id=new
+                )
+                _reload_if_not_loaded(self.hass, entry)
+                return self.async_abort(reason="reconfigure_successful")
+        form = await async_bms_form(self.hass, entry, subentry)
+        return self.async_show_form(
+            step_id="reconfigure",
+            data_schema=self.add_suggested_values_to_schema(
+                form.schema, user_input or subentry.data
+            ),
+            description_placeholders={"name": subentry.title},
+            errors=errors,
+        )
+
+
 @callback
 def _rename(
-    hass: HomeAssistant, entry: ConfigEntry, subentry: ConfigSubentry, new_id: str
+    hass: HomeAssistant,
+    entry: ConfigEntry,
+    subentry: ConfigSubentry,
+    old_id: str,
+    new_id: str,
 ) -> None:
-    """Let the device and entities of a wallbox follow its corrected id.
+    """Let the device and entities of a subentry follow its corrected id.
 
     Only its own: the id of another wallbox may begin with this one's.
     """
-    old_id = subentry.data[CONF_CHARGE_POINT_ID]
     devices, entities = dr.async_get(hass), er.async_get(hass)
     for device in dr.async_entries_for_config_entry(devices, entry.entry_id):
         if (DOMAIN, old_id) in device.identifiers:
-            devices.async_update_device(device.id, new_identifiers={(DOMAIN, new_id)})
+            connections = (
+                {(dr.CONNECTION_BLUETOOTH, new_id)} if device.connections else UNDEFINED
+            )
+            devices.async_update_device(
+                device.id,
+                new_identifiers={(DOMAIN, new_id)},
+                new_connections=connections,
+            )
     for entity in er.async_entries_for_config_entry(entities, entry.entry_id):
         if entity.config_subentry_id == subentry.subentry_id:
             key = entity.unique_id.removeprefix(f"{old_id}_")

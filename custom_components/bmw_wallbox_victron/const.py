@@ -27,6 +27,7 @@ CONF_HOST: Final = "host"
 """Address to listen on; absent: all. Not in the form: the demo and the tests set it."""
 CONF_MAX_CURRENT: Final = "max_current"
 CONF_METER_INTERVAL: Final = "meter_interval"
+CONF_MODEL: Final = "model"
 CONF_RFID_TOKEN: Final = "rfid_token"  # noqa: S105 - a field's name
 CONF_SSL_CERT: Final = "ssl_cert"
 CONF_SSL_KEY: Final = "ssl_key"
@@ -44,6 +45,7 @@ MIN_CURRENT: Final = 6
 MIN_FRESHNESS_TIMEOUT: Final = 30
 MIN_METER_INTERVAL: Final = 5
 
+SUBENTRY_BMS: Final = "bms"
 SUBENTRY_VICTRON: Final = "victron_device"
 SUBENTRY_WALLBOX: Final = "wallbox"
 SERVER_DEVICE: Final = "server"

@@ -1,11 +1,13 @@
 """The site: owns the central system, and turns what it hears into snapshots."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 import errno
+from functools import partial
 import logging
-from typing import Any, override
+from typing import TYPE_CHECKING, Any, override
 
 from homeassistant.config_entries import (
     SOURCE_BLUETOOTH,
@@ -27,6 +29,7 @@ from homeassistant.helpers.event import async_call_later, async_track_time_inter
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
+from . import bms
 from .const import (
     CONF_ALLOW_REBOOT,
     CONF_ALLOWED_TOKENS,
@@ -36,6 +39,7 @@ from .const import (
     CONF_HOST,
     CONF_MAX_CURRENT,
     CONF_METER_INTERVAL,
+    CONF_MODEL,
     CONF_RFID_TOKEN,
     CONF_SSL_CERT,
     CONF_SSL_KEY,
@@ -43,12 +47,14 @@ from .const import (
     DEFAULT_METER_INTERVAL,
     DOMAIN,
     SERVER_DEVICE,
+    SUBENTRY_BMS,
     SUBENTRY_VICTRON,
     SUBENTRY_WALLBOX,
 )
 from .feed import Feed
 from .listener import VictronListener, rules_of
-from .readings import DeviceState
+from .publish import Rule
+from .readings import DeviceIdentity, DeviceState
 from .repairs import async_forget_limit_issue, async_show_limit_issue
 from .storage import SessionStore, SiteStore
 from .victron.advertisement import parse_key
@@ -58,6 +64,9 @@ from .wallbox.sessions import Ledger
 from .wallbox.state import Identity, WallboxState
 from .wallbox.station import Station, StationConfig
 from .wallbox.tls import CertificateError, CertificateInfo, CertificateStore
+
+if TYPE_CHECKING:
+    from aiobmsble.basebms import BaseBMS
 
 _LOGGER = logging.getLogger(__name__)
 #: A renewed certificate is taken with the next connection; what it says, after this.
@@ -99,6 +108,9 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self.stations: dict[str, Station] = {}
         self.feeds: dict[str, Feed] = {}
         self._victron: dict[str, VictronListener] = {}
+        self.bms_models: dict[str, type[BaseBMS]] = {}
+        """The model of each BMS, by address, as far as it is known."""
+        self._bms: list[bms.BmsPoller] = []
         self._wrong_keys: set[str] = set()
         self._subentries = self.wallbox_subentries
         self.server_device_id: str | None = None
@@ -117,6 +129,16 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
     def victron_subentries(self) -> list[ConfigSubentry]:
         """The subentries of Victron devices."""
         return subentries_of(self.config_entry, SUBENTRY_VICTRON)
+
+    @property
+    def bms_subentries(self) -> list[ConfigSubentry]:
+        """The subentries of BMSs."""
+        return subentries_of(self.config_entry, SUBENTRY_BMS)
+
+    @property
+    def device_subentries(self) -> list[ConfigSubentry]:
+        """The subentries of all devices that are heard by Bluetooth."""
+        return [*self.victron_subentries, *self.bms_subentries]
 
     async def async_start(self) -> None:
         """Load what was stored and listen. Raises ConfigEntryNotReady."""
@@ -142,6 +164,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         if CONF_SSL_CERT in self.config_entry.data:
             await self._async_start_server()
         self._start_listening()
+        await self._async_start_polling()
         self._publish()
         self.config_entry.async_on_unload(
             async_track_time_interval(
@@ -208,20 +231,9 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
     @callback
     def _start_listening(self) -> None:
         """Listen to each Victron device."""
-        timeout_s = self.config_entry.options.get(
-            CONF_FRESHNESS_TIMEOUT, DEFAULT_FRESHNESS_TIMEOUT
-        )
         for subentry in self.victron_subentries:
             address = subentry.data[CONF_ADDRESS]
-            self.feeds[address] = feed = Feed(
-                timeout_s=timeout_s,
-                rules_of=rules_of,
-                now=self.hass.loop.time,
-                utcnow=dt_util.utcnow,
-                call_later=self._call_later,
-                on_change=self._publish_devices,
-                identity=self._store.devices.get(subentry.subentry_id),
-            )
+            feed = self._add_feed(subentry, rules_of)
             key = parse_key(subentry.data.get(CONF_ENCRYPTION_KEY, ""))
             if key is not None:
                 self._victron[address] = VictronListener(
@@ -240,6 +252,46 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             # Found by itself, and meanwhile added by hand.
             if flow["context"].get("unique_id") in self.feeds:
                 self.hass.config_entries.flow.async_abort(flow["flow_id"])
+
+    @callback
+    def _add_feed(
+        self,
+        subentry: ConfigSubentry,
+        rules_of: Callable[[DeviceIdentity], Mapping[str, Rule]],
+    ) -> Feed:
+        """Keep what a device says, and for how long it counts."""
+        feed = Feed(
+            timeout_s=self.config_entry.options.get(
+                CONF_FRESHNESS_TIMEOUT, DEFAULT_FRESHNESS_TIMEOUT
+            ),
+            rules_of=rules_of,
+            now=self.hass.loop.time,
+            utcnow=dt_util.utcnow,
+            call_later=self._call_later,
+            on_change=self._publish_devices,
+            identity=self._store.devices.get(subentry.subentry_id),
+        )
+        self.feeds[subentry.data[CONF_ADDRESS]] = feed
+        return feed
+
+    async def _async_start_polling(self) -> None:
+        """Poll each BMS."""
+        for subentry in self.bms_subentries:
+            address = subentry.data[CONF_ADDRESS]
+            feed = self._add_feed(subentry, lambda _: bms.RULES)
+            model = await bms.async_load_model(self.hass, subentry.data[CONF_MODEL])
+            if model is None:
+                _LOGGER.warning(
+                    "The model of %s is not known any more: reconfigure it",
+                    subentry.title,
+                )
+                continue
+            self.bms_models[address] = model
+            self._bms.append(
+                bms.BmsPoller(self.hass, address, model, partial(_hear_bms, feed))
+            )
+        for poller in self._bms:
+            poller.async_start()
 
     @callback
     def _check_keys(self) -> None:
@@ -300,6 +352,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             self._server = None
         for listener in self._victron.values():
             listener.async_stop()
+        await asyncio.gather(*(poller.async_stop() for poller in self._bms))
         for feed in self.feeds.values():
             feed.close()
         for station in self.stations.values():
@@ -335,7 +388,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._store.async_keep_devices(
             {
                 subentry.subentry_id: feed.state.identity
-                for subentry in self.victron_subentries
+                for subentry in self.device_subentries
                 if (feed := self.feeds.get(subentry.data[CONF_ADDRESS])) is not None
                 and feed.state.identity.kind is not None
             }
@@ -414,6 +467,12 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             await self._certificates.context()
             if self._certificates.info != self.data.certificate:
                 self._publish()
+
+
+@callback
+def _hear_bms(feed: Feed, values: bms.BmsValues, signal_strength: int | None) -> None:
+    """Take what a BMS said just now."""
+    feed.hear(bms.IDENTITY, values, signal_strength=signal_strength)
 
 
 def _station_config(

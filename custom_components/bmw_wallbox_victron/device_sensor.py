@@ -1,7 +1,7 @@
 """Sensors of the devices that are heard by Bluetooth, made from their records."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, override
 
@@ -24,6 +24,7 @@ from homeassistant.const import (
     UnitOfTime,
 )
 
+from . import bms
 from .const import ATTR_FLAGS
 from .entity import DeviceEntity, DeviceEntityDescription
 from .listener import record_of
@@ -175,11 +176,47 @@ _COMMON: Final = (
 )
 
 
+def _of_bms(key: str) -> DeviceSensorEntityDescription:
+    """Describe what a BMS measures."""
+    description = _number(key, Unit(bms.UNITS[key]), enabled=key not in _CANONICAL)
+    if not key.startswith("cell_voltage"):
+        return description
+    return replace(
+        description,
+        # What tells one cell from another are thousandths.
+        suggested_display_precision=3,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=key == "cell_voltage_delta",
+    )
+
+
+BMS_SENSORS: Final = (
+    *(_of_bms(key) for key in bms.UNITS),
+    DeviceSensorEntityDescription(
+        key="cycles",
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=_reading("cycles"),
+    ),
+)
+
+
+def if_present[Description: DeviceEntityDescription](
+    description: Description, state: DeviceState
+) -> Description:
+    """Leave off what the device did not tell when it was heard first."""
+    if not state.fresh or state.values.get(description.key) is not None:
+        return description
+    return replace(description, entity_registry_enabled_default=False)
+
+
 def describe_device(state: DeviceState) -> Iterator[DeviceSensorEntityDescription]:
     """Describe the sensors of a device, as far as it is known."""
     yield from _COMMON
     if (record := record_of(state.identity)) is not None:
         yield from _describe(record, state.values)
+    elif state.identity == bms.IDENTITY:
+        yield from (if_present(description, state) for description in BMS_SENSORS)
 
 
 class DeviceSensor(DeviceEntity, SensorEntity):

@@ -15,7 +15,13 @@ from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .const import ATTR_PENDING, CONF_CHARGE_POINT_ID, DOMAIN, SERVER_DEVICE
+from .const import (
+    ATTR_PENDING,
+    CONF_CHARGE_POINT_ID,
+    DOMAIN,
+    SERVER_DEVICE,
+    SUBENTRY_BMS,
+)
 from .coordinator import SiteConfigEntry, SiteCoordinator
 from .readings import DeviceIdentity, DeviceState
 from .victron.models import MANUFACTURER, model_name
@@ -162,8 +168,13 @@ class DeviceEntity(SiteEntity):
             connections={(CONNECTION_BLUETOOTH, self._address)},
             identifiers={(DOMAIN, self._address)},
             name=subentry.title,
-            manufacturer=MANUFACTURER,
         )
+        if subentry.subentry_type == SUBENTRY_BMS:
+            if (bms := coordinator.bms_models.get(self._address)) is not None:
+                self._attr_device_info["manufacturer"] = bms.INFO["manufacturer"]
+                self._attr_device_info["model"] = bms.INFO["model"]
+            return
+        self._attr_device_info["manufacturer"] = MANUFACTURER
         if model_id is not None:
             self._attr_device_info["model"] = model_name(model_id)
             self._attr_device_info["model_id"] = f"0x{model_id:04X}"
@@ -196,7 +207,7 @@ def add_device_entities[Description: DeviceEntityDescription](
 
     @callback
     def add() -> None:
-        for subentry in coordinator.victron_subentries:
+        for subentry in coordinator.device_subentries:
             state = coordinator.data.devices[subentry.data[CONF_ADDRESS]]
             if seen.get(subentry.subentry_id) == state.identity:
                 continue

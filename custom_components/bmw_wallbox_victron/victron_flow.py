@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from homeassistant.components import bluetooth
 from homeassistant.components.bluetooth import BluetoothServiceInfoBleak
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import CONF_ADDRESS
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.selector import (
@@ -22,7 +22,7 @@ from homeassistant.helpers.selector import (
 from homeassistant.helpers.translation import async_get_translations
 import voluptuous as vol
 
-from .const import CONF_ENCRYPTION_KEY, DOMAIN, SUBENTRY_VICTRON
+from .const import CONF_ENCRYPTION_KEY, DOMAIN, SUBENTRY_BMS, SUBENTRY_VICTRON
 from .coordinator import subentries_of
 from .listener import age_of, is_readable, last_advertisement
 from .victron.advertisement import COMPANY_ID, Advertisement, Refusal, parse, parse_key
@@ -60,13 +60,17 @@ def clean_address(text: str) -> str | None:
 
 
 @callback
-def addresses_of(entry: ConfigEntry | None) -> set[str]:
-    """Give the addresses of the Victron devices of the entry."""
+def addresses_of(
+    entry: ConfigEntry | None, *, except_for: ConfigSubentry | None = None
+) -> set[str]:
+    """Give the addresses of the Victron devices and BMSs of the entry."""
     if entry is None:
         return set()
     return {
         subentry.data[CONF_ADDRESS]
-        for subentry in subentries_of(entry, SUBENTRY_VICTRON)
+        for subentry_type in (SUBENTRY_VICTRON, SUBENTRY_BMS)
+        for subentry in subentries_of(entry, subentry_type)
+        if subentry is not except_for
     }
 
 

@@ -1,0 +1,319 @@
+"""Adding, changing and removing a BMS in the UI."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiobmsble.test_data import bms_advertisements
+from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
+    SOURCE_USER,
+    ConfigSubentryData,
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType, InvalidData
+from homeassistant.helpers import entity_registry as er
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.bmw_wallbox_victron.bms import async_load_models, is_of_model
+from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
+from demo.bms import Battery, BmsRadio, Fault, Jbd, SimulatedBms
+
+from ..test_config_flow import Flow, Result, device_of
+from .conftest import ADDRESS
+
+SECTION = ("config_subentries", "bms")
+FORM = {"address": ADDRESS, "model": "jbd_bms"}
+VICTRON = "F8:5C:11:22:33:44"
+
+
+@pytest.fixture
+async def entry(hass: HomeAssistant, radio: BmsRadio) -> MockConfigEntry:
+    """An entry that is set up, with a Victron device in it."""
+    config_entry = MockConfigEntry(
+        domain=DOMAIN,
+        title=NAME,
+        unique_id=DOMAIN,
+        subentries_data=[
+            ConfigSubentryData(
+                subentry_type="victron_device",
+                title="SmartShunt",
+                data={"address": VICTRON, "encryption_key": "00" * 16},
+                unique_id=VICTRON,
+            )
+        ],
+    )
+    config_entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(config_entry.entry_id)
+    return config_entry
+
+
+async def add(hass: HomeAssistant, entry: MockConfigEntry) -> tuple[Flow, Result]:
+    """Open the flow that adds a BMS."""
+    flow = Flow(hass.config_entries.subentries, *SECTION)
+    return flow, await flow.start((entry.entry_id, "bms"), source=SOURCE_USER)
+
+
+async def added(
+    hass: HomeAssistant, entry: MockConfigEntry, form: Mapping[str, str] = FORM
+) -> Result:
+    """Add a BMS, and let it be polled."""
+    flow, _ = await add(hass, entry)
+    result = await flow.submit(form)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done(wait_background_tasks=True)
+    return result
+
+
+async def change(hass: HomeAssistant, entry: MockConfigEntry) -> tuple[Flow, Result]:
+    """Open the flow that changes the BMS."""
+    (subentry_id,) = (
+        subentry.subentry_id
+        for subentry in entry.subentries.values()
+        if subentry.subentry_type == "bms"
+    )
+    flow = Flow(hass.config_entries.subentries, *SECTION)
+    return flow, await flow.start(
+        (entry.entry_id, "bms"), source=SOURCE_RECONFIGURE, subentry_id=subentry_id
+    )
+
+
+def fields(result: Result) -> dict[str, tuple[Any, Any]]:
+    """Give the fields of a form: what is proposed, and the options."""
+    return {
+        str(field): (
+            (field.description or {}).get("suggested_value"),
+            selector.config["options"],
+        )
+        for field, selector in result["data_schema"].schema.items()
+    }
+
+
+async def test_a_bms_in_reach(
+    hass: HomeAssistant, entry: MockConfigEntry, radio: BmsRadio, jbd: SimulatedBms
+) -> None:
+    """It is proposed with its model, tried, and polled from then on."""
+    radio.hear(jbd)
+    stranger = SimulatedBms(Jbd(), "C0:00:00:00:00:01")
+    stranger.protocol.local_name = "A lamp"
+    radio.hear(stranger)
+    flow, form = await add(hass, entry)
+    assert form["step_id"] == "bms"
+    proposed = fields(form)
+    assert proposed["address"] == (
+        ADDRESS,
+        [
+            {
+                "value": ADDRESS,
+                "label": f"JBD-SP04S034: Jiabaida smart BMS ({ADDRESS})",
+            }
+        ],
+    )
+    assert proposed["model"][0] == "jbd_bms"
+    result = await flow.submit(FORM)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["title"] == "JBD-SP04S034"
+    assert result["data"] == FORM
+    assert result["unique_id"] == ADDRESS
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert (jbd.opened, jbd.open_now, jbd.refused) == (2, 0, 0)
+
+
+async def test_the_nearest_is_proposed(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    radio: BmsRadio,
+    jbd: SimulatedBms,
+    humsienk: SimulatedBms,
+) -> None:
+    radio.hear(jbd, rssi=-90)
+    radio.hear(humsienk, rssi=-50)
+    _, form = await add(hass, entry)
+    proposed = fields(form)
+    address, offered = proposed["address"]
+    assert address == humsienk.address
+    assert [item["value"] for item in offered] == [humsienk.address, ADDRESS]
+    assert proposed["model"][0] == "humsienk_bms"
+    # What was added is offered no more.
+    await added(hass, entry)
+    _, form = await add(hass, entry)
+    assert [item["value"] for item in fields(form)["address"][1]] == [humsienk.address]
+
+
+async def test_all_models_are_offered(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    _, form = await add(hass, entry)
+    proposed = fields(form)
+    assert proposed["address"] == (None, [])
+    suggested, options = proposed["model"]
+    assert suggested is None
+    labels = {item["value"]: item["label"] for item in options}
+    assert len(labels) == len(set(labels.values())) > 45
+    assert labels["jbd_bms"] == "Jiabaida smart BMS"
+    assert labels["ejpro_bms"] == "E&J Technology smart BMS (ejpro)"
+    assert "dummy_bms" not in labels
+
+
+@pytest.mark.parametrize("model", ["jbd_bms", "humsienk_bms"])
+async def test_real_advertisements_are_recognised(
+    hass: HomeAssistant, entry: MockConfigEntry, model: str
+) -> None:
+    """Those of real devices, which aiobmsble comes with."""
+    models = await async_load_models(hass)
+    captured = bms_advertisements(model)
+    assert len(captured) > 2
+    for advertisement, address, _, _ in captured:
+
+        class Info:
+            """What is looked at of what Home Assistant hears."""
+
+        info: Any = Info()
+        info.advertisement, info.address = advertisement, address
+        assert [name for name, each in models.items() if is_of_model(info, each)] == [
+            model
+        ]
+
+
+async def test_out_of_reach(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """It can be added all the same, as people type addresses."""
+    result = await added(
+        hass, entry, {"address": " a4-c1-37-00-11-22", "model": "humsienk_bms"}
+    )
+    assert result["title"] == "Humsienk BMC"
+    assert result["data"] == {"address": ADDRESS, "model": "humsienk_bms"}
+
+
+async def test_busy(
+    hass: HomeAssistant, entry: MockConfigEntry, radio: BmsRadio, jbd: SimulatedBms
+) -> None:
+    """A phone app keeps others out: said so, and tried again with the form."""
+    jbd.fault = Fault.BUSY
+    radio.hear(jbd)
+    flow, _ = await add(hass, entry)
+    result = await flow.submit(FORM)
+    assert result["errors"] == {"base": "cannot_connect"}
+    assert fields(result)["address"][0] == ADDRESS
+    jbd.fault = None
+    assert (await flow.submit(FORM))["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.mark.parametrize(
+    ("model", "battery", "error"),
+    [
+        ("humsienk_bms", Battery(), "no_answer"),
+        ("jbd_bms", Battery(voltage=320.0), "implausible"),
+    ],
+)
+async def test_another_model(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    radio: BmsRadio,
+    jbd: SimulatedBms,
+    model: str,
+    battery: Battery,
+    error: str,
+) -> None:
+    jbd.battery = battery
+    radio.hear(jbd)
+    flow, _ = await add(hass, entry)
+    result = await flow.submit({"address": ADDRESS, "model": model})
+    assert result["errors"] == {"model": error}
+    assert (jbd.opened, jbd.open_now) == (1, 0)
+
+
+async def test_what_is_no_model(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    flow, _ = await add(hass, entry)
+    with pytest.raises(InvalidData):
+        await flow.submit({"address": ADDRESS, "model": "dummy_bms"})
+
+
+@pytest.mark.parametrize(
+    ("address", "error"),
+    [
+        ("A4:C1:37:00:11", "invalid_address"),
+        ("battery", "invalid_address"),
+        (VICTRON, "device_already_configured"),
+        (ADDRESS, "device_already_configured"),
+    ],
+)
+async def test_addresses(
+    hass: HomeAssistant, entry: MockConfigEntry, address: str, error: str
+) -> None:
+    await added(hass, entry)
+    flow, _ = await add(hass, entry)
+    result = await flow.submit({"address": address, "model": "jbd_bms"})
+    assert result["errors"] == {"address": error}
+
+
+async def test_another_model_later(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    radio: BmsRadio,
+    humsienk: SimulatedBms,
+) -> None:
+    """It counts without a restart."""
+    await added(hass, entry, {"address": humsienk.address, "model": "jbd_bms"})
+    radio.hear(humsienk)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    flow, form = await change(hass, entry)
+    assert fields(form)["model"][0] == "jbd_bms"
+    # It is heard by now, and offered although it is taken: by this one.
+    assert [item["value"] for item in fields(form)["address"][1]] == [humsienk.address]
+    wrong = {"address": humsienk.address, "model": "jikong_bms"}
+    assert (await flow.submit(wrong))["errors"] == {"model": "no_answer"}
+    done = await flow.submit({"address": humsienk.address, "model": "humsienk_bms"})
+    assert done["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert humsienk.open_now == 0
+    entity_id = er.async_get(hass).async_get_entity_id(
+        "sensor", DOMAIN, f"{humsienk.address}_remaining_ah"
+    )
+    assert entity_id is not None
+    state = hass.states.get(entity_id)
+    assert state is not None
+    assert float(state.state) == 114
+
+
+async def test_another_address_later(
+    hass: HomeAssistant, entry: MockConfigEntry, radio: BmsRadio, jbd: SimulatedBms
+) -> None:
+    """Device and entities go along with a corrected address."""
+    await added(hass, entry, {"address": "A4:C1:37:00:11:23", "model": "jbd_bms"})
+    before = device_of(hass, entry, "A4:C1:37:00:11:23")
+    assert before is not None
+    radio.hear(jbd)
+    flow, _ = await change(hass, entry)
+    done = await flow.submit(FORM)
+    assert done["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done(wait_background_tasks=True)
+    after = device_of(hass, entry, ADDRESS)
+    assert after is not None
+    assert after.id == before.id
+    assert after.connections == {("bluetooth", ADDRESS)}
+    ids = {
+        entity.unique_id
+        for entity in er.async_entries_for_device(er.async_get(hass), after.id, True)
+    }
+    assert f"{ADDRESS}_data_fresh" in ids
+    assert all(unique_id.startswith(ADDRESS) for unique_id in ids)
+
+
+async def test_removed(
+    hass: HomeAssistant, entry: MockConfigEntry, radio: BmsRadio, jbd: SimulatedBms
+) -> None:
+    """Its device and entities go, and it is left alone."""
+    radio.hear(jbd)
+    await added(hass, entry)
+    opened = jbd.opened
+    (subentry_id,) = (
+        subentry.subentry_id
+        for subentry in entry.subentries.values()
+        if subentry.subentry_type == "bms"
+    )
+    hass.config_entries.async_remove_subentry(entry, subentry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert device_of(hass, entry, ADDRESS) is None
+    radio.hear(jbd)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert (jbd.opened, jbd.open_now) == (opened, 0)

@@ -1,0 +1,264 @@
+"""A BMS in Home Assistant: from its characteristics to entity states."""
+
+from collections.abc import Awaitable, Callable, Generator
+from datetime import timedelta
+from unittest.mock import PropertyMock, patch
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
+from homeassistant.core import Event, HomeAssistant
+from homeassistant.helpers import entity_registry as er
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
+
+from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
+from demo.bms import Battery, BmsRadio, Fault, SimulatedBms
+
+from ..test_config_flow import device_of
+from .conftest import ADDRESS
+
+
+@pytest.fixture
+def _all_on() -> Generator[None]:
+    """Have all entities that are off by default."""
+    with patch(
+        "homeassistant.helpers.entity.Entity.entity_registry_enabled_default",
+        PropertyMock(return_value=True),
+    ):
+        yield
+
+
+@pytest.fixture
+def entry(hass: HomeAssistant, radio: BmsRadio) -> MockConfigEntry:
+    """An entry with a BMS, not set up yet."""
+    config_entry = MockConfigEntry(
+        domain=DOMAIN,
+        title=NAME,
+        unique_id=DOMAIN,
+        options={"freshness_timeout": 60},
+        subentries_data=[
+            ConfigSubentryData(
+                subentry_type="bms",
+                title="House battery",
+                data={"address": ADDRESS, "model": "jbd_bms"},
+                unique_id=ADDRESS,
+            )
+        ],
+    )
+    config_entry.add_to_hass(hass)
+    return config_entry
+
+
+async def settle(hass: HomeAssistant) -> None:
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def start(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Set it up."""
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+
+
+def states(hass: HomeAssistant) -> dict[str, str]:
+    """Give the states of the BMS by the keys of their unique ids."""
+    found = {}
+    for entity in er.async_get(hass).entities.values():
+        if entity.platform == DOMAIN:
+            state = hass.states.get(entity.entity_id)
+            if state is not None:
+                found[entity.unique_id.removeprefix(f"{ADDRESS}_")] = state.state
+    return found
+
+
+@pytest.fixture
+def tick(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> Callable[..., Awaitable[None]]:
+    """Let 20 s pass, so many times."""
+
+    async def ticks(times: int = 1) -> None:
+        for _ in range(times):
+            freezer.tick(timedelta(seconds=20))
+            async_fire_time_changed(hass)
+            for _ in range(100):  # a refused connection is tried again within 1 s
+                await hass.async_block_till_done()
+                freezer.tick(timedelta(seconds=0.01))
+            await settle(hass)
+
+    return ticks
+
+
+@pytest.mark.usefixtures("_all_on")
+async def test_all_it_says(
+    hass: HomeAssistant, entry: MockConfigEntry, radio: BmsRadio, jbd: SimulatedBms
+) -> None:
+    radio.hear(jbd, rssi=-66)
+    await start(hass, entry)
+    shown = states(hass)
+    assert shown.pop("last_heard") not in ("unknown", "unavailable")
+    assert shown == {
+        "voltage": "13.28",
+        "current": "-4.2",
+        "power": "-55.78",
+        "soc": "76",
+        "remaining_ah": "114.0",
+        "time_to_go": "1629",
+        "temperature": "18.5",
+        "cycles": "41",
+        "cell_voltage_min": "3.316",
+        "cell_voltage_max": "3.324",
+        "cell_voltage_delta": "0.008",
+        "problem": "off",
+        "charge_enabled": "on",
+        "discharge_enabled": "on",
+        "data_fresh": "on",
+        "signal_strength": "-66",
+    }
+    device = device_of(hass, entry, ADDRESS)
+    assert device is not None
+    assert (device.name, device.manufacturer, device.model) == (
+        "House battery",
+        "Jiabaida",
+        "smart BMS",
+    )
+    assert device.connections == {("bluetooth", ADDRESS)}
+
+
+async def test_on_by_default(
+    hass: HomeAssistant, entry: MockConfigEntry, radio: BmsRadio, jbd: SimulatedBms
+) -> None:
+    """What the battery's own device shows is off, and so is what the BMS lacks."""
+    jbd.battery = Battery(temperatures=())
+    radio.hear(jbd)
+    await start(hass, entry)
+    assert states(hass).keys() == {
+        "remaining_ah",
+        "cycles",
+        "cell_voltage_delta",
+        "problem",
+        "charge_enabled",
+        "discharge_enabled",
+        "data_fresh",
+    }
+
+
+async def test_a_fault_of_the_battery(
+    hass: HomeAssistant, entry: MockConfigEntry, radio: BmsRadio, jbd: SimulatedBms
+) -> None:
+    jbd.battery = Battery(problem_code=0x04, charge_enabled=False)
+    radio.hear(jbd)
+    await start(hass, entry)
+    shown = states(hass)
+    assert (shown["problem"], shown["charge_enabled"]) == ("on", "off")
+
+
+@pytest.mark.usefixtures("_all_on")
+async def test_freshness_ends_and_begins_again(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    radio: BmsRadio,
+    jbd: SimulatedBms,
+    tick: Callable[..., Awaitable[None]],
+) -> None:
+    radio.hear(jbd)
+    await start(hass, entry)
+    jbd.fault = Fault.BUSY
+    await tick(2)
+    assert states(hass)["voltage"] == "13.28"
+    await tick(2)
+    shown = states(hass)
+    assert shown["data_fresh"] == "off"
+    assert shown["last_heard"] != "unavailable"
+    for key in ("voltage", "soc", "problem", "cycles", "signal_strength"):
+        assert shown[key] == "unavailable"
+    jbd.fault = None
+    jbd.battery = Battery(voltage=13.31)
+    await tick()
+    shown = states(hass)
+    assert (shown["data_fresh"], shown["voltage"]) == ("on", "13.31")
+    assert jbd.open_now == 0
+
+
+@pytest.mark.usefixtures("_all_on")
+async def test_what_hardly_moves_writes_nothing(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    radio: BmsRadio,
+    jbd: SimulatedBms,
+    tick: Callable[..., Awaitable[None]],
+) -> None:
+    radio.hear(jbd)
+    await start(hass, entry)
+    written: list[Event] = []
+    hass.bus.async_listen(
+        "state_changed",
+        lambda event: written.append(event),  # noqa: PLW0108 - for a callback
+    )
+    jbd.battery = Battery(
+        voltage=13.32, current=-4.35, cells=(3.318, 3.322, 3.325, 3.317)
+    )
+    await tick()
+    assert written == []
+    jbd.battery = Battery(voltage=13.34)
+    await tick()
+    assert [event.data["new_state"].state for event in written] == ["13.34"]
+    assert jbd.opened == 3
+
+
+async def test_known_again_after_a_restart(
+    hass: HomeAssistant, entry: MockConfigEntry, radio: BmsRadio, jbd: SimulatedBms
+) -> None:
+    """Its entities are there, and unavailable until it is polled."""
+    radio.hear(jbd)
+    await start(hass, entry)
+    jbd.fault = Fault.STUCK
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert states(hass)["cycles"] == "unavailable"
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert jbd.open_now == 0
+
+
+@pytest.mark.parametrize("how", ["unload", "stop"])
+async def test_the_end_lets_go(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    radio: BmsRadio,
+    jbd: SimulatedBms,
+    how: str,
+) -> None:
+    jbd.fault = Fault.SILENT
+    radio.hear(jbd)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert jbd.open_now == 1
+    if how == "unload":
+        await hass.config_entries.async_unload(entry.entry_id)
+    else:
+        hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+    await hass.async_block_till_done()
+    assert (jbd.opened, jbd.open_now) == (1, 0)
+
+
+async def test_a_model_that_is_gone(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    radio: BmsRadio,
+    jbd: SimulatedBms,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A newer aiobmsble may not have it any more: the rest goes on."""
+    (subentry,) = entry.subentries.values()
+    hass.config_entries.async_update_subentry(
+        entry, subentry, data={"address": ADDRESS, "model": "gone_bms"}
+    )
+    radio.hear(jbd)
+    await start(hass, entry)
+    assert entry.state is ConfigEntryState.LOADED
+    assert states(hass) == {"data_fresh": "off"}
+    assert "The model of House battery is not known any more" in caplog.text
+    assert jbd.opened == 0
