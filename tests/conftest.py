@@ -282,6 +282,8 @@ async def caravan(
         assert await hass.config_entries.async_setup(caravan_entry.entry_id)
         await hass.async_block_till_done()
         yield Site(hass, caravan_entry)
+    # What was discovered is still being looked at.
+    await hass.async_block_till_done(wait_background_tasks=True)
     if hass.config_entries.async_get_entry(caravan_entry.entry_id):
         await hass.config_entries.async_unload(caravan_entry.entry_id)
         await hass.async_block_till_done()

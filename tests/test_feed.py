@@ -60,10 +60,12 @@ class Listener:
             now=lambda: self.clock.now,
             utcnow=self.clock.utcnow,
             call_later=self.clock.call_later,
-            on_change=self._on_change,
+            on_news=self._on_news,
         )
 
-    def _on_change(self) -> None:
+    def _on_news(self, shown: bool) -> None:
+        if not shown:
+            return
         self.told.append((self.clock.now, self.feed.state))
 
     def hear(self, voltage: float, age_s: float = 0.0) -> None:

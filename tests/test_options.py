@@ -14,12 +14,13 @@ from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_fire_time_changed,
 )
+import voluptuous as vol
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from demo.wallbox import Car, SimulatedWallbox
 
 from .conftest import CHARGE_POINT_ID, Site, settle
-from .test_translations import assert_translated
+from .test_translations import STRINGS
 
 type MakeWallbox = Callable[..., SimulatedWallbox]
 type Form = dict[str, Any]
@@ -39,12 +40,17 @@ async def open_form(hass: HomeAssistant, entry: MockConfigEntry) -> tuple[str, F
     assert result["type"] is FlowResultType.FORM
     schema = result["data_schema"]
     assert schema is not None
-    if "max_current" in schema.schema:
-        assert_translated({**result, "errors": result["errors"] or {}}, "options")
+    strings = STRINGS["options"]["step"]["init"]
     shown: Form = {}
     for field in schema.schema:
+        assert strings["data"][field]
+        assert strings["data_description"][field]
         suggested = (field.description or {}).get("suggested_value")
-        shown[str(field)] = field.default() if suggested is None else suggested
+        if suggested is not None:
+            shown[str(field)] = suggested
+        elif isinstance(field, vol.Required):
+            default: Any = field.default
+            shown[str(field)] = default()
     return result["flow_id"], shown
 
 
@@ -159,11 +165,11 @@ async def test_other_options_stay(
     hass: HomeAssistant, entry: MockConfigEntry, site: Site
 ) -> None:
     """An option that the form does not have is not lost."""
-    hass.config_entries.async_update_entry(entry, options={"mains_switch": "switch.a"})
+    hass.config_entries.async_update_entry(entry, options={"main_monitor": "A"})
     await hass.async_block_till_done()
     await save(hass, entry, meter_interval=20)
     assert entry.options == {
-        "mains_switch": "switch.a",
+        "main_monitor": "A",
         "freshness_timeout": 300,
         "meter_interval": 20,
         "allow_reboot": False,
@@ -392,3 +398,22 @@ async def test_one_reload_for_all(
     await hass.async_block_till_done()
     assert wallbox.connected
     assert site.entry.runtime_data is coordinator
+
+
+async def test_plug(hass: HomeAssistant, site: Site) -> None:
+    """The plug's entities are chosen, shown, and can be emptied again."""
+    plug = {
+        "mains_switch": "switch.plug",
+        "mains_power": "sensor.plug_power",
+        "mains_current": "sensor.plug_current",
+    }
+    await save(hass, site.entry, **plug)
+    assert site.entry.options.items() >= plug.items()
+    flow_id, shown = await open_form(hass, site.entry)
+    assert shown.items() >= plug.items()
+    left = {key: value for key, value in shown.items() if key not in plug}
+    left["mains_power"] = "input_number.power"
+    await hass.config_entries.options.async_configure(flow_id, left)
+    assert site.entry.options["mains_power"] == "input_number.power"
+    assert "mains_switch" not in site.entry.options
+    assert "mains_current" not in site.entry.options

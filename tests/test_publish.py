@@ -63,7 +63,7 @@ def test_never_wrong_for_long_and_never_too_often(said: list[dict[str, Value]]) 
                 if old is not None and old != shown:
                     assert now - written[key] >= rule.pace_s - 1e-6
                 if old != shown:
-                    written[key] = now
+                    written[key] = shown.since
                 if wrong(rule, shown.value, values[key]):
                     begin = since_wrong.setdefault(key, now)
                     assert now - begin < rule.pace_s + STEP_S

@@ -14,6 +14,11 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from . import bms
+from .battery_entities import (
+    BATTERY_BINARY_SENSORS,
+    BatteryBinarySensor,
+    add_battery_entities,
+)
 from .coordinator import SiteConfigEntry
 from .device_sensor import if_present
 from .entity import (
@@ -138,6 +143,9 @@ async def async_setup_entry(
         entry, async_add_entities, WallboxBinarySensor, WALLBOX_BINARY_SENSORS
     )
     add_device_entities(entry, async_add_entities, DeviceBinarySensor, describe_device)
+    add_battery_entities(
+        entry, async_add_entities, BatteryBinarySensor, BATTERY_BINARY_SENSORS
+    )
 
 
 class WallboxBinarySensor(WallboxEntity, BinarySensorEntity):

@@ -26,6 +26,9 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.selector import (
     BooleanSelector,
+    EntitySelector,
+    EntitySelectorConfig,
+    EntityWithDeviceFilterSelectorConfig,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
@@ -39,12 +42,17 @@ import voluptuous as vol
 
 from .bms_flow import async_bms_form, async_check_bms
 from .const import (
+    BATTERY_DEVICE,
     CONF_ALLOW_REBOOT,
     CONF_ALLOWED_TOKENS,
     CONF_CHARGE_POINT_ID,
     CONF_ENCRYPTION_KEY,
     CONF_FRESHNESS_TIMEOUT,
     CONF_HOST,
+    CONF_MAIN_MONITOR,
+    CONF_MAINS_CURRENT,
+    CONF_MAINS_POWER,
+    CONF_MAINS_SWITCH,
     CONF_MAX_CURRENT,
     CONF_METER_INTERVAL,
     CONF_RFID_TOKEN,
@@ -78,7 +86,10 @@ from .victron_flow import (
     async_check_device,
     async_describe,
     async_device_schema,
+    battery_monitors,
     check_encryption_key,
+    monitor_schema,
+    monitor_selector,
 )
 from .wallbox.central_system import MAX_IDENTITY
 from .wallbox.tls import (
@@ -92,7 +103,7 @@ from .wallbox.tls import (
 #: What OCPP 2.0.1 allows in an identity (identifierString, Part 2 section 3).
 _IDENTITY: Final = re.compile(r"[A-Za-z0-9*\-_=:+|@.]+")
 #: Identifiers of devices that are no wallboxes.
-_RESERVED: Final = frozenset({SERVER_DEVICE, "battery"})
+_RESERVED: Final = frozenset({SERVER_DEVICE, BATTERY_DEVICE})
 #: The title of the first wallbox, and so its device's name.
 _TITLE: Final = "BMW Wallbox"
 
@@ -105,6 +116,23 @@ def _whole_number(minimum: int, maximum: int, unit: str | None = None) -> Any:
     if unit is not None:
         config["unit_of_measurement"] = unit
     return vol.All(NumberSelector(config), vol.Coerce(int))
+
+
+#: The options of the plug that feeds mains in; each may be empty.
+_MAINS: Final = (CONF_MAINS_SWITCH, CONF_MAINS_POWER, CONF_MAINS_CURRENT)
+
+
+def _entity(domains: list[str], device_class: str | None) -> EntitySelector:
+    """Ask for an entity; sensors of one sort are offered."""
+    offered = [
+        EntityWithDeviceFilterSelectorConfig(domain=domain)
+        if device_class is None or domain != "sensor"
+        else EntityWithDeviceFilterSelectorConfig(
+            domain=domain, device_class=device_class
+        )
+        for domain in domains
+    ]
+    return EntitySelector(EntitySelectorConfig(filter=offered))
 
 
 _SERVER_SCHEMA: Final = vol.Schema(
@@ -196,6 +224,17 @@ def _reload_if_not_loaded(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Let a change count. An entry that is loaded reloads itself by its listener."""
     if entry.state is not ConfigEntryState.LOADED:
         hass.config_entries.async_schedule_reload(entry.entry_id)
+
+
+@callback
+def _set_main_monitor(
+    hass: HomeAssistant, entry: ConfigEntry, user_input: Mapping[str, Any]
+) -> None:
+    """Take the battery monitor that the battery's quantities come from."""
+    main = user_input[CONF_MAIN_MONITOR]
+    hass.config_entries.async_update_entry(
+        entry, options={**entry.options, CONF_MAIN_MONITOR: main}
+    )
 
 
 @callback
@@ -325,6 +364,7 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         """Start with nothing known."""
         self._server: dict[str, Any] | None = None
         self._address: str | None = None
+        self._device: VictronDevice | None = None
 
     @classmethod
     @callback
@@ -481,6 +521,9 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         if user_input is not None:
             device, errors = await async_check_device(self.hass, entry, user_input)
+            if device is not None and device.other_monitors:
+                self._device = device
+                return await self.async_step_main_monitor()
             if device is not None:
                 return await self._async_add_victron(entry, device)
         return self.async_show_form(
@@ -490,6 +533,22 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
                 user_input or {CONF_ADDRESS: self._address},
             ),
             errors=errors,
+            last_step=True,
+        )
+
+    async def async_step_main_monitor(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which battery monitor is the main one: this is not the first."""
+        entry, device = self._entry, self._device
+        if entry is None or device is None:
+            return self.async_abort(reason="device_removed")
+        if user_input is not None:
+            _set_main_monitor(self.hass, entry, user_input)
+            return await self._async_add_victron(entry, device)
+        return self.async_show_form(
+            step_id="main_monitor",
+            data_schema=monitor_schema(entry, device),
             last_step=True,
         )
 
@@ -665,6 +724,8 @@ class WallboxSubentryFlow(ConfigSubentryFlow):
 class VictronSubentryFlow(ConfigSubentryFlow):
     """Adds a Victron device to the entry, or changes its key."""
 
+    _device: VictronDevice
+
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
@@ -680,13 +741,10 @@ class VictronSubentryFlow(ConfigSubentryFlow):
         if user_input is not None:
             device, errors = await async_check_device(self.hass, entry, user_input)
             if device is not None:
-                return self.async_create_entry(
-                    title=device.title,
-                    data=device.data,
-                    unique_id=device.data[CONF_ADDRESS],
-                    description="victron",
-                    description_placeholders=device.placeholders,
-                )
+                self._device = device
+                if device.other_monitors:
+                    return await self.async_step_main_monitor()
+                return self._add()
         return self.async_show_form(
             step_id="victron",
             data_schema=self.add_suggested_values_to_schema(
@@ -694,6 +752,32 @@ class VictronSubentryFlow(ConfigSubentryFlow):
             ),
             errors=errors,
             last_step=True,
+        )
+
+    async def async_step_main_monitor(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask which battery monitor is the main one: this is not the first."""
+        entry = self._get_entry()
+        if user_input is not None:
+            _set_main_monitor(self.hass, entry, user_input)
+            return self._add()
+        return self.async_show_form(
+            step_id="main_monitor",
+            data_schema=monitor_schema(entry, self._device),
+            last_step=True,
+        )
+
+    @callback
+    def _add(self) -> SubentryFlowResult:
+        """Add the device."""
+        device = self._device
+        return self.async_create_entry(
+            title=device.title,
+            data=device.data,
+            unique_id=device.data[CONF_ADDRESS],
+            description="victron",
+            description_placeholders=device.placeholders,
         )
 
     async def async_step_reconfigure(
@@ -814,7 +898,7 @@ def _rename(
 
 
 class SiteOptionsFlow(OptionsFlow):
-    """Tunes how wallboxes are watched and controlled."""
+    """Tunes how wallboxes are controlled, and what the battery follows."""
 
     async def async_step_init(
         self, user_input: dict[str, Any] | None = None
@@ -832,7 +916,13 @@ class SiteOptionsFlow(OptionsFlow):
                 )
             for key in (CONF_FRESHNESS_TIMEOUT, CONF_METER_INTERVAL):
                 options[key] = int(options[key])
-            return self.async_create_entry(data={**entry.options, **options})
+            # What was emptied is not among what was sent.
+            kept = {
+                key: option
+                for key, option in entry.options.items()
+                if key not in _MAINS
+            }
+            return self.async_create_entry(data={**kept, **options})
         schema: dict[vol.Marker, Any] = {}
         if only is not None:
             schema[vol.Required(CONF_MAX_CURRENT, default=DEFAULT_MAX_CURRENT)] = (
@@ -845,7 +935,19 @@ class SiteOptionsFlow(OptionsFlow):
             vol.Required(CONF_FRESHNESS_TIMEOUT, default=DEFAULT_FRESHNESS_TIMEOUT)
         ] = _whole_number(MIN_FRESHNESS_TIMEOUT, MAX_FRESHNESS_TIMEOUT, "s")
         schema[vol.Required(CONF_ALLOW_REBOOT, default=False)] = BooleanSelector()
+        for key, domains, device_class in (
+            (CONF_MAINS_SWITCH, ["switch", "binary_sensor", "input_boolean"], None),
+            (CONF_MAINS_POWER, ["sensor", "number", "input_number"], "power"),
+            (CONF_MAINS_CURRENT, ["sensor", "number", "input_number"], "current"),
+        ):
+            schema[vol.Optional(key)] = _entity(domains, device_class)
+        if len(monitors := battery_monitors(entry)) > 1:
+            schema[vol.Required(CONF_MAIN_MONITOR, default=next(iter(monitors)))] = (
+                monitor_selector(monitors)
+            )
         shown = {**entry.options}
+        if shown.get(CONF_MAIN_MONITOR) not in monitors:
+            shown.pop(CONF_MAIN_MONITOR, None)
         if only is not None:
             shown[CONF_MAX_CURRENT] = only.data[CONF_MAX_CURRENT]
         return self.async_show_form(

@@ -16,6 +16,7 @@ PLATFORMS: Final = (
 )
 
 ATTR_FLAGS: Final = "flags"
+ATTR_MESSAGE: Final = "message"
 ATTR_PENDING: Final = "pending"
 
 CONF_ALLOW_REBOOT: Final = "allow_reboot"
@@ -25,6 +26,10 @@ CONF_ENCRYPTION_KEY: Final = "encryption_key"
 CONF_FRESHNESS_TIMEOUT: Final = "freshness_timeout"
 CONF_HOST: Final = "host"
 """Address to listen on; absent: all. Not in the form: the demo and the tests set it."""
+CONF_MAIN_MONITOR: Final = "main_monitor"
+CONF_MAINS_CURRENT: Final = "mains_current"
+CONF_MAINS_POWER: Final = "mains_power"
+CONF_MAINS_SWITCH: Final = "mains_switch"
 CONF_MAX_CURRENT: Final = "max_current"
 CONF_METER_INTERVAL: Final = "meter_interval"
 CONF_MODEL: Final = "model"
@@ -48,4 +53,5 @@ MIN_METER_INTERVAL: Final = 5
 SUBENTRY_BMS: Final = "bms"
 SUBENTRY_VICTRON: Final = "victron_device"
 SUBENTRY_WALLBOX: Final = "wallbox"
+BATTERY_DEVICE: Final = "battery"
 SERVER_DEVICE: Final = "server"

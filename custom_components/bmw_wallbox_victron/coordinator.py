@@ -26,10 +26,13 @@ from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.event import async_call_later, async_track_time_interval
+from homeassistant.helpers.translation import async_get_translations
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
 from . import bms
+from .battery.battery import Settings
+from .battery_watch import BatteryWatch, MainsEntities
 from .const import (
     CONF_ALLOW_REBOOT,
     CONF_ALLOWED_TOKENS,
@@ -37,6 +40,10 @@ from .const import (
     CONF_ENCRYPTION_KEY,
     CONF_FRESHNESS_TIMEOUT,
     CONF_HOST,
+    CONF_MAIN_MONITOR,
+    CONF_MAINS_CURRENT,
+    CONF_MAINS_POWER,
+    CONF_MAINS_SWITCH,
     CONF_MAX_CURRENT,
     CONF_METER_INTERVAL,
     CONF_MODEL,
@@ -54,7 +61,7 @@ from .const import (
 from .feed import Feed
 from .listener import VictronListener, rules_of
 from .publish import Rule
-from .readings import DeviceIdentity, DeviceState
+from .readings import DeviceIdentity, DeviceState, Value
 from .repairs import async_forget_limit_issue, async_show_limit_issue
 from .storage import SessionStore, SiteStore
 from .victron.advertisement import parse_key
@@ -72,6 +79,9 @@ _LOGGER = logging.getLogger(__name__)
 #: A renewed certificate is taken with the next connection; what it says, after this.
 _CERTIFICATE_CHECK = timedelta(minutes=10)
 
+#: What the owner may set of the battery's rules.
+BATTERY_NUMBERS = ("charge_detect_min_voltage", "charge_detect_min_rise")
+
 type SiteConfigEntry = ConfigEntry[SiteCoordinator]
 
 
@@ -83,6 +93,8 @@ class SiteData:
     """State of each wallbox, by charge point id."""
     devices: Mapping[str, DeviceState]
     """State of each device that is heard by Bluetooth, by address."""
+    battery: Mapping[str, Value]
+    """What is shown of the battery: see `BatteryWatch.values`."""
     certificate: CertificateInfo | None
     """The server's certificate; None: there is no server."""
 
@@ -104,7 +116,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
     def __init__(self, hass: HomeAssistant, entry: SiteConfigEntry) -> None:
         """Take the config entry."""
         super().__init__(hass, _LOGGER, config_entry=entry, name=DOMAIN)
-        self.data = SiteData(wallboxes={}, devices={}, certificate=None)
+        self.data = SiteData(wallboxes={}, devices={}, battery={}, certificate=None)
         self.stations: dict[str, Station] = {}
         self.feeds: dict[str, Feed] = {}
         self._victron: dict[str, VictronListener] = {}
@@ -112,6 +124,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         """The model of each BMS, by address, as far as it is known."""
         self._bms: list[bms.BmsPoller] = []
         self._wrong_keys: set[str] = set()
+        self.battery: BatteryWatch | None = None
+        """The battery; None: there is no device that could know of one."""
+        self.messages: dict[str, str] = {}
+        """What goes with the battery's summary, by name, in the owner's language."""
         self._subentries = self.wallbox_subentries
         self.server_device_id: str | None = None
         self.reload_pending = False
@@ -165,6 +181,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             await self._async_start_server()
         self._start_listening()
         await self._async_start_polling()
+        await self._async_start_battery()
         self._publish()
         self.config_entry.async_on_unload(
             async_track_time_interval(
@@ -268,7 +285,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             now=self.hass.loop.time,
             utcnow=dt_util.utcnow,
             call_later=self._call_later,
-            on_change=self._publish_devices,
+            on_news=self._on_news,
             identity=self._store.devices.get(subentry.subentry_id),
         )
         self.feeds[subentry.data[CONF_ADDRESS]] = feed
@@ -292,6 +309,58 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             )
         for poller in self._bms:
             poller.async_start()
+
+    async def _async_start_battery(self) -> None:
+        """Join what the devices say to one battery."""
+        if not self.feeds:
+            return
+        texts = await async_get_translations(
+            self.hass, self.hass.config.language, "selector", [DOMAIN]
+        )
+        prefix = f"component.{DOMAIN}.selector.summary_message.options."
+        self.messages = {
+            key.removeprefix(prefix): text
+            for key, text in texts.items()
+            if key.startswith(prefix)
+        }
+        options = self.config_entry.options
+        self.battery = BatteryWatch(
+            self.hass,
+            feeds=self.feeds.values(),
+            main_monitor=self.feeds.get(options.get(CONF_MAIN_MONITOR, "")),
+            mains=MainsEntities(
+                switch=options.get(CONF_MAINS_SWITCH),
+                power=options.get(CONF_MAINS_POWER),
+                current=options.get(CONF_MAINS_CURRENT),
+            ),
+            settings=Settings(
+                freshness_timeout_s=options.get(
+                    CONF_FRESHNESS_TIMEOUT, DEFAULT_FRESHNESS_TIMEOUT
+                ),
+                **{
+                    key: number
+                    for key, number in self._store.numbers.items()
+                    if key in BATTERY_NUMBERS
+                },
+            ),
+            call_later=self._call_later,
+            on_change=self._publish_devices,
+        )
+        self.battery.async_start()
+
+    @callback
+    def set_battery_number(self, key: str, number: float) -> None:
+        """Let a number of the battery's rules count, at once and for good."""
+        if self.battery is None:
+            raise RuntimeError("there is no battery")
+        self._store.async_keep_numbers({**self._store.numbers, key: number})
+        self.battery.set_settings(replace(self.battery.settings, **{key: number}))
+
+    @callback
+    def _on_news(self, shown: bool) -> None:
+        """Take what a device said; `shown`: that changed what is shown of it."""
+        if (self.battery is not None and self.battery.update()) or shown:
+            self._publish_devices()
 
     @callback
     def _check_keys(self) -> None:
@@ -355,6 +424,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         await asyncio.gather(*(poller.async_stop() for poller in self._bms))
         for feed in self.feeds.values():
             feed.close()
+        if self.battery is not None:
+            self.battery.async_stop()
         for station in self.stations.values():
             station.close()
         for subentry in self._subentries:
@@ -375,6 +446,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 for charge_point_id, station in self.stations.items()
             },
             devices=self._devices(),
+            battery={} if self.battery is None else self.battery.values,
             certificate=None if self._certificates is None else self._certificates.info,
         )
 
@@ -393,7 +465,13 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 and feed.state.identity.kind is not None
             }
         )
-        self.async_set_updated_data(replace(self.data, devices=self._devices()))
+        self.async_set_updated_data(
+            replace(
+                self.data,
+                devices=self._devices(),
+                battery={} if self.battery is None else self.battery.values,
+            )
+        )
 
     @callback
     def _publish(self) -> None:

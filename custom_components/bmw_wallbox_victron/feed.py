@@ -30,10 +30,14 @@ class Feed:
         now: Callable[[], float],
         utcnow: Callable[[], datetime],
         call_later: Callable[[float, Callable[[], None]], Cancel],
-        on_change: Callable[[], None],
+        on_news: Callable[[bool], None],
         identity: DeviceIdentity | None = None,
     ) -> None:
-        """Take how long it counts after it was heard, and what it was known as."""
+        """Take how long it counts after it was heard, and what it was known as.
+
+        `on_news` is told of a new reading and of the end of freshness, and whether that
+        changed what is shown.
+        """
         self.state = DeviceState(identity=identity or DeviceIdentity())
         """What is shown."""
         self.reading: Mapping[str, Value] = {}
@@ -43,15 +47,22 @@ class Feed:
         self._now = now
         self._utcnow = utcnow
         self._call_later = call_later
-        self._on_change = on_change
+        self._on_news = on_news
         self._rules: Mapping[str, Rule] = {}
         self._publication = Publication()
+        self._began_at = now()
         self._heard_at = float("-inf")
         self._told_at = float("-inf")
         self._put_off_at = float("-inf")
         self._due: float | None = None
         self._cancel_due: Cancel | None = None
         self._cancel_silence: Cancel | None = None
+
+    @property
+    def heard_at(self) -> float:
+        """When it was heard; where it never was, when listening began."""
+        never = self._heard_at == float("-inf")
+        return self._began_at if never else self._heard_at
 
     def hear(
         self,
@@ -87,11 +98,12 @@ class Feed:
                 last_heard=self._utcnow() - timedelta(seconds=age_s),
                 signal_strength=signal_strength,
             )
-        if values is not self.reading:
+        news = anew or values is not self.reading
+        if news:
             # The same reading again has nothing new, and what waits has its timer.
             self.reading = values
             state = self._show(state, now)
-        self._take(state)
+        self._take(state, news=news)
 
     def _show(self, state: DeviceState, now: float) -> DeviceState:
         """Show what is worth it, and come back when more of it is."""
@@ -110,13 +122,14 @@ class Feed:
         """Show what has waited for its pace."""
         due, self._due, self._cancel_due = self._due, None, None
         if due is not None:
-            self._take(self._show(self.state, max(due, self._now())))
+            self._take(self._show(self.state, max(due, self._now())), news=False)
 
-    def _take(self, state: DeviceState) -> None:
-        """Take what is shown now, and tell if it is new."""
-        if state is not self.state:
-            self.state = state
-            self._on_change()
+    def _take(self, state: DeviceState, *, news: bool) -> None:
+        """Take what is shown now, and tell what is new."""
+        shown = state is not self.state
+        self.state = state
+        if news or shown:
+            self._on_news(shown)
 
     def _put_off_silence(self, heard_at: float, now: float) -> None:
         """Let the device count for the timeout from now on."""
@@ -137,7 +150,8 @@ class Feed:
                 fresh=False,
                 values={},
                 last_heard=self._utcnow() - timedelta(seconds=silent_s),
-            )
+            ),
+            news=True,
         )
 
     def _stop_due(self) -> None:

@@ -13,6 +13,7 @@ from homeassistant.const import EntityCategory, UnitOfElectricCurrent, UnitOfRat
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .battery_entities import BATTERY_NUMBERS, BatteryNumber, add_battery_entities
 from .const import MIN_CURRENT
 from .coordinator import SiteConfigEntry
 from .entity import (
@@ -85,6 +86,7 @@ async def async_setup_entry(
 ) -> None:
     """Set up the numbers of each wallbox."""
     add_wallbox_entities(entry, async_add_entities, WallboxNumber, WALLBOX_NUMBERS)
+    add_battery_entities(entry, async_add_entities, BatteryNumber, BATTERY_NUMBERS)
 
 
 class WallboxNumber(WallboxWishEntity, NumberEntity):

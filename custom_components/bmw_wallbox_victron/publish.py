@@ -7,6 +7,7 @@ than a second, and a value that stands still writes nothing.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 
 from .readings import Value
@@ -121,7 +122,8 @@ def publish(
     for key, value in values.items():
         old = before.shown.get(key)
         if old is None:
-            changed[key] = Shown(value, now)
+            # What was unknown from the start may become known at once.
+            changed[key] = Shown(value, -inf if value is None else now)
             continue
         rule = rules.get(key, EXACT)
         if not _moved(rule, old.value, value):

@@ -24,6 +24,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 from ocpp.v201.enums import ReasonEnumType, TriggerReasonEnumType
 
+from .battery_entities import BATTERY_SENSORS, BatterySensor, add_battery_entities
 from .coordinator import SiteConfigEntry, SiteData
 from .device_sensor import DeviceSensor, describe_device
 from .entity import (
@@ -263,6 +264,7 @@ async def async_setup_entry(
         )
     add_wallbox_entities(entry, async_add_entities, WallboxSensor, WALLBOX_SENSORS)
     add_device_entities(entry, async_add_entities, DeviceSensor, describe_device)
+    add_battery_entities(entry, async_add_entities, BatterySensor, BATTERY_SENSORS)
 
 
 class WallboxSensor(WallboxEntity, SensorEntity):

@@ -50,11 +50,18 @@ class SiteStore:
         self._stored: frozenset[str] = frozenset()
         self.devices: Mapping[str, DeviceIdentity] = {}
         """What the devices heard by Bluetooth are, by subentry."""
+        self.numbers: Mapping[str, float] = {}
+        """What the owner has set for the battery, in V by key."""
 
     async def async_load(self) -> Mapping[str, WallboxState]:
         """Read what was stored, by subentry: a wallbox's id may be corrected later."""
         stored = await self._store.async_load() or {}
         self.devices = _load_devices(_mapping(stored.get("devices")))
+        self.numbers = {
+            key: float(number)
+            for key, number in _mapping(stored.get("battery")).items()
+            if isinstance(number, float | int) and math.isfinite(number)
+        }
         wallboxes = _mapping(stored.get("wallboxes"))
         self._stored = frozenset(wallboxes)
         states: dict[str, WallboxState] = {}
@@ -85,6 +92,13 @@ class SiteStore:
             self.devices = devices
             self._waiting = True
             self._store.async_delay_save(self._dump, _DELAY_URGENT)
+
+    @callback
+    def async_keep_numbers(self, numbers: Mapping[str, float]) -> None:
+        """Have written what the owner has set for the battery."""
+        self.numbers = numbers
+        self._waiting = True
+        self._store.async_delay_save(self._dump, _DELAY_URGENT)
 
     @callback
     def async_keep(self, wallboxes: Mapping[str, WallboxState]) -> None:
@@ -124,6 +138,7 @@ class SiteStore:
                 subentry_id: _dump(identity)
                 for subentry_id, identity in self.devices.items()
             },
+            "battery": dict(self.numbers),
         }
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from homeassistant.components import bluetooth
 from homeassistant.components.bluetooth import BluetoothServiceInfoBleak
-from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState, ConfigSubentry
 from homeassistant.const import CONF_ADDRESS
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.selector import (
@@ -22,7 +22,14 @@ from homeassistant.helpers.selector import (
 from homeassistant.helpers.translation import async_get_translations
 import voluptuous as vol
 
-from .const import CONF_ENCRYPTION_KEY, DOMAIN, SUBENTRY_BMS, SUBENTRY_VICTRON
+from .battery.sources import ROLES, Role
+from .const import (
+    CONF_ENCRYPTION_KEY,
+    CONF_MAIN_MONITOR,
+    DOMAIN,
+    SUBENTRY_BMS,
+    SUBENTRY_VICTRON,
+)
 from .coordinator import subentries_of
 from .listener import age_of, is_readable, last_advertisement
 from .victron.advertisement import COMPANY_ID, Advertisement, Refusal, parse, parse_key
@@ -48,6 +55,8 @@ class VictronDevice:
     """What it calls itself, else its model."""
     placeholders: Mapping[str, str]
     """What a flow says of it."""
+    other_monitors: Mapping[str, str]
+    """The battery monitors that there are already, if this is one, too."""
 
 
 @callback
@@ -139,6 +148,54 @@ async def async_device_schema(
 
 
 @callback
+def battery_monitors(entry: ConfigEntry | None) -> dict[str, str]:
+    """Give the battery monitors of the entry: address -> title."""
+    if entry is None or entry.state is not ConfigEntryState.LOADED:
+        return {}
+    feeds = entry.runtime_data.feeds
+    return {
+        address: subentry.title
+        for subentry in subentries_of(entry, SUBENTRY_VICTRON)
+        if (address := subentry.data[CONF_ADDRESS]) in feeds
+        and ROLES.get(feeds[address].state.identity.kind or "") is Role.BATTERY_MONITOR
+    }
+
+
+def is_battery_monitor(info: BluetoothServiceInfoBleak | None) -> bool:
+    """Tell whether what is heard is a battery monitor."""
+    if (advertisement := _envelope(info)) is None:
+        return False
+    record = find(advertisement.record_type, advertisement.model_id)
+    return record is not None and ROLES.get(record.kind) is Role.BATTERY_MONITOR
+
+
+def monitor_schema(entry: ConfigEntry, device: VictronDevice) -> vol.Schema:
+    """Ask which of several battery monitors is the main one: so far the first."""
+    monitors = {
+        **device.other_monitors,
+        device.data[CONF_ADDRESS]: device.placeholders["name"],
+    }
+    main = entry.options.get(CONF_MAIN_MONITOR)
+    default = main if main in monitors else next(iter(monitors))
+    return vol.Schema(
+        {vol.Required(CONF_MAIN_MONITOR, default=default): monitor_selector(monitors)}
+    )
+
+
+def monitor_selector(monitors: Mapping[str, str]) -> SelectSelector:
+    """Offer battery monitors."""
+    return SelectSelector(
+        SelectSelectorConfig(
+            options=[
+                SelectOptionDict(value=address, label=f"{title} ({address})")
+                for address, title in monitors.items()
+            ],
+            mode=SelectSelectorMode.LIST,
+        )
+    )
+
+
+@callback
 def check_encryption_key(
     hass: HomeAssistant, address: str, text: str
 ) -> tuple[str, dict[str, str]]:
@@ -177,5 +234,6 @@ async def async_check_device(
         data={CONF_ADDRESS: address, CONF_ENCRYPTION_KEY: key},
         title=_title(info, address),
         placeholders=await async_describe(hass, address, info),
+        other_monitors=battery_monitors(entry) if is_battery_monitor(info) else {},
     )
     return device, {}

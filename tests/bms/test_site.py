@@ -7,7 +7,7 @@ from unittest.mock import PropertyMock, patch
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
-from homeassistant.core import Event, HomeAssistant
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import (
@@ -67,7 +67,7 @@ def states(hass: HomeAssistant) -> dict[str, str]:
     """Give the states of the BMS by the keys of their unique ids."""
     found = {}
     for entity in er.async_get(hass).entities.values():
-        if entity.platform == DOMAIN:
+        if entity.platform == DOMAIN and entity.unique_id.startswith(ADDRESS):
             state = hass.states.get(entity.entity_id)
             if state is not None:
                 found[entity.unique_id.removeprefix(f"{ADDRESS}_")] = state.state
@@ -194,10 +194,13 @@ async def test_what_hardly_moves_writes_nothing(
     radio.hear(jbd)
     await start(hass, entry)
     written: list[Event] = []
-    hass.bus.async_listen(
-        "state_changed",
-        lambda event: written.append(event),  # noqa: PLW0108 - for a callback
-    )
+
+    @callback
+    def note(event: Event) -> None:
+        if "house_battery" in event.data["entity_id"]:
+            written.append(event)
+
+    hass.bus.async_listen("state_changed", note)
     jbd.battery = Battery(
         voltage=13.32, current=-4.35, cells=(3.318, 3.322, 3.325, 3.317)
     )

@@ -1,0 +1,248 @@
+"""From the devices and the plug to the battery's entities, each when it is due."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+import logging
+import math
+from typing import Final
+
+from homeassistant.const import (
+    ATTR_UNIT_OF_MEASUREMENT,
+    STATE_OFF,
+    STATE_ON,
+    UnitOfElectricCurrent,
+    UnitOfPower,
+)
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.helpers.event import async_track_state_change_event
+from homeassistant.util.unit_conversion import (
+    BaseUnitConverter,
+    ElectricCurrentConverter,
+    PowerConverter,
+)
+
+from .battery.battery import DRAINING_FAST_V, Battery, Settings
+from .battery.power_source import CHARGING_MIN_CURRENT_A, Plug
+from .battery.sources import ROLES, Role, Source
+from .battery.status import CRITICAL_SOC, LOW_SOC, OK_SOC
+from .feed import Cancel, Feed
+from .publish import TIME_TO_GO, Publication, Rule, publish, within
+from .readings import Value
+
+_LOGGER = logging.getLogger(__name__)
+
+#: What of a Victron device is not as exact as what the battery's rules compare.
+_SOC_THRESHOLDS: Final = (0.0, CRITICAL_SOC, LOW_SOC, OK_SOC, 100.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MainsEntities:
+    """The entities of the plug that feeds mains in; None: there is none."""
+
+    switch: str | None = None
+    """On where mains is passed on."""
+    power: str | None = None
+    """What it passes on, in W or a unit of the same sort."""
+    current: str | None = None
+    """What it passes on, in A or a unit of the same sort."""
+
+    @property
+    def all(self) -> list[str]:
+        """Those that there are."""
+        return [each for each in (self.switch, self.power, self.current) if each]
+
+
+def rules_of(settings: Settings) -> dict[str, Rule]:
+    """Give how closely what is shown follows the battery.
+
+    What an owner sees is on the same side of a threshold as what follows from it.
+    """
+    return {
+        "voltage": within(0.05, settings.charge_detect_min_voltage),
+        "current": within(0.2, CHARGING_MIN_CURRENT_A),
+        "power": within(5),
+        "soc": within(0.5, *_SOC_THRESHOLDS),
+        "time_to_go": TIME_TO_GO,
+        "consumed_ah": within(0.2),
+        "voltage_change_15m": within(
+            0.05, DRAINING_FAST_V, settings.charge_detect_min_rise
+        ),
+        "voltage_mean_15m": within(0.05),
+    }
+
+
+class BatteryWatch:
+    """Keeps the battery up to date, without asking anybody at intervals."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        *,
+        feeds: Iterable[Feed],
+        main_monitor: Feed | None,
+        mains: MainsEntities,
+        settings: Settings,
+        call_later: Callable[[float, Callable[[], None]], Cancel],
+        on_change: Callable[[], None],
+    ) -> None:
+        """Take what is heard, and the battery monitor that counts; None: the first."""
+        self._hass = hass
+        self._feeds = list(feeds)
+        self._main_monitor = main_monitor
+        self._latest = -math.inf
+        self._mains = mains
+        self._settings = settings
+        self._call_later = call_later
+        self._on_change = on_change
+        self._battery = Battery()
+        self._publication = Publication()
+        self._rules = rules_of(settings)
+        self._due = math.inf
+        self._cancel_due: Cancel | None = None
+        self._stop_tracking: Cancel | None = None
+        self.values: Mapping[str, Value] = {}
+        """What is shown: V, A, W, %, min, Ah; states; yes or no; None: unknown."""
+
+    @callback
+    def async_start(self) -> None:
+        """Begin to follow the plug's entities."""
+        if entities := self._mains.all:
+            self._stop_tracking = async_track_state_change_event(
+                self._hass, entities, self._on_mains
+            )
+        self.update()
+
+    @callback
+    def async_stop(self) -> None:
+        """Stop following, and all timers."""
+        if self._stop_tracking is not None:
+            self._stop_tracking()
+            self._stop_tracking = None
+        if self._cancel_due is not None:
+            self._cancel_due()
+            self._cancel_due = None
+
+    @property
+    def settings(self) -> Settings:
+        """What the owner has set."""
+        return self._settings
+
+    @callback
+    def set_settings(self, settings: Settings) -> None:
+        """Let what the owner has set count, at once."""
+        self._settings = settings
+        self._rules = rules_of(settings)
+        self.update()
+        self._on_change()
+
+    @callback
+    def _on_mains(self, _: Event[EventStateChangedData]) -> None:
+        """Look at the plug."""
+        if self.update():
+            self._on_change()
+
+    @callback
+    def _on_due(self) -> None:
+        """Look again: something is due."""
+        self._cancel_due = None
+        # At least when it was due: timers and clocks round differently.
+        now = max(self._due, self._hass.loop.time())
+        self._due = math.inf
+        if self.update(now):
+            self._on_change()
+
+    @callback
+    def update(self, now: float | None = None) -> bool:
+        """Take what is known now; tells whether what is shown has changed."""
+        # A timer may be ahead of the clock by its resolution.
+        now = self._latest = max(self._latest, now or self._hass.loop.time())
+        due = self._battery.update(self._sources(), self._plug(), self._settings, now)
+        first = not self._publication.shown
+        publication, waits = publish(
+            self._publication,
+            self._battery.values,
+            self._rules,
+            # What is known before anything was heard may change at once.
+            -math.inf if first else now,
+        )
+        self._look_again(min(due or math.inf, waits or math.inf), now)
+        if publication is self._publication:
+            return False
+        self._publication = publication
+        self.values = publication.values
+        return True
+
+    @callback
+    def _look_again(self, due: float, now: float) -> None:
+        """Have a timer for what is due first. An earlier one may stay."""
+        if self._cancel_due is not None:
+            if self._due <= due:
+                return
+            self._cancel_due()
+            self._cancel_due = None
+        if due < math.inf:
+            self._due = due
+            self._cancel_due = self._call_later(max(0.0, due - now), self._on_due)
+
+    def _sources(self) -> list[Source]:
+        """Give what the devices say, as far as they have to do with the battery."""
+        sources = []
+        roles = [ROLES.get(feed.state.identity.kind or "") for feed in self._feeds]
+        main = self._main_monitor
+        for feed, role in zip(self._feeds, roles, strict=True):
+            state = feed.state
+            if role is None:
+                continue
+            if role is Role.BATTERY_MONITOR:
+                if main is None:
+                    main = feed
+                elif feed is not main:
+                    continue
+            sources.append(
+                Source(
+                    role=role,
+                    fresh=state.fresh,
+                    values=feed.reading if state.fresh else {},
+                    heard_at=feed.heard_at,
+                )
+            )
+        return sources
+
+    def _plug(self) -> Plug:
+        """Give what the plug says."""
+        mains = self._mains
+        return Plug(
+            has_switch=mains.switch is not None,
+            has_power=mains.power is not None,
+            has_current=mains.current is not None,
+            is_on=self._is_on(mains.switch),
+            power_w=self._number(mains.power, PowerConverter, UnitOfPower.WATT),
+            current_a=self._number(
+                mains.current, ElectricCurrentConverter, UnitOfElectricCurrent.AMPERE
+            ),
+        )
+
+    def _is_on(self, entity_id: str | None) -> bool | None:
+        """Tell whether an entity is on; None: unavailable."""
+        state = None if entity_id is None else self._hass.states.get(entity_id)
+        if state is None or state.state not in (STATE_ON, STATE_OFF):
+            return None
+        return state.state == STATE_ON
+
+    def _number(
+        self, entity_id: str | None, converter: type[BaseUnitConverter], unit: str
+    ) -> float | None:
+        """Give an entity's number in a unit; None: unavailable."""
+        state = None if entity_id is None else self._hass.states.get(entity_id)
+        if state is None:
+            return None
+        try:
+            number = float(state.state)
+        except ValueError:
+            return None
+        if not math.isfinite(number):
+            return None
+        given = state.attributes.get(ATTR_UNIT_OF_MEASUREMENT)
+        if given in converter.VALID_UNITS:
+            return converter.convert(number, given, unit)
+        return number
