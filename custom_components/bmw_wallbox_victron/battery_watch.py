@@ -31,8 +31,11 @@ from .readings import Value
 
 _LOGGER = logging.getLogger(__name__)
 
-#: What of a Victron device is not as exact as what the battery's rules compare.
+#: Where the status changes; and a battery that is full, or empty, is shown so.
 _SOC_THRESHOLDS: Final = (0.0, CRITICAL_SOC, LOW_SOC, OK_SOC, 100.0)
+#: Charging and draining are detected after minutes: how long a voltage has to be beyond
+#: their thresholds before that alone is worth a row, in s.
+_DETECTION_HOLD_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,17 +58,24 @@ class MainsEntities:
 def rules_of(settings: Settings) -> dict[str, Rule]:
     """Give how closely what is shown follows the battery.
 
-    What an owner sees is on the same side of a threshold as what follows from it.
+    What an owner sees is on the same side of a threshold as what follows from it. What
+    follows from the voltage and its change does so after minutes, so that noise about a
+    threshold is no news.
     """
     return {
-        "voltage": within(0.05, settings.charge_detect_min_voltage),
+        "voltage": within(
+            0.05, settings.charge_detect_min_voltage, hold_s=_DETECTION_HOLD_S
+        ),
         "current": within(0.2, CHARGING_MIN_CURRENT_A),
         "power": within(5),
         "soc": within(0.5, *_SOC_THRESHOLDS),
         "time_to_go": TIME_TO_GO,
         "consumed_ah": within(0.2),
         "voltage_change_15m": within(
-            0.05, DRAINING_FAST_V, settings.charge_detect_min_rise
+            0.05,
+            DRAINING_FAST_V,
+            settings.charge_detect_min_rise,
+            hold_s=_DETECTION_HOLD_S,
         ),
         "voltage_mean_15m": within(0.05),
     }
@@ -166,9 +176,9 @@ class BatteryWatch:
             -math.inf if first else now,
         )
         self._look_again(min(due or math.inf, waits or math.inf), now)
-        if publication is self._publication:
+        before, self._publication = self._publication, publication
+        if publication.shown is before.shown:
             return False
-        self._publication = publication
         self.values = publication.values
         return True
 

@@ -72,11 +72,15 @@ _QUANTITIES: Final[Mapping[Unit, _Quantity]] = {
         UnitOfTemperature.CELSIUS, SensorDeviceClass.TEMPERATURE, 1
     ),
 }
-#: What measures a battery: the battery's own device shows these.
+#: The battery's own device shows these, from whichever source is fresh.
 _CANONICAL: Final = frozenset(
     {"voltage", "current", "power", "soc", "time_to_go", "consumed_ah"}
 )
-_MEASURES_BATTERY: Final = frozenset({Kind.BATTERY_MONITOR, Kind.LYNX_SMART_BMS})
+_CANONICAL_OF: Final = {
+    Kind.BATTERY_MONITOR: _CANONICAL,
+    Kind.LYNX_SMART_BMS: _CANONICAL,
+    Kind.AC_CHARGER: frozenset({"output_voltage_1", "output_current_1"}),
+}
 #: Inputs and outputs that not every device has: on where there is one at the first
 #: hearing.
 _IF_PRESENT: Final = frozenset(
@@ -142,7 +146,7 @@ def _describe(
     record: Record, values: Mapping[str, Value]
 ) -> Iterator[DeviceSensorEntityDescription]:
     """Describe what a record carries."""
-    canonical = _CANONICAL if record.kind in _MEASURES_BATTERY else frozenset()
+    canonical = _CANONICAL_OF.get(record.kind, frozenset())
     for field in record.shown:
         if field.unit is None:
             yield _state(field)

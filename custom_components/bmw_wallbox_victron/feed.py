@@ -113,9 +113,9 @@ class Feed:
             if due is not None:
                 self._due = due
                 self._cancel_due = self._call_later(max(0.0, due - now), self._on_due)
-        if publication is self._publication:
+        before, self._publication = self._publication, publication
+        if publication.shown is before.shown:
             return state
-        self._publication = publication
         return replace(state, values=publication.values)
 
     def _on_due(self) -> None:

@@ -6,7 +6,7 @@ than a second, and a value that stands still writes nothing.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Final
 
@@ -28,13 +28,15 @@ class Rule:
     """By how much a shown value may be wrong, in the unit of the quantity."""
     thresholds: tuple[float, ...] = ()
     """What is shown is on the same side of these as what was read, or equal to them."""
+    hold_s: float = 0.0
+    """How long a threshold has to be crossed before that counts, in s."""
     pace_s: float = PACE_S
     """How long a shown value stands at least, in s."""
 
 
-def within(amount: float, *thresholds: float) -> Rule:
+def within(amount: float, *thresholds: float, hold_s: float = 0.0) -> Rule:
     """Make a rule with a fixed deadband."""
-    return Rule(deadband=lambda _: amount, thresholds=thresholds)
+    return Rule(deadband=lambda _: amount, thresholds=thresholds, hold_s=hold_s)
 
 
 EXACT: Final = Rule()
@@ -56,7 +58,8 @@ _BY_UNIT: Final[Mapping[str, Rule]] = {
     "VA": within(5),
     "%": within(0.5),
     "Ah": within(0.2),
-    "°C": within(0.5),
+    # Chargers tell whole degrees: one to and fro is no news.
+    "°C": within(1.5),
 }
 #: All that a cell does between full and empty happens within some 0.5 V.
 _CELL_VOLTAGE: Final = within(0.01)
@@ -85,6 +88,8 @@ class Publication:
 
     shown: Mapping[str, Shown] = field(default_factory=dict)
     """By key."""
+    crossed: Mapping[str, float] = field(default_factory=dict)
+    """Since when what was read is beyond a threshold that what is shown is not."""
 
     @property
     def values(self) -> dict[str, Value]:
@@ -98,8 +103,13 @@ def _moved(rule: Rule, shown: Value, value: Value) -> bool:
         return False
     if not isinstance(shown, float | int) or not isinstance(value, float | int):
         return True
-    if abs(value - shown) >= rule.deadband(shown) - _NOISE:
-        return True
+    return abs(value - shown) >= rule.deadband(shown) - _NOISE
+
+
+def _crosses(rule: Rule, shown: Value, value: Value) -> bool:
+    """Tell whether a threshold lies between a value and what is shown."""
+    if not isinstance(shown, float | int) or not isinstance(value, float | int):
+        return False
     return any(
         (shown < threshold) is not (value < threshold)
         or (shown > threshold) is not (value > threshold)
@@ -118,6 +128,7 @@ def publish(
     Gives what is shown now and, where a change waits for its pace, when to ask again.
     """
     changed: dict[str, Shown] = {}
+    crossed: dict[str, float] = {}
     due: float | None = None
     for key, value in values.items():
         old = before.shown.get(key)
@@ -126,14 +137,19 @@ def publish(
             changed[key] = Shown(value, -inf if value is None else now)
             continue
         rule = rules.get(key, EXACT)
-        if not _moved(rule, old.value, value):
-            continue
         moment = old.since + rule.pace_s
+        if not _moved(rule, old.value, value):
+            if not _crosses(rule, old.value, value):
+                continue
+            crossed[key] = before.crossed.get(key, now)
+            moment = max(moment, crossed[key] + rule.hold_s)
         if now < moment:
             due = moment if due is None else min(due, moment)
         else:
             changed[key] = Shown(value, now)
     if not changed and before.shown.keys() == values.keys():
+        if crossed != before.crossed:
+            before = replace(before, crossed=crossed)
         return before, due
     shown = {key: changed.get(key) or before.shown[key] for key in values}
-    return Publication(shown), due
+    return Publication(shown, crossed), due
