@@ -438,3 +438,63 @@ async def test_reauth_of_a_device_that_is_gone(
     """Nobody needs the key of a device that was removed."""
     flow = await reauth(hass, the_entry(hass), address=CHARGER)
     assert flow["reason"] == "device_removed"
+
+
+# Two battery monitors
+
+
+@pytest.mark.parametrize("main", [SHUNT, ORION])
+async def test_second_monitor(
+    hass: HomeAssistant, caravan: Site, radio: Radio, main: str
+) -> None:
+    """Whoever adds a second battery monitor says which is the main one."""
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    radio.say(Kind.BATTERY_MONITOR, MONITOR, ORION, name="BMV")
+    await hass.async_block_till_done()
+    flow = await by_hand(hass)
+    result = await submit(hass, flow, {"address": ORION, "encryption_key": KEY.hex()})
+    assert result["step_id"] == "main_monitor"
+    result = await submit(hass, flow, {"main_monitor": main})
+    assert result["reason"] == "victron_added"
+    entry = the_entry(hass)
+    assert entry.options == {"main_monitor": main}
+    assert devices(entry).keys() == {"Victron 01", "BMV"}
+    # The options offer it from now on.
+    for address in (SHUNT, ORION):
+        radio.say(Kind.BATTERY_MONITOR, MONITOR, address)
+    await hass.async_block_till_done()
+    form = await hass.config_entries.options.async_init(entry.entry_id)
+    assert form["data_schema"] is not None
+    assert "main_monitor" in form["data_schema"].schema
+
+
+async def test_second_monitor_as_subentry(
+    hass: HomeAssistant, caravan: Site, radio: Radio
+) -> None:
+    """The same from the integration's own menu."""
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    radio.say(Kind.BATTERY_MONITOR, MONITOR, ORION)
+    await hass.async_block_till_done()
+    flow = await subentry_flow(hass, the_entry(hass))
+    result = await submit_subentry(
+        hass, flow, {"address": ORION, "encryption_key": KEY.hex()}
+    )
+    assert result["step_id"] == "main_monitor"
+    result = await submit_subentry(hass, flow, {"main_monitor": ORION})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert the_entry(hass).options == {"main_monitor": ORION}
+
+
+async def test_second_monitor_while_the_entry_goes(
+    hass: HomeAssistant, caravan: Site, radio: Radio
+) -> None:
+    """Somebody else removed the entry meanwhile."""
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    radio.say(Kind.BATTERY_MONITOR, MONITOR, ORION)
+    await hass.async_block_till_done()
+    flow = await by_hand(hass)
+    result = await submit(hass, flow, {"address": ORION, "encryption_key": KEY.hex()})
+    assert result["step_id"] == "main_monitor"
+    await hass.config_entries.async_remove(the_entry(hass).entry_id)
+    result = await submit(hass, flow, {"main_monitor": ORION})
+    assert result["reason"] == "device_removed"
