@@ -414,6 +414,7 @@ async def test_plug(hass: HomeAssistant, site: Site) -> None:
     left = {key: value for key, value in shown.items() if key not in plug}
     left["mains_power"] = "input_number.power"
     await hass.config_entries.options.async_configure(flow_id, left)
+    await hass.async_block_till_done()
     assert site.entry.options["mains_power"] == "input_number.power"
     assert "mains_switch" not in site.entry.options
     assert "mains_current" not in site.entry.options

@@ -238,6 +238,9 @@ async def test_discovered(hass: HomeAssistant, air: Radio) -> None:
     assert flow["step_id"] == "victron"
     result = await submit(hass, flow, SHUNT_DATA | {"encryption_key": "ff" * 16})
     assert result["errors"] == {"encryption_key": "wrong_key"}
+    assert result["description_placeholders"] == {
+        "found": "**SmartShunt HQ2147**: SmartShunt 500A/50mV, battery monitor.\n\n"
+    }
     result = await submit(hass, flow, SHUNT_DATA)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert the_entry(hass).unique_id == DOMAIN

@@ -364,6 +364,7 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         """Start with nothing known."""
         self._server: dict[str, Any] | None = None
         self._address: str | None = None
+        self._found = ""
         self._device: VictronDevice | None = None
 
     @classmethod
@@ -511,6 +512,7 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         said = await async_describe(self.hass, address, discovery_info)
         self.context["title_placeholders"] = {"name": said["name"]}
         self._address = address
+        self._found = f"**{said['name']}**: {said['model']}, {said['kind']}.\n\n"
         return await self.async_step_victron()
 
     async def async_step_victron(
@@ -532,6 +534,7 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
                 await async_device_schema(self.hass, entry),
                 user_input or {CONF_ADDRESS: self._address},
             ),
+            description_placeholders={"found": self._found},
             errors=errors,
             last_step=True,
         )
@@ -750,6 +753,7 @@ class VictronSubentryFlow(ConfigSubentryFlow):
             data_schema=self.add_suggested_values_to_schema(
                 await async_device_schema(self.hass, entry), user_input
             ),
+            description_placeholders={"found": ""},
             errors=errors,
             last_step=True,
         )
