@@ -22,8 +22,16 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 import custom_components.bmw_wallbox_victron as integration
 from custom_components.bmw_wallbox_victron import config_flow
+from custom_components.bmw_wallbox_victron.battery_entities import (
+    BATTERY_BINARY_SENSORS,
+    BATTERY_SENSORS,
+)
+from custom_components.bmw_wallbox_victron.condition import CONDITIONS
 from custom_components.bmw_wallbox_victron.device_sensor import describe_device
+from custom_components.bmw_wallbox_victron.entity import WallboxEntityDescription
 from custom_components.bmw_wallbox_victron.readings import DeviceIdentity, DeviceState
+from custom_components.bmw_wallbox_victron.targets import Source, WallboxSource
+from custom_components.bmw_wallbox_victron.trigger import TRIGGERS
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 
 from .conftest import Site
@@ -46,7 +54,20 @@ def _read(path: Path) -> dict[str, Any]:
 
 STRINGS = _read(ROOT / "translations" / "en.json")
 ICONS = _read(ROOT / "icons.json")
-SERVICES = ROOT / "services.yaml"
+
+
+def _described(kind: str) -> dict[str, Any]:
+    """Read actions, triggers or conditions, without the anchors for several."""
+    return {
+        name: description or {}
+        for name, description in load_yaml_dict(str(ROOT / f"{kind}.yaml")).items()
+        if not name.startswith(".")
+    }
+
+
+SERVICES_YAML = _described("services")
+TRIGGERS_YAML = _described("triggers")
+CONDITIONS_YAML = _described("conditions")
 
 
 def _modules() -> Iterator[ModuleType]:
@@ -346,18 +367,57 @@ def test_no_icon_is_unused() -> None:
 # Actions, devices, exceptions, repair issues
 
 
-def test_actions() -> None:
-    """Each action and each of its fields has its strings and the action its icon."""
-    actions = {
-        name: action
-        for name, action in load_yaml_dict(str(SERVICES)).items()
-        if not name.startswith(".")  # an anchor for the others
-    }
-    strings = STRINGS.get("services", {})
-    assert strings.keys() == actions.keys() == ICONS.get("services", {}).keys()
-    for name, action in actions.items():
-        fields = set((action or {}).get("fields", {}))
-        assert set(strings[name].get("fields", {})) == fields
+@pytest.mark.parametrize(
+    ("kind", "icon", "described"),
+    [
+        ("services", "service", SERVICES_YAML),
+        ("triggers", "trigger", TRIGGERS_YAML),
+        ("conditions", "condition", CONDITIONS_YAML),
+    ],
+)
+def test_actions_triggers_and_conditions(
+    kind: str, icon: str, described: Mapping[str, Any]
+) -> None:
+    """Each of them and each of their fields has its strings, and each has its icon."""
+    strings, icons = STRINGS[kind], ICONS[kind]
+    assert strings.keys() == described.keys() == icons.keys()
+    for name, description in described.items():
+        assert icons[name][icon].startswith("mdi:")
+        assert strings[name]["name"].strip()
+        assert strings[name]["description"].strip()
+        fields = description.get("fields", {})
+        texts = strings[name].get("fields", {})
+        assert texts.keys() == fields.keys()
+        for field, text in texts.items():
+            assert text["name"].strip()
+            assert text["description"].strip()
+            select = fields[field].get("selector", {}).get("select", {})
+            if "translation_key" in select:
+                words = _get(("selector", select["translation_key"], "options"))
+                assert words.keys() == set(select["options"])
+
+
+def test_sources_of_triggers_and_conditions() -> None:
+    """They look for entities that there are, at wallboxes for what only these have."""
+    items: list[Any] = [*TRIGGERS.values(), *CONDITIONS.values()]
+    for item in items:
+        source: Source = item._source
+        if isinstance(source, WallboxSource):
+            found = ENTITIES[source.platform, source.key]
+            assert all(isinstance(each, WallboxEntityDescription) for each in found)
+        else:
+            keys = {
+                each.key
+                for each in (*BATTERY_SENSORS, *BATTERY_BINARY_SENSORS)
+                if _platform(each) == source.platform
+            }
+            assert source.key in keys
+
+
+def test_triggers_and_conditions_are_described() -> None:
+    """What the code has and what the editor is told of are the same."""
+    assert TRIGGERS_YAML.keys() == TRIGGERS.keys()
+    assert CONDITIONS_YAML.keys() == CONDITIONS.keys()
 
 
 def _translated() -> Iterator[tuple[str, set[str], set[str] | None]]:

@@ -85,8 +85,9 @@ def test_plug_that_flickers() -> None:
 def test_charger_does_not_speak_before_the_plug() -> None:
     """Right after a start the plug is about to say something."""
     day = Day()
-    day.say(plug=OFF, sources=[charger("bulk")])
+    day.say(plug=OFF, sources=[charger("bulk"), monitor(current=-3.0)])
     assert day.get("mains_present") is None
+    assert day.get("power_source") == "unknown"
     day.run(2)
     assert day.get("mains_present") is False
     day.say(plug=Plug(has_switch=True))

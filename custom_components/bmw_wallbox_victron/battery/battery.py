@@ -69,16 +69,17 @@ class Battery:
         self._trend.note(voltage, now)
         movement = self._trend.read(now)
         self._plug, plug_due = steady(self._plug, plug.verdict, now, PLUG_HOLD_S)
-        mains = mains_present(
-            self._plug.value,
-            sources,
-            plug_may_tell=not self._plug.settled and plug.verdict is not None,
-        )
+        # Right after a start the plug has something to say, and is waited for.
+        waits = not self._plug.settled and plug.verdict is not None
+        mains = mains_present(self._plug.value, sources, plug_may_tell=waits)
         alternator = alternator_charging(sources)
         solar = solar_charging(sources)
         charging = charging_now(sources)
         source = power_source(
-            mains=mains, alternator=alternator, solar=solar, charging=charging
+            mains=mains,
+            alternator=alternator,
+            solar=solar,
+            charging=None if waits else charging,
         )
         change = movement.change
         self._detected, detected_due = delayed(
