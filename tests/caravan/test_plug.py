@@ -14,6 +14,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     MockModule,
+    MockPlatform,
     async_fire_time_changed,
     mock_integration,
     mock_platform,
@@ -22,6 +23,7 @@ from pytest_homeassistant_custom_component.common import (
 from demo.caravan import radio
 from demo.caravan.identity import IDENTITIES, MAINS_CHARGER
 from demo.caravan.radio import sensor, switch
+from demo.caravan.radio.plug import CARAVAN
 from demo.layout import PLUG_CURRENT, PLUG_POWER, PLUG_SWITCH
 from tests.conftest import Site
 
@@ -36,7 +38,7 @@ class Demo:
         self.hass = hass
         self._freezer = freezer
         self.changes: dict[str, list[str]] = {}
-        self.caravan = hass.data[radio.CARAVAN]
+        self.caravan = hass.data[CARAVAN]
 
     async def let_pass(self, seconds: float, step_s: float = 0.2) -> None:
         """Let the caravan live."""
@@ -91,7 +93,11 @@ async def demo(
     monkeypatch.setattr(radio, "MONOTONIC_TIME", time.monotonic)
     mock_integration(hass, MockModule(radio.DOMAIN, async_setup=radio.async_setup))
     for platform, module in ((Platform.SWITCH, switch), (Platform.SENSOR, sensor)):
-        mock_platform(hass, f"{radio.DOMAIN}.{platform}", module)
+        mock_platform(
+            hass,
+            f"{radio.DOMAIN}.{platform}",
+            MockPlatform(async_setup_platform=module.async_setup_platform),
+        )
     assert await async_setup_component(
         hass, radio.DOMAIN, {radio.DOMAIN: {"speed": speed}}
     )
