@@ -14,7 +14,7 @@ from .caravan.identity import (
     Identity,
 )
 from .client import Client
-from .layout import DOMAIN, ROOT
+from .layout import DOMAIN, PLUG_SWITCH, ROOT
 
 _DISCOVERY_LIMIT_S: Final = 60.0
 """From a running Home Assistant to a flow for each device."""
@@ -22,7 +22,8 @@ _ENTITIES_LIMIT_S: Final = 20.0
 """From an added device to its entities."""
 _POLL_S: Final = 0.25
 _FAVORITES: Final = (
-    *(("battery", key) for key in ("soc", "voltage", "power", "power_source")),
+    *(("battery", key) for key in ("power_source", "summary", "soc", "power")),
+    ("battery", "voltage"),
     *((SHUNT.address, key) for key in ("soc", "voltage", "power")),
     (MAINS_CHARGER.address, "charge_state"),
     (ALTERNATOR_CHARGER.address, "charge_state"),
@@ -106,12 +107,14 @@ async def show(client: Client) -> None:
     while True:
         entities = await _find_entities(client)
         # Even one that is off by default is there once the device was heard.
-        if f"{SHUNT.address}_voltage" in entities:
+        if {f"{SHUNT.address}_voltage", "battery_power_source"} <= entities.keys():
             break
         if time.monotonic() - begin > _ENTITIES_LIMIT_S:
             raise NotAddedError("the integration made no sensor of the SmartShunt")
         await asyncio.sleep(_POLL_S)
+    # The plug is not the integration's, but it is what there is to play with.
     found = [entities.get(f"{owner}_{key}") for owner, key in _FAVORITES]
+    found.append(PLUG_SWITCH)
     answer = await client.ask("frontend/get_system_data", key="home")
     home = answer["value"] or {}
     favorites = home.get("favorite_entities", [])

@@ -22,6 +22,7 @@ from .layout import (
     DOMAIN,
     LOOPBACK,
     PASSWORD,
+    PLUG_SWITCH,
     ROOT,
     USER,
     Layout,
@@ -421,6 +422,8 @@ def _tell_caravan(added: set[str]) -> Iterator[str]:
     for device in IDENTITIES:
         what = "is added" if device.address in added else f"key {device.key.hex()}"
         yield f"{device.name}, {device.address}, {what}"
+    where = "Overview" if added else "Settings > Devices & services > Entities"
+    yield f"Caravan plug ({PLUG_SWITCH}): off pulls it from mains. {where}"
 
 
 def _greet(

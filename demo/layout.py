@@ -22,6 +22,9 @@ USER: Final = "demo"
 PASSWORD: Final = "demo"
 CHARGE_POINT_ID: Final = "DE*BMW*EDEMO00000001"
 WALLBOX_PASSWORD: Final = "simulated-wallbox"
+PLUG_SWITCH: Final = "switch.caravan_plug"
+PLUG_POWER: Final = "sensor.caravan_plug_power"
+PLUG_CURRENT: Final = "sensor.caravan_plug_current"
 
 INTEGRATIONS: Final = {
     DOMAIN: ROOT / "custom_components" / DOMAIN,
@@ -97,6 +100,11 @@ class Layout:
     def furnished(self) -> Path:
         """Exists once what is only done at the first start has been done."""
         return self.folder / "furnished"
+
+    @property
+    def plugged(self) -> Path:
+        """Exists once the options were told which plug feeds mains in."""
+        return self.folder / "plugged"
 
     @property
     def tls(self) -> pki.Files:

@@ -38,6 +38,9 @@ from .layout import (
     DOMAIN,
     LOOPBACK,
     PASSWORD,
+    PLUG_CURRENT,
+    PLUG_POWER,
+    PLUG_SWITCH,
     USER,
     WALLBOX_PASSWORD,
     Layout,
@@ -57,6 +60,15 @@ _HOME = MappingProxyType(
     }
 )
 
+_PLUG = MappingProxyType(
+    {
+        "mains_switch": PLUG_SWITCH,
+        "mains_power": PLUG_POWER,
+        "mains_current": PLUG_CURRENT,
+    }
+)
+"""The options that tell which plug feeds mains in."""
+
 
 async def seed(layout: Layout, *, port: int, ocpp_port: int) -> None:
     """Prepare the storage for a start. Nothing else may use the folder meanwhile."""
@@ -65,7 +77,11 @@ async def seed(layout: Layout, *, port: int, ocpp_port: int) -> None:
         await ir.async_load(hass)
         await _seed_home(hass)
         await _seed_http(hass, port)
-        await _seed_entry(hass, server_settings(layout, ocpp_port))
+        await _seed_entry(
+            hass,
+            server_settings(layout, ocpp_port),
+            plug=not layout.plugged.exists(),
+        )
         await _seed_login(hass)
         onboarding = OnboardingStorage(
             hass, ONBOARDING_VERSION, ONBOARDING_KEY, private=True
@@ -74,6 +90,8 @@ async def seed(layout: Layout, *, port: int, ocpp_port: int) -> None:
     finally:
         # Writes what is written with a delay. Only force stops what never started.
         await hass.async_stop(force=True)
+    layout.folder.mkdir(parents=True, exist_ok=True)
+    layout.plugged.touch()
 
 
 async def _seed_home(hass: HomeAssistant) -> None:
@@ -143,7 +161,7 @@ def _new_entry(server: Mapping[str, Any]) -> ConfigEntry:
         domain=DOMAIN,
         minor_version=1,
         # Often, so that there is something to see.
-        options={"meter_interval": 5},
+        options={"meter_interval": 5, **_PLUG},
         source=SOURCE_USER,
         subentries_data=[
             ConfigSubentryData(
@@ -163,13 +181,20 @@ def _new_entry(server: Mapping[str, Any]) -> ConfigEntry:
     )
 
 
-async def _seed_entry(hass: HomeAssistant, server: Mapping[str, Any]) -> None:
-    """Add our config entry, or tell the one that is there about this start's ports."""
+async def _seed_entry(
+    hass: HomeAssistant, server: Mapping[str, Any], *, plug: bool
+) -> None:
+    """Add our config entry, or tell the one that is there about this start's ports.
+
+    And about the plug, if it is of an earlier demo and its user named no other one.
+    """
     store = ConfigEntryStore(hass)
     stored = await store.async_load() or {"entries": []}
     for entry in stored["entries"]:
         if entry["domain"] == DOMAIN:
             entry["data"] = {**entry["data"], **server}
+            if plug and not _PLUG.keys() & entry["options"]:
+                entry["options"] = {**entry["options"], **_PLUG}
             for subentry in entry["subentries"]:
                 if subentry["unique_id"] == CHARGE_POINT_ID:
                     # The simulated wallbox knows no other one.

@@ -34,6 +34,12 @@ from demo.layout import (
 from demo.scenario import CAR_A, Scenario, make_wallbox
 from demo.seed import seed
 
+PLUG = {
+    "mains_switch": "switch.caravan_plug",
+    "mains_power": "sensor.caravan_plug_power",
+    "mains_current": "sensor.caravan_plug_current",
+}
+
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
@@ -169,9 +175,17 @@ def test_only_one_demo_in_a_folder(
     ("able", "added", "lines"),
     [
         (False, set(), ["is there, but this version"]),
-        (True, set(), ["Settings >", *(each.key.hex() for each in IDENTITIES)]),
-        (True, {SHUNT.address}, ["Settings >", "is added", "key", "key"]),
-        (True, {each.address for each in IDENTITIES}, ["is added"] * 3),
+        (
+            True,
+            set(),
+            ["Settings >", *(each.key.hex() for each in IDENTITIES), "Entities"],
+        ),
+        (True, {SHUNT.address}, ["Settings >", "is added", "key", "key", "Overview"]),
+        (
+            True,
+            {each.address for each in IDENTITIES},
+            [*["is added"] * 3, "switch.caravan_plug"],
+        ),
     ],
 )
 def test_the_caravan_is_told(
@@ -368,6 +382,39 @@ async def test_seed_puts_the_wallbox_back(
     await seed_apart(layout, port=18123, ocpp_port=9000)
     (wallbox,) = our_entry(hass_storage)["subentries"]
     assert wallbox["data"] == before["subentries"][0]["data"]
+
+
+async def test_seed_tells_which_plug_feeds_mains_in(
+    layout: Layout, hass_storage: dict[str, Any]
+) -> None:
+    await seed_apart(layout, port=18123, ocpp_port=9000)
+    assert our_entry(hass_storage)["options"] == {"meter_interval": 5, **PLUG}
+    # Its user has no such plug any more.
+    entries = hass_storage["core.config_entries"]["data"]["entries"]
+    entries[0]["options"] = {"mains_switch": "switch.caravan_plug"}
+    await seed_apart(layout, port=18123, ocpp_port=9000)
+    assert our_entry(hass_storage)["options"] == {"mains_switch": "switch.caravan_plug"}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"meter_interval": 30}, {"meter_interval": 30, **PLUG}),
+        ({"mains_power": "sensor.mine"}, {"mains_power": "sensor.mine"}),
+    ],
+)
+async def test_seed_tells_an_earlier_demo_of_the_plug(
+    layout: Layout,
+    hass_storage: dict[str, Any],
+    options: dict[str, Any],
+    expected: dict[str, Any],
+) -> None:
+    await seed_apart(layout, port=18123, ocpp_port=9000)
+    layout.plugged.unlink()
+    entries = hass_storage["core.config_entries"]["data"]["entries"]
+    entries[0]["options"] = options
+    await seed_apart(layout, port=18123, ocpp_port=9000)
+    assert our_entry(hass_storage)["options"] == expected
 
 
 # --- What happens ---

@@ -35,6 +35,8 @@ class Quirks:
     """Sends nothing: a phone is connected, or it is out of reach."""
     stands_still: bool = False
     """Sends the same advertisement again and again: alive, with nothing new to say."""
+    lingers_s: float = 0.0
+    """Sends what it measured last for so long after its power failed."""
     powers_off: bool = False
     """State 0xFF, counters used again and corrupt frames, as when the power fails."""
     sends_bytes: int | None = None
@@ -92,6 +94,8 @@ class Device:
         self._rssi = -70.0
         self._due_s: float | None = None
         self._data: bytes | None = None
+        self._values: Values = {}
+        self._powered_at: float | None = None
 
     @property
     def powered(self) -> bool:
@@ -104,7 +108,9 @@ class Device:
 
     def transmit(self, now: float) -> Frame | None:
         """Give what it sends at this moment (s, never going back); None: nothing."""
-        if self.quirks.silent or not self.powered:
+        if self.powered:
+            self._powered_at = now
+        if self.quirks.silent or not (self.powered or self._lingers(now)):
             # What comes after a silence is never what came before it.
             self._due_s = None
             return None
@@ -119,6 +125,11 @@ class Device:
             data=self._data,
         )
 
+    def _lingers(self, now: float) -> bool:
+        """Tell whether it goes on without power."""
+        since = self._powered_at
+        return since is not None and now < since + self.quirks.lingers_s
+
     def _is_same(self, now: float) -> bool:
         """Tell whether the last advertisement is still the one to send."""
         if self._due_s is not None and (self.quirks.stands_still or now < self._due_s):
@@ -128,7 +139,9 @@ class Device:
 
     def _encode(self) -> bytes:
         quirks = self.quirks
-        kind, values = self.kind, self.read()
+        if self.powered:
+            self._values = self.read()
+        kind, values = self.kind, self._values
         if quirks.energy_meter and kind is Kind.BATTERY_MONITOR:
             kind = Kind.DC_ENERGY_METER
             known = ("voltage", "current", "starter_voltage")
@@ -236,6 +249,10 @@ class AlternatorCharger(Device):
         return {**values, "off_reason": ("engine_shutdown", *looks)}
 
 
-def fit_out(caravan: Caravan) -> tuple[Device, ...]:
-    """Give a caravan all its devices."""
-    return SmartShunt(caravan), MainsCharger(caravan), AlternatorCharger(caravan)
+def fit_out(caravan: Caravan, *, mains_charger: Quirks = WELL) -> tuple[Device, ...]:
+    """Give a caravan all its devices, and its mains charger these quirks."""
+    return (
+        SmartShunt(caravan),
+        MainsCharger(caravan, quirks=mains_charger),
+        AlternatorCharger(caravan),
+    )

@@ -41,6 +41,11 @@ _SLOW_RESISTANCE_OHM: Final = 0.006
 _SLOW_S: Final = 300.0
 """What of the voltage follows a current only after minutes."""
 
+_MAINS_CHARGER_EFFICIENCY: Final = 0.88
+_MAINS_CHARGER_IDLE_W: Final = 4.0
+"""What it takes from mains for itself."""
+_MAINS_V: Final = 230.0
+
 _AVERAGE_S: Final = 180.0
 """Over how long a shunt averages the current for its time to go."""
 _FLOOR: Final = 0.1
@@ -253,6 +258,8 @@ class Caravan:
         self._loads = Loads(random.Random(seed))
         self._slow_v = 0.0
         self._average_a = 0.0
+        self._by_hand: bool | None = None
+        self._planned = self._hooked_up_by_plan
         self._step(0.0)
         self._average_a = self.current_a
 
@@ -263,8 +270,21 @@ class Caravan:
 
     @property
     def mains(self) -> bool:
-        """Whether it is hooked up."""
-        return self.plan.is_during(self.plan.mains, self.hour)
+        """Whether it is hooked up: by the plan, unless its plug was switched since."""
+        return self._planned if self._by_hand is None else self._by_hand
+
+    @property
+    def mains_w(self) -> float:
+        """What its plug passes on, W: all of it goes to the charger."""
+        if not self.mains:
+            return 0.0
+        out_w = self.voltage_v * self.mains_charger.current_a
+        return out_w / _MAINS_CHARGER_EFFICIENCY + _MAINS_CHARGER_IDLE_W
+
+    @property
+    def mains_a(self) -> float:
+        """What its plug passes on, A."""
+        return self.mains_w / _MAINS_V
 
     @property
     def driving(self) -> bool:
@@ -289,6 +309,15 @@ class Caravan:
         left_ah = max(0.0, (self.soc - _FLOOR) * self.capacity_ah)
         return min(MOST_TO_GO_MIN, round(left_ah / -self._average_a * 60))
 
+    def switch_mains(self, *, on: bool) -> None:
+        """Switch its plug, at once; until the plan says something new."""
+        self._by_hand = on
+        self._step(0.0)
+
+    @property
+    def _hooked_up_by_plan(self) -> bool:
+        return self.plan.is_during(self.plan.mains, self.hour)
+
     def advance(self, seconds: float) -> None:
         """Let so many seconds pass."""
         if seconds < 0:
@@ -300,6 +329,9 @@ class Caravan:
     def _step(self, seconds: float) -> None:
         self._charge(seconds)
         self.elapsed_s += seconds
+        if (planned := self._hooked_up_by_plan) is not self._planned:
+            self._planned = planned
+            self._by_hand = None
         driving = self.driving
         self.load_a = self._loads.advance(seconds, self.hour) if self.soc > 0 else 0.0
         self.mains_charger.advance(

@@ -127,17 +127,22 @@ async def test_the_overview_shows_the_caravan_and_keeps_what_it_had() -> None:
     client.add_entities(f"{SHUNT.address}_soc", f"{SHUNT.address}_other")
     client.add_entities(f"{SHUNT.address}_power", platform="victron_ble")
     client.add_entities(f"{SHUNT.address}_voltage", disabled_by="integration")
+    client.add_entities("battery_power_source", "battery_summary", "battery_soc")
     for _ in range(2):
         await adding.show(client)  # type: ignore[arg-type] # plays one
         assert client.home["x"] == 1
         assert client.home["favorite_entities"] == [
             "sensor.mine",
+            "sensor.battery_power_source",
+            "sensor.battery_summary",
+            "sensor.battery_soc",
             f"sensor.{SHUNT.address}_soc",
+            "switch.caravan_plug",
         ]
-    client.add_entities("battery_soc", "battery_voltage")
+    client.add_entities("battery_power", "battery_voltage")
     await adding.show(client)  # type: ignore[arg-type] # plays one
-    assert client.home["favorite_entities"][2:] == [
-        "sensor.battery_soc",
+    assert client.home["favorite_entities"][6:] == [
+        "sensor.battery_power",
         "sensor.battery_voltage",
     ]
 

@@ -224,3 +224,29 @@ def test_energy_meter() -> None:
     # No other device can be set up so.
     charger = MainsCharger(Caravan(), quirks=Quirks(energy_meter=True))
     assert reading(charger).kind is Kind.AC_CHARGER
+
+
+def test_a_charger_goes_on_for_a_while_after_mains_is_gone() -> None:
+    caravan = after(0.5)
+    charger = MainsCharger(caravan, quirks=Quirks(lingers_s=20))
+    last = listen(charger, 10)[-1]
+    caravan.switch_mains(on=False)
+    caravan.advance(5)
+    frames = listen(charger, 60, start=10)
+    assert len(frames) == pytest.approx(20 / PACE_S, abs=1)
+    said = {
+        each.values["charge_state"]
+        for each in decode(charger, frames)
+        if isinstance(each, Reading)
+    }
+    assert said == {"bulk"}
+    # Its counter goes on: to Home Assistant it is all news.
+    (before,) = counters([last])
+    assert set(counters(frames)) == set(range(before + 1, before + 21))
+    assert listen(charger, 600, start=70) == []
+    caravan.switch_mains(on=True)
+    assert reading(charger).values["charge_state"] == "off"
+
+
+def test_a_charger_that_never_had_mains_says_nothing() -> None:
+    assert listen(MainsCharger(after(4), quirks=Quirks(lingers_s=20)), 5) == []

@@ -130,3 +130,30 @@ def test_what_cannot_be() -> None:
         Caravan(soc=1.2)
     with pytest.raises(ValueError, match="backwards"):
         Caravan().advance(-1)
+
+
+def test_the_plug_by_hand_counts_until_the_plan_says_something_new() -> None:
+    plan = Plan(start_h=0, mains=((0, 1), (2, 3)), driving=())
+    caravan = Caravan(soc=0.5, plan=plan)
+    run(caravan, 0.5)
+    assert caravan.mains_charger.state == "bulk"
+    caravan.switch_mains(on=False)
+    assert (caravan.mains_w, caravan.mains_charger.current_a) == (0, 0)
+    assert caravan.current_a < 0
+    # It stays off until it is hooked up the next time.
+    for hour, mains in ((0.9, False), (1.9, False), (2.1, True), (3.1, False)):
+        run(caravan, hour - caravan.hour)
+        assert caravan.mains is mains
+    caravan.switch_mains(on=True)
+    run(caravan, 0.1)
+    assert caravan.mains
+    assert caravan.mains_charger.state == "bulk"
+
+
+def test_what_the_plug_passes_on() -> None:
+    caravan = Caravan(soc=0.5, plan=Plan(start_h=0, mains=((0, 24),), driving=()))
+    assert caravan.mains_w == pytest.approx(4)
+    assert caravan.mains_a == pytest.approx(4 / 230)
+    run(caravan, 0.5)
+    given_w = caravan.voltage_v * 30
+    assert caravan.mains_w == pytest.approx(given_w / 0.88 + 4)

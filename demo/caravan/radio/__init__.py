@@ -1,20 +1,25 @@
-"""Only in the demo's Home Assistant: lets it hear the simulated caravan.
+"""Only in the demo's Home Assistant: the simulated caravan, as far as that reaches it.
 
-Linked into the demo's configuration as the custom integration `demo_radio`.
+It hears the caravan's devices, and has the plug that feeds mains in. Linked into the
+demo's configuration as the custom integration `demo_radio`.
 """
 
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from homeassistant.components.bluetooth import MONOTONIC_TIME
-from homeassistant.const import EVENT_HOMEASSISTANT_STOP
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
 from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers.discovery import async_load_platform
+from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.event import async_track_time_interval
 import voluptuous as vol
 
-from demo.caravan.devices import fit_out
+from demo.caravan.devices import Quirks, fit_out
 from demo.caravan.physics import Caravan
 from demo.caravan.scanner import Receiver, register
+
+from .plug import CARAVAN, SIGNAL
 
 DOMAIN: Final = "demo_radio"
 
@@ -28,12 +33,15 @@ _EVERY: Final = timedelta(seconds=0.2)
 _LONGEST_S: Final = 60.0
 """A computer that slept does not catch up on what the caravan missed."""
 
+_LINGERS: Final = Quirks(lingers_s=20.0)
+"""What makes it hard to tell that mains is gone."""
+
 
 async def async_setup(hass: HomeAssistant, config: dict[str, Any]) -> bool:
     """Let the caravan live, `speed` times as fast as time passes."""
     speed: float = config[DOMAIN]["speed"]
-    caravan = Caravan()
-    devices = fit_out(caravan)
+    caravan = hass.data[CARAVAN] = Caravan()
+    devices = fit_out(caravan, mains_charger=_LINGERS)
     receiver = Receiver()
     unregister = register(hass, receiver)
     last = MONOTONIC_TIME()
@@ -47,6 +55,7 @@ async def async_setup(hass: HomeAssistant, config: dict[str, Any]) -> bool:
         for device in devices:
             if frame := device.transmit(now):
                 receiver.hear(frame, now)
+        async_dispatcher_send(hass, SIGNAL)
 
     stop = async_track_time_interval(hass, live, _EVERY, name=DOMAIN)
 
@@ -56,4 +65,6 @@ async def async_setup(hass: HomeAssistant, config: dict[str, Any]) -> bool:
         unregister()
 
     hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, end)
+    for platform in (Platform.SWITCH, Platform.SENSOR):
+        hass.async_create_task(async_load_platform(hass, platform, DOMAIN, {}, config))
     return True

@@ -1,0 +1,44 @@
+"""The plug that feeds mains into the caravan: what its entities have in common."""
+
+from typing import Final, override
+
+from homeassistant.core import callback
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
+from homeassistant.helpers.entity import Entity
+from homeassistant.util.hass_dict import HassKey
+
+from demo.caravan.physics import Caravan
+
+CARAVAN: Final[HassKey[Caravan]] = HassKey("demo_radio")
+SIGNAL: Final = "demo_radio_lived"
+"""Sent whenever the caravan has lived a little."""
+
+
+class PlugEntity(Entity):
+    """An entity of the plug; looks at the caravan whenever it lived a little."""
+
+    _attr_should_poll = False
+
+    def __init__(self, caravan: Caravan, entity_id: str, name: str) -> None:
+        """Be found under this entity id: the options of the demo name it."""
+        self._caravan = caravan
+        self.entity_id = entity_id
+        self._attr_name = name
+        self._attr_unique_id = entity_id.partition(".")[2]
+        self._look()
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Begin to look."""
+        self.async_on_remove(
+            async_dispatcher_connect(self.hass, SIGNAL, self._look_and_write)
+        )
+
+    @callback
+    def _look_and_write(self) -> None:
+        if self._look():
+            self.async_write_ha_state()
+
+    def _look(self) -> bool:
+        """Look at the caravan; tells whether there is news."""
+        raise NotImplementedError

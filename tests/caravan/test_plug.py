@@ -1,0 +1,179 @@
+"""The plug that feeds mains in: from pulling it to where the power comes from."""
+
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+import time
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.components import bluetooth
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.helpers.event import async_track_state_change_event
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    MockModule,
+    MockPlatform,
+    async_fire_time_changed,
+    mock_integration,
+    mock_platform,
+)
+
+from demo.caravan import radio
+from demo.caravan.identity import IDENTITIES, MAINS_CHARGER
+from demo.caravan.radio import sensor, switch
+from demo.caravan.radio.plug import CARAVAN
+from demo.layout import PLUG_CURRENT, PLUG_POWER, PLUG_SWITCH
+from tests.conftest import Site
+
+PLUG = (PLUG_SWITCH, PLUG_POWER, PLUG_CURRENT)
+OPTIONS = dict(zip(("mains_switch", "mains_power", "mains_current"), PLUG, strict=True))
+
+
+class Demo:
+    """The demo's caravan in a Home Assistant whose time is ours."""
+
+    def __init__(self, hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+        self.hass = hass
+        self._freezer = freezer
+        self.changes: dict[str, list[str]] = {}
+        self.caravan = hass.data[CARAVAN]
+
+    async def let_pass(self, seconds: float, step_s: float = 0.2) -> None:
+        """Let the caravan live."""
+        for _ in range(round(seconds / step_s)):
+            self._freezer.tick(timedelta(seconds=step_s))
+            async_fire_time_changed(self.hass)
+            await self.hass.async_block_till_done()
+
+    async def switch(self, service: str) -> None:
+        """Switch the plug as its owner does."""
+        await self.hass.services.async_call(
+            "switch", service, {"entity_id": PLUG_SWITCH}, blocking=True
+        )
+
+    def plug(self) -> tuple[str, float, float]:
+        """Give what the plug's entities say: on or off, W, A."""
+        on, watts, amperes = (self.hass.states.get(each) for each in PLUG)
+        assert on is not None
+        assert watts is not None
+        assert amperes is not None
+        return on.state, float(watts.state), float(amperes.state)
+
+    def follow(self, *entity_ids: str) -> None:
+        """Remember from now on what is written."""
+        self.changes = {each: [] for each in entity_ids}
+
+        @callback
+        def note(event: Event[EventStateChangedData]) -> None:
+            state = event.data["new_state"]
+            assert state is not None
+            self.changes[event.data["entity_id"]].append(state.state)
+
+        async_track_state_change_event(self.hass, entity_ids, note)
+
+
+@pytest.fixture
+def speed() -> float:
+    """How fast the caravan lives; a test may parametrize it."""
+    return 1.0
+
+
+@pytest.fixture
+async def demo(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    enable_bluetooth: None,
+    monkeypatch: pytest.MonkeyPatch,
+    speed: float,
+) -> AsyncGenerator[Demo]:
+    """A caravan that is on the air, and has a plug."""
+    monkeypatch.setattr(bluetooth, "MONOTONIC_TIME", time.monotonic)
+    monkeypatch.setattr(radio, "MONOTONIC_TIME", time.monotonic)
+    mock_integration(hass, MockModule(radio.DOMAIN, async_setup=radio.async_setup))
+    for platform, module in ((Platform.SWITCH, switch), (Platform.SENSOR, sensor)):
+        mock_platform(
+            hass,
+            f"{radio.DOMAIN}.{platform}",
+            MockPlatform(async_setup_platform=module.async_setup_platform),
+        )
+    assert await async_setup_component(
+        hass, radio.DOMAIN, {radio.DOMAIN: {"speed": speed}}
+    )
+    await hass.async_block_till_done()
+    yield Demo(hass, freezer)
+    # What was discovered is still being looked at.
+    await hass.async_block_till_done(wait_background_tasks=True)
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+    await hass.async_block_till_done()
+
+
+@pytest.fixture
+def caravan_keys() -> dict[str, str]:
+    """The devices of the demo."""
+    return {each.address: each.key.hex() for each in IDENTITIES}
+
+
+@pytest.fixture
+async def site(
+    hass: HomeAssistant, demo: Demo, caravan_entry: MockConfigEntry
+) -> AsyncGenerator[Site]:
+    """The integration, which was told of the plug."""
+    hass.config_entries.async_update_entry(caravan_entry, options=OPTIONS)
+    assert await hass.config_entries.async_setup(caravan_entry.entry_id)
+    await hass.async_block_till_done()
+    yield Site(hass, caravan_entry)
+    await hass.config_entries.async_unload(caravan_entry.entry_id)
+    await hass.async_block_till_done()
+
+
+async def test_the_plug_says_what_the_charger_takes(demo: Demo) -> None:
+    """A few W at once, then what the charger makes 30 A of; nothing once it is off."""
+    assert demo.plug() == ("on", 4.0, 0.02)
+    await demo.let_pass(10)
+    on, watts, amperes = demo.plug()
+    assert on == "on"
+    assert watts == pytest.approx(demo.caravan.voltage_v * 30 / 0.88 + 4, abs=5)
+    assert amperes == pytest.approx(watts / 230, abs=0.05)
+    await demo.switch("turn_off")
+    await demo.hass.async_block_till_done()
+    assert demo.plug() == ("off", 0, 0)
+    await demo.switch("turn_on")
+    await demo.hass.async_block_till_done()
+    assert demo.plug()[:2] == ("on", 4.0)
+
+
+async def test_the_plug_follows_the_plan(demo: Demo) -> None:
+    """Two hours after the beginning the caravan is unhooked."""
+    demo.follow(*PLUG)
+    await demo.let_pass(2 * 3600, 10)
+    assert demo.plug() == ("off", 0, 0)
+    assert demo.changes[PLUG_SWITCH] == ["off"]
+    # A deadband, not a row with every look.
+    assert len(demo.changes[PLUG_POWER]) < 60
+    assert len(demo.changes[PLUG_CURRENT]) < 60
+
+
+@pytest.mark.parametrize("speed", [1.0, 60.0])
+async def test_a_pulled_plug_is_no_mains(demo: Demo, site: Site) -> None:
+    """Within 3 s, and for good, although the charger goes on for 20 s."""
+    power_source = site.entity_id("sensor", "power_source", "battery")
+    await demo.let_pass(8)
+    demo.follow(power_source)
+    assert site.state("power_source", owner="battery") == "mains"
+    await demo.switch("turn_off")
+    await demo.let_pass(3)
+    assert demo.changes[power_source] == ["battery"]
+    charger = bluetooth.async_last_service_info(
+        demo.hass, MAINS_CHARGER.address, connectable=False
+    )
+    assert charger is not None
+    assert time.monotonic() - charger.time < 1
+    assert site.state("charge_state", owner=MAINS_CHARGER.address) == "bulk"
+    await demo.let_pass(90, 0.5)
+    assert demo.plug() == ("off", 0, 0)
+    assert demo.changes[power_source] == ["battery"]
+    await demo.switch("turn_on")
+    await demo.let_pass(3)
+    assert demo.changes[power_source] == ["battery", "mains"]
