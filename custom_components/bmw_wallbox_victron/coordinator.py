@@ -59,13 +59,17 @@ from .const import (
     SUBENTRY_WALLBOX,
 )
 from .feed import Feed
+from .issues import (
+    async_forget_limit_issue,
+    async_get_issues,
+    async_show_limit_issue,
+)
 from .listener import VictronListener, rules_of
 from .publish import Rule
 from .readings import DeviceIdentity, DeviceState, Value
-from .repairs import async_forget_limit_issue, async_show_limit_issue
 from .storage import SessionStore, SiteStore
 from .victron.advertisement import parse_key
-from .wallbox.central_system import CentralSystem, ServerConfig
+from .wallbox.central_system import Answer, CentralSystem, Knock, ServerConfig
 from .wallbox.gate import Schemas
 from .wallbox.sessions import Ledger
 from .wallbox.state import Identity, WallboxState
@@ -77,7 +81,8 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 #: A renewed certificate is taken with the next connection; what it says, after this.
-_CERTIFICATE_CHECK = timedelta(minutes=10)
+#: So is what is over because nothing happens any more.
+_LOOK_AFTER = timedelta(minutes=10)
 
 #: What the owner may set of the battery's rules.
 BATTERY_NUMBERS = ("charge_detect_min_voltage", "charge_detect_min_rise")
@@ -131,6 +136,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._subentries = self.wallbox_subentries
         self.server_device_id: str | None = None
         self.reload_pending = False
+        self._issues = async_get_issues(hass)
         self._store = SiteStore(hass, entry.entry_id)
         self._sessions = SessionStore(hass, entry.entry_id)
         self._certificates: CertificateStore | None = None
@@ -177,8 +183,11 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             )
         if not ledgers.keys() <= {item.subentry_id for item in self._subentries}:
             self._keep_sessions()  # without those of a wallbox that was removed
+        self._issues.async_begin(self._subentries)
         if CONF_SSL_CERT in self.config_entry.data:
             await self._async_start_server()
+        else:
+            self._issues.async_no_server()
         self._start_listening()
         await self._async_start_polling()
         await self._async_start_battery()
@@ -189,6 +198,11 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 self._poll,
                 timedelta(seconds=interval),
                 cancel_on_shutdown=True,
+            )
+        )
+        self.config_entry.async_on_unload(
+            async_track_time_interval(
+                self.hass, self._async_look_after, _LOOK_AFTER, cancel_on_shutdown=True
             )
         )
 
@@ -208,16 +222,23 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             schemas=await self.hass.async_add_executor_job(Schemas.load),
             certificates=self._certificates,
             clock=dt_util.utcnow,
+            on_knock=self._on_knock,
         )
         try:
             await server.start()
         except CertificateError as err:
+            await self._issues.async_judge_certificate(self._certificates)
             raise ConfigEntryNotReady(
                 translation_domain=DOMAIN,
                 translation_key="certificate_unusable",
                 translation_placeholders={"error": str(err)},
             ) from err
         except OSError as err:
+            if err.errno == errno.EADDRINUSE:
+                self._issues.async_port_in_use(config.port)
+            else:
+                self._issues.async_port_free()
+            await self._issues.async_judge_certificate(self._certificates)
             raise ConfigEntryNotReady(
                 translation_domain=DOMAIN,
                 translation_key=(
@@ -229,6 +250,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 },
             ) from err
         self._server = server
+        self._issues.async_port_free()
+        await self._issues.async_judge_certificate(self._certificates)
         device = dr.async_get(self.hass).async_get_or_create(
             config_entry_id=self.config_entry.entry_id,
             identifiers={(DOMAIN, SERVER_DEVICE)},
@@ -236,14 +259,6 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             entry_type=dr.DeviceEntryType.SERVICE,
         )
         self.server_device_id = device.id
-        self.config_entry.async_on_unload(
-            async_track_time_interval(
-                self.hass,
-                self._async_check_certificate,
-                _CERTIFICATE_CHECK,
-                cancel_on_shutdown=True,
-            )
-        )
 
     @callback
     def _start_listening(self) -> None:
@@ -539,12 +554,29 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         for station in self.stations.values():
             station.poll()
 
-    async def _async_check_certificate(self, _: datetime) -> None:
-        """Look whether the certificate was renewed."""
+    async def _async_look_after(self, _: datetime) -> None:
+        """Look whether the certificate was renewed, and what is over by now."""
+        self._issues.async_sweep()
+        # A device could not be asked about while its owner changed something else.
+        self._check_keys()
         if self._certificates is not None:
             await self._certificates.context()
+            await self._issues.async_judge_certificate(self._certificates)
             if self._certificates.info != self.data.certificate:
                 self._publish()
+
+    @callback
+    def _on_knock(self, knock: Knock) -> None:
+        """Take note of who wants to connect."""
+        if knock.answer is Answer.UNKNOWN:
+            self._issues.async_stranger(knock.charge_point_id, knock.address)
+            return
+        for subentry in self._subentries:
+            if subentry.data[CONF_CHARGE_POINT_ID] == knock.charge_point_id:
+                if knock.answer is Answer.WRONG_PASSWORD:
+                    self._issues.async_wrong_password(subentry, knock.address)
+                else:
+                    self._issues.async_right_password(subentry)
 
 
 @callback
