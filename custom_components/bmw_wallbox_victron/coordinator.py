@@ -124,10 +124,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self.data = SiteData(wallboxes={}, devices={}, battery={}, certificate=None)
         self.stations: dict[str, Station] = {}
         self.feeds: dict[str, Feed] = {}
-        self._victron: dict[str, VictronListener] = {}
+        self.listeners: dict[str, VictronListener] = {}
         self.bms_models: dict[str, type[BaseBMS]] = {}
         """The model of each BMS, by address, as far as it is known."""
-        self._bms: list[bms.BmsPoller] = []
+        self.pollers: list[bms.BmsPoller] = []
         self._wrong_keys: set[str] = set()
         self.battery: BatteryWatch | None = None
         """The battery; None: there is no device that could know of one."""
@@ -139,7 +139,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._issues = async_get_issues(hass)
         self._store = SiteStore(hass, entry.entry_id)
         self._sessions = SessionStore(hass, entry.entry_id)
-        self._certificates: CertificateStore | None = None
+        self.certificates: CertificateStore | None = None
         self._server: CentralSystem | None = None
 
     @property
@@ -215,19 +215,19 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             certificate=data[CONF_SSL_CERT],
             key=data[CONF_SSL_KEY],
         )
-        self._certificates = CertificateStore(config.certificate, config.key)
+        self.certificates = CertificateStore(config.certificate, config.key)
         server = CentralSystem(
             config,
             stations=self.stations.values(),
             schemas=await self.hass.async_add_executor_job(Schemas.load),
-            certificates=self._certificates,
+            certificates=self.certificates,
             clock=dt_util.utcnow,
             on_knock=self._on_knock,
         )
         try:
             await server.start()
         except CertificateError as err:
-            await self._issues.async_judge_certificate(self._certificates)
+            await self._issues.async_judge_certificate(self.certificates)
             raise ConfigEntryNotReady(
                 translation_domain=DOMAIN,
                 translation_key="certificate_unusable",
@@ -238,7 +238,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 self._issues.async_port_in_use(config.port)
             else:
                 self._issues.async_port_free()
-            await self._issues.async_judge_certificate(self._certificates)
+            await self._issues.async_judge_certificate(self.certificates)
             raise ConfigEntryNotReady(
                 translation_domain=DOMAIN,
                 translation_key=(
@@ -251,7 +251,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             ) from err
         self._server = server
         self._issues.async_port_free()
-        await self._issues.async_judge_certificate(self._certificates)
+        await self._issues.async_judge_certificate(self.certificates)
         device = dr.async_get(self.hass).async_get_or_create(
             config_entry_id=self.config_entry.entry_id,
             identifiers={(DOMAIN, SERVER_DEVICE)},
@@ -268,14 +268,14 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             feed = self._add_feed(subentry, rules_of)
             key = parse_key(subentry.data.get(CONF_ENCRYPTION_KEY, ""))
             if key is not None:
-                self._victron[address] = VictronListener(
+                self.listeners[address] = VictronListener(
                     self.hass,
                     address=address,
                     key=key,
                     feed=feed,
                     on_verdict=self._check_keys,
                 )
-        for listener in self._victron.values():
+        for listener in self.listeners.values():
             listener.async_start()
         self._check_keys()
         for flow in self.hass.config_entries.flow.async_progress_by_handler(
@@ -319,10 +319,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 )
                 continue
             self.bms_models[address] = model
-            self._bms.append(
+            self.pollers.append(
                 bms.BmsPoller(self.hass, address, model, partial(_hear_bms, feed))
             )
-        for poller in self._bms:
+        for poller in self.pollers:
             poller.async_start()
 
     async def _async_start_battery(self) -> None:
@@ -383,7 +383,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         wrong = [
             subentry
             for subentry in self.victron_subentries
-            if (listener := self._victron.get(subentry.data[CONF_ADDRESS])) is None
+            if (listener := self.listeners.get(subentry.data[CONF_ADDRESS])) is None
             or listener.key_is_wrong
         ]
         addresses = {subentry.data[CONF_ADDRESS] for subentry in wrong}
@@ -434,9 +434,9 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         if self._server is not None:
             await self._server.stop()
             self._server = None
-        for listener in self._victron.values():
+        for listener in self.listeners.values():
             listener.async_stop()
-        await asyncio.gather(*(poller.async_stop() for poller in self._bms))
+        await asyncio.gather(*(poller.async_stop() for poller in self.pollers))
         for feed in self.feeds.values():
             feed.close()
         if self.battery is not None:
@@ -462,7 +462,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             },
             devices=self._devices(),
             battery={} if self.battery is None else self.battery.values,
-            certificate=None if self._certificates is None else self._certificates.info,
+            certificate=None if self.certificates is None else self.certificates.info,
         )
 
     def _devices(self) -> dict[str, DeviceState]:
@@ -559,10 +559,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._issues.async_sweep()
         # A device could not be asked about while its owner changed something else.
         self._check_keys()
-        if self._certificates is not None:
-            await self._certificates.context()
-            await self._issues.async_judge_certificate(self._certificates)
-            if self._certificates.info != self.data.certificate:
+        if self.certificates is not None:
+            await self.certificates.context()
+            await self._issues.async_judge_certificate(self.certificates)
+            if self.certificates.info != self.data.certificate:
                 self._publish()
 
     @callback
