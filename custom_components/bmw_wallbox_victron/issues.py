@@ -149,6 +149,7 @@ class SiteIssues:
                     DOMAIN,
                     issue_id,
                     is_fixable=False,
+                    learn_more_url=_OUR_PAGE,
                     severity=ir.IssueSeverity.WARNING,
                     translation_key="unusable_charge_point_id",
                     translation_placeholders={
@@ -380,6 +381,7 @@ def async_show_limit_issue(
         DOMAIN,
         _limit_issue(subentry),
         is_fixable=False,
+        learn_more_url=_OUR_PAGE,
         severity=ir.IssueSeverity.ERROR,
         translation_key="limit_not_enforced",
         translation_placeholders={
