@@ -1,6 +1,7 @@
 """What Home Assistant tells its owner to mend: when it begins, and when it ends."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 import ssl
@@ -26,6 +27,10 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
+from custom_components.bmw_wallbox_victron.issues import (
+    async_get_issues,
+    async_show_limit_issue,
+)
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 from demo import pki
 from demo.wallbox import SimulatedWallbox
@@ -149,6 +154,58 @@ async def test_a_reload_changes_nothing(
     assert [action for action, _ in issues.changes] == ["create"]
     await pass_time(hass, freezer, 3601)
     assert not issues.all
+
+
+async def test_a_stranger_that_moves(
+    issues: Issues,
+    hass: HomeAssistant,
+    site: Site,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """Another address is shown, but of who has a thousand not each is written."""
+    seen = async_get_issues(hass)
+    for number in range(200):
+        seen.async_stranger(STRANGER, f"192.0.2.{number}")
+        freezer.tick(60)
+    assert issues.words["address"] == "192.0.2.180"
+    assert len(issues.changes) == 4
+
+
+async def test_after_a_restart(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """What Home Assistant kept of a stranger is cleared away, unless it is ignored."""
+    seen = Issues(hass)
+    registry = seen.registry
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    async_get_issues(hass).async_stranger("one", "192.0.2.1")
+    async_get_issues(hass).async_stranger("two", "192.0.2.1")
+    one, two = (issue.issue_id for issue in seen.all)
+    registry.async_ignore(DOMAIN, two, True)
+    for key, issue in registry.issues.items():
+        registry.issues[key] = replace(issue, active=False)
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert registry.async_get_issue(DOMAIN, one) is None
+    async_get_issues(hass).async_stranger("two", "192.0.2.1")
+    assert not seen.all
+
+
+async def test_what_a_wallbox_says_is_no_markdown(
+    hass: HomeAssistant, issues: Issues, site: Site
+) -> None:
+    """The reason for a refusal is somebody else's text."""
+    (subentry,) = site.entry.subentries.values()
+    state = site.entry.runtime_data.stations[CHARGE_POINT_ID].state
+    refusal = "**no**\n\n[here](http://evil) <img>" + "x" * 300
+    async_show_limit_issue(
+        hass,
+        subentry,
+        replace(
+            state,
+            enforcement=replace(state.enforcement, failing=True, refusal=refusal),
+        ),
+    )
+    reason = issues.words["reason"]
+    assert reason.startswith(r"\*\*no\*\* \[here\]\(http\://evil\) \<img\>x")
+    assert len(reason) < 220
 
 
 async def test_many_strangers(

@@ -399,9 +399,9 @@ def async_forget_limit_issue(hass: HomeAssistant, subentry: ConfigSubentry) -> N
 
 
 def _as_text(text: str) -> str:
-    """Keep what somebody else wrote from being read as Markdown."""
+    """Keep what somebody else wrote from being read as Markdown, or as a link."""
     plain = " ".join(text.split())[:_MAX_REASON]
-    return re.sub(r"([\\`*_{}\[\]()<>#!|~&])", r"\\\1", plain)
+    return re.sub(r"([\\`*_{}\[\]()<>#!|~&:.@])", r"\\\1", plain)
 
 
 def _limit_issue(subentry: ConfigSubentry) -> str:
