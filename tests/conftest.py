@@ -181,8 +181,9 @@ async def site(hass: HomeAssistant, entry: MockConfigEntry) -> AsyncGenerator[Si
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     yield Site(hass, entry)
-    await hass.config_entries.async_unload(entry.entry_id)
-    await hass.async_block_till_done()
+    if hass.config_entries.async_get_entry(entry.entry_id):
+        await hass.config_entries.async_unload(entry.entry_id)
+        await hass.async_block_till_done()
 
 
 @pytest.fixture

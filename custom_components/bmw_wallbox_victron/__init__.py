@@ -8,6 +8,7 @@ from homeassistant.helpers.typing import ConfigType
 
 from .const import DOMAIN, PLATFORMS, SUBENTRY_VICTRON
 from .coordinator import SiteConfigEntry, SiteCoordinator, subentries_of
+from .issues import async_setup_issues
 from .listener import async_note_start
 from .services import async_setup_services
 from .storage import SessionStore, SiteStore
@@ -18,6 +19,7 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the actions, which are there even while no entry is loaded."""
     async_note_start(hass)
+    async_setup_issues(hass)
     async_setup_services(hass)
     return True
 

@@ -309,7 +309,7 @@ class BmsPoller:
         Told are the values, and the signal strength in dBm.
         """
         self._hass = hass
-        self._address = address
+        self.address = address
         self._model = model
         self._heard = heard
         self._bms: BaseBMS | None = None
@@ -319,7 +319,10 @@ class BmsPoller:
         self._task: asyncio.Task[None] | None = None
         self._unsubscribe: list[Callable[[], None]] = []
         self._away = False
-        self._failures = 0
+        self.failures = 0
+        """How many polls in a row have failed."""
+        self.fault: BmsFault | None = None
+        """Why the last one did; None: it did not."""
 
     @callback
     def async_start(self) -> None:
@@ -329,14 +332,14 @@ class BmsPoller:
                 self._hass,
                 self._tick,
                 POLL_INTERVAL,
-                name=f"BMS {self._address}",
+                name=f"BMS {self.address}",
                 cancel_on_shutdown=True,
             ),
             bluetooth.async_register_callback(
                 self._hass,
                 self._appeared,
                 bluetooth.BluetoothCallbackMatcher(
-                    address=self._address, connectable=True
+                    address=self.address, connectable=True
                 ),
                 bluetooth.BluetoothScanningMode.PASSIVE,
             ),
@@ -365,14 +368,14 @@ class BmsPoller:
         if self._task is not None and not self._task.done():
             return
         device = bluetooth.async_ble_device_from_address(
-            self._hass, self._address, connectable=True
+            self._hass, self.address, connectable=True
         )
         self._away = device is None
         if device is None:
-            _LOGGER.debug("BMS %s is out of reach", self._address)
+            _LOGGER.debug("BMS %s is out of reach", self.address)
             return
         self._task = self._hass.async_create_background_task(
-            self._poll(device), f"poll of BMS {self._address}"
+            self._poll(device), f"poll of BMS {self.address}"
         )
 
     async def _poll(self, device: BLEDevice) -> None:
@@ -385,30 +388,29 @@ class BmsPoller:
             self._device, self._fresh = device, False
             self._bms = make_client(self._model, device)
         try:
-            values = await async_read(self._hass, self._address, self._bms)
+            values = await async_read(self._hass, self.address, self._bms)
         except BmsError as err:
             self._fresh = True
             self._failed(err)
             return
-        if self._failures >= _FAILURES_WORTH_A_LINE:
-            _LOGGER.warning("BMS %s answers again", self._address)
-        self._failures = 0
+        if self.failures >= _FAILURES_WORTH_A_LINE:
+            _LOGGER.warning("BMS %s answers again", self.address)
+        self.failures, self.fault = 0, None
         info = bluetooth.async_last_service_info(
-            self._hass, self._address, connectable=True
+            self._hass, self.address, connectable=True
         )
         self._heard(values, None if info is None else info.rssi)
 
     @callback
     def _failed(self, err: BmsError) -> None:
         """Log what went wrong, once."""
-        self._failures += 1
-        _LOGGER.debug(
-            "Poll %s of BMS %s failed: %s", self._failures, self._address, err
-        )
-        if self._failures == _FAILURES_WORTH_A_LINE:
+        self.failures += 1
+        self.fault = err.fault
+        _LOGGER.debug("Poll %s of BMS %s failed: %s", self.failures, self.address, err)
+        if self.failures == _FAILURES_WORTH_A_LINE:
             _LOGGER.warning(
                 "BMS %s cannot be read (%s). %s. It is tried again every %s s",
-                self._address,
+                self.address,
                 err,
                 _ADVICE[err.fault],
                 POLL_INTERVAL.seconds,

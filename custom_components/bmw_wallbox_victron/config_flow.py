@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 import errno
-import re
 from types import MappingProxyType
 from typing import Any, Final, override
 from urllib.parse import unquote, urlsplit
@@ -91,7 +90,7 @@ from .victron_flow import (
     monitor_schema,
     monitor_selector,
 )
-from .wallbox.central_system import MAX_IDENTITY
+from .wallbox.central_system import is_identity
 from .wallbox.tls import (
     CertificateError,
     check_key,
@@ -100,8 +99,6 @@ from .wallbox.tls import (
     read_certificate,
 )
 
-#: What OCPP 2.0.1 allows in an identity (identifierString, Part 2 section 3).
-_IDENTITY: Final = re.compile(r"[A-Za-z0-9*\-_=:+|@.]+")
 #: Identifiers of devices that are no wallboxes.
 _RESERVED: Final = frozenset({SERVER_DEVICE, BATTERY_DEVICE})
 #: The title of the first wallbox, and so its device's name.
@@ -142,7 +139,7 @@ _SERVER_SCHEMA: Final = vol.Schema(
         vol.Required(CONF_SSL_KEY, default=DEFAULT_SSL_KEY): TextSelector(),
     }
 )
-_WALLBOX_SCHEMA: Final = vol.Schema(
+WALLBOX_SCHEMA: Final = vol.Schema(
     {
         vol.Required(CONF_CHARGE_POINT_ID): TextSelector(),
         vol.Optional(CONF_PASSWORD): TextSelector(
@@ -292,11 +289,7 @@ def _wallbox_errors(
 ) -> dict[str, str]:
     """Check a wallbox's settings against the others of the entry."""
     charge_point_id = wallbox[CONF_CHARGE_POINT_ID]
-    if (
-        len(charge_point_id) > MAX_IDENTITY
-        or not _IDENTITY.fullmatch(charge_point_id)
-        or charge_point_id in _RESERVED
-    ):
+    if not is_identity(charge_point_id) or charge_point_id in _RESERVED:
         return {CONF_CHARGE_POINT_ID: "invalid_charge_point_id"}
     for other in () if entry is None else entry.subentries.values():
         if (
@@ -307,6 +300,35 @@ def _wallbox_errors(
         ):
             return {CONF_CHARGE_POINT_ID: "already_configured"}
     return {}
+
+
+@callback
+def async_add_wallbox(
+    hass: HomeAssistant, entry: ConfigEntry, user_input: Mapping[str, Any]
+) -> dict[str, str]:
+    """Add a wallbox to an entry that has a server; gives errors."""
+    wallbox = _clean_wallbox(user_input)
+    errors = _wallbox_errors(wallbox, entry)
+    if not errors:
+        _add_wallbox(hass, entry, wallbox)
+        _reload_if_not_loaded(hass, entry)
+    return errors
+
+
+@callback
+def _add_wallbox(
+    hass: HomeAssistant, entry: ConfigEntry, wallbox: Mapping[str, Any]
+) -> None:
+    """Add a wallbox that was checked."""
+    hass.config_entries.async_add_subentry(
+        entry,
+        ConfigSubentry(
+            subentry_type=SUBENTRY_WALLBOX,
+            title=_title(wallbox, entry),
+            data=MappingProxyType(dict(wallbox)),
+            unique_id=wallbox[CONF_CHARGE_POINT_ID],
+        ),
+    )
 
 
 def _title(wallbox: Mapping[str, Any], entry: ConfigEntry | None) -> str:
@@ -436,9 +458,7 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
                 return await self._async_finish(entry, self._server, wallbox)
         return self.async_show_form(
             step_id="wallbox",
-            data_schema=self.add_suggested_values_to_schema(
-                _WALLBOX_SCHEMA, user_input
-            ),
+            data_schema=self.add_suggested_values_to_schema(WALLBOX_SCHEMA, user_input),
             errors=errors,
             last_step=True,
         )
@@ -466,15 +486,7 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
                 description_placeholders=hint,
             )
         _change_server(self.hass, entry, server)
-        self.hass.config_entries.async_add_subentry(
-            entry,
-            ConfigSubentry(
-                subentry_type=SUBENTRY_WALLBOX,
-                title=_title(wallbox, entry),
-                data=MappingProxyType(wallbox),
-                unique_id=wallbox[CONF_CHARGE_POINT_ID],
-            ),
-        )
+        _add_wallbox(self.hass, entry, wallbox)
         return self.async_abort(reason="wallbox_added", description_placeholders=hint)
 
     async def async_step_reconfigure(
@@ -685,9 +697,7 @@ class WallboxSubentryFlow(ConfigSubentryFlow):
                 )
         return self.async_show_form(
             step_id="wallbox",
-            data_schema=self.add_suggested_values_to_schema(
-                _WALLBOX_SCHEMA, user_input
-            ),
+            data_schema=self.add_suggested_values_to_schema(WALLBOX_SCHEMA, user_input),
             errors=errors,
             last_step=True,
         )
@@ -718,7 +728,7 @@ class WallboxSubentryFlow(ConfigSubentryFlow):
         return self.async_show_form(
             step_id="reconfigure",
             data_schema=self.add_suggested_values_to_schema(
-                _WALLBOX_SCHEMA, user_input or subentry.data
+                WALLBOX_SCHEMA, user_input or subentry.data
             ),
             errors=errors,
         )

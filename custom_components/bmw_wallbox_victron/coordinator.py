@@ -59,13 +59,17 @@ from .const import (
     SUBENTRY_WALLBOX,
 )
 from .feed import Feed
+from .issues import (
+    async_forget_limit_issue,
+    async_get_issues,
+    async_show_limit_issue,
+)
 from .listener import VictronListener, rules_of
 from .publish import Rule
 from .readings import DeviceIdentity, DeviceState, Value
-from .repairs import async_forget_limit_issue, async_show_limit_issue
 from .storage import SessionStore, SiteStore
 from .victron.advertisement import parse_key
-from .wallbox.central_system import CentralSystem, ServerConfig
+from .wallbox.central_system import Answer, CentralSystem, Knock, ServerConfig
 from .wallbox.gate import Schemas
 from .wallbox.sessions import Ledger
 from .wallbox.state import Identity, WallboxState
@@ -77,7 +81,8 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 #: A renewed certificate is taken with the next connection; what it says, after this.
-_CERTIFICATE_CHECK = timedelta(minutes=10)
+#: So is what is over because nothing happens any more.
+_LOOK_AFTER = timedelta(minutes=10)
 
 #: What the owner may set of the battery's rules.
 BATTERY_NUMBERS = ("charge_detect_min_voltage", "charge_detect_min_rise")
@@ -119,10 +124,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self.data = SiteData(wallboxes={}, devices={}, battery={}, certificate=None)
         self.stations: dict[str, Station] = {}
         self.feeds: dict[str, Feed] = {}
-        self._victron: dict[str, VictronListener] = {}
+        self.listeners: dict[str, VictronListener] = {}
         self.bms_models: dict[str, type[BaseBMS]] = {}
         """The model of each BMS, by address, as far as it is known."""
-        self._bms: list[bms.BmsPoller] = []
+        self.pollers: list[bms.BmsPoller] = []
         self._wrong_keys: set[str] = set()
         self.battery: BatteryWatch | None = None
         """The battery; None: there is no device that could know of one."""
@@ -131,9 +136,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._subentries = self.wallbox_subentries
         self.server_device_id: str | None = None
         self.reload_pending = False
+        self._issues = async_get_issues(hass)
         self._store = SiteStore(hass, entry.entry_id)
         self._sessions = SessionStore(hass, entry.entry_id)
-        self._certificates: CertificateStore | None = None
+        self.certificates: CertificateStore | None = None
         self._server: CentralSystem | None = None
 
     @property
@@ -177,8 +183,11 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             )
         if not ledgers.keys() <= {item.subentry_id for item in self._subentries}:
             self._keep_sessions()  # without those of a wallbox that was removed
+        self._issues.async_begin(self._subentries)
         if CONF_SSL_CERT in self.config_entry.data:
             await self._async_start_server()
+        else:
+            self._issues.async_no_server()
         self._start_listening()
         await self._async_start_polling()
         await self._async_start_battery()
@@ -191,6 +200,11 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 cancel_on_shutdown=True,
             )
         )
+        self.config_entry.async_on_unload(
+            async_track_time_interval(
+                self.hass, self._async_look_after, _LOOK_AFTER, cancel_on_shutdown=True
+            )
+        )
 
     async def _async_start_server(self) -> None:
         """Start the server that wallboxes connect to."""
@@ -201,23 +215,30 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             certificate=data[CONF_SSL_CERT],
             key=data[CONF_SSL_KEY],
         )
-        self._certificates = CertificateStore(config.certificate, config.key)
+        self.certificates = CertificateStore(config.certificate, config.key)
         server = CentralSystem(
             config,
             stations=self.stations.values(),
             schemas=await self.hass.async_add_executor_job(Schemas.load),
-            certificates=self._certificates,
+            certificates=self.certificates,
             clock=dt_util.utcnow,
+            on_knock=self._on_knock,
         )
         try:
             await server.start()
         except CertificateError as err:
+            await self._issues.async_judge_certificate(self.certificates)
             raise ConfigEntryNotReady(
                 translation_domain=DOMAIN,
                 translation_key="certificate_unusable",
                 translation_placeholders={"error": str(err)},
             ) from err
         except OSError as err:
+            if err.errno == errno.EADDRINUSE:
+                self._issues.async_port_in_use(config.port)
+            else:
+                self._issues.async_port_free()
+            await self._issues.async_judge_certificate(self.certificates)
             raise ConfigEntryNotReady(
                 translation_domain=DOMAIN,
                 translation_key=(
@@ -229,6 +250,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 },
             ) from err
         self._server = server
+        self._issues.async_port_free()
+        await self._issues.async_judge_certificate(self.certificates)
         device = dr.async_get(self.hass).async_get_or_create(
             config_entry_id=self.config_entry.entry_id,
             identifiers={(DOMAIN, SERVER_DEVICE)},
@@ -236,14 +259,6 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             entry_type=dr.DeviceEntryType.SERVICE,
         )
         self.server_device_id = device.id
-        self.config_entry.async_on_unload(
-            async_track_time_interval(
-                self.hass,
-                self._async_check_certificate,
-                _CERTIFICATE_CHECK,
-                cancel_on_shutdown=True,
-            )
-        )
 
     @callback
     def _start_listening(self) -> None:
@@ -253,14 +268,14 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             feed = self._add_feed(subentry, rules_of)
             key = parse_key(subentry.data.get(CONF_ENCRYPTION_KEY, ""))
             if key is not None:
-                self._victron[address] = VictronListener(
+                self.listeners[address] = VictronListener(
                     self.hass,
                     address=address,
                     key=key,
                     feed=feed,
                     on_verdict=self._check_keys,
                 )
-        for listener in self._victron.values():
+        for listener in self.listeners.values():
             listener.async_start()
         self._check_keys()
         for flow in self.hass.config_entries.flow.async_progress_by_handler(
@@ -304,10 +319,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 )
                 continue
             self.bms_models[address] = model
-            self._bms.append(
+            self.pollers.append(
                 bms.BmsPoller(self.hass, address, model, partial(_hear_bms, feed))
             )
-        for poller in self._bms:
+        for poller in self.pollers:
             poller.async_start()
 
     async def _async_start_battery(self) -> None:
@@ -368,7 +383,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         wrong = [
             subentry
             for subentry in self.victron_subentries
-            if (listener := self._victron.get(subentry.data[CONF_ADDRESS])) is None
+            if (listener := self.listeners.get(subentry.data[CONF_ADDRESS])) is None
             or listener.key_is_wrong
         ]
         addresses = {subentry.data[CONF_ADDRESS] for subentry in wrong}
@@ -419,9 +434,9 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         if self._server is not None:
             await self._server.stop()
             self._server = None
-        for listener in self._victron.values():
+        for listener in self.listeners.values():
             listener.async_stop()
-        await asyncio.gather(*(poller.async_stop() for poller in self._bms))
+        await asyncio.gather(*(poller.async_stop() for poller in self.pollers))
         for feed in self.feeds.values():
             feed.close()
         if self.battery is not None:
@@ -447,7 +462,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             },
             devices=self._devices(),
             battery={} if self.battery is None else self.battery.values,
-            certificate=None if self._certificates is None else self._certificates.info,
+            certificate=None if self.certificates is None else self.certificates.info,
         )
 
     def _devices(self) -> dict[str, DeviceState]:
@@ -539,12 +554,29 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         for station in self.stations.values():
             station.poll()
 
-    async def _async_check_certificate(self, _: datetime) -> None:
-        """Look whether the certificate was renewed."""
-        if self._certificates is not None:
-            await self._certificates.context()
-            if self._certificates.info != self.data.certificate:
+    async def _async_look_after(self, _: datetime) -> None:
+        """Look whether the certificate was renewed, and what is over by now."""
+        self._issues.async_sweep()
+        # A device could not be asked about while its owner changed something else.
+        self._check_keys()
+        if self.certificates is not None:
+            await self.certificates.context()
+            await self._issues.async_judge_certificate(self.certificates)
+            if self.certificates.info != self.data.certificate:
                 self._publish()
+
+    @callback
+    def _on_knock(self, knock: Knock) -> None:
+        """Take note of who wants to connect."""
+        if knock.answer is Answer.UNKNOWN:
+            self._issues.async_stranger(knock.charge_point_id, knock.address)
+            return
+        for subentry in self._subentries:
+            if subentry.data[CONF_CHARGE_POINT_ID] == knock.charge_point_id:
+                if knock.answer is Answer.WRONG_PASSWORD:
+                    self._issues.async_wrong_password(subentry, knock.address)
+                else:
+                    self._issues.async_right_password(subentry)
 
 
 @callback

@@ -21,7 +21,7 @@ from .publish import Rule, rule_for
 from .readings import DeviceIdentity
 from .victron.advertisement import COMPANY_ID, Refusal, parse
 from .victron.decoder import Decoder
-from .victron.plausibility import KeyVerdict
+from .victron.plausibility import KeyVerdict, KeyWatch
 from .victron.records import BY_KIND, Kind, Record, find
 
 _LOGGER = logging.getLogger(__name__)
@@ -98,6 +98,13 @@ class VictronListener:
         self._counter = 0
         self._counted_at = float("-inf")
         self._stops: list[Callable[[], None]] = []
+        self.refusal: Refusal | None = None
+        """Why the last advertisement gave no reading; None: it gave one."""
+
+    @property
+    def watch(self) -> KeyWatch:
+        """What is known of the key, and the last reading that it gave."""
+        return self._decoder.watch
 
     @property
     def key_is_wrong(self) -> bool:
@@ -140,6 +147,7 @@ class VictronListener:
         if self._decoder.verdict is not self._verdict:
             self._verdict = self._decoder.verdict
             self._on_verdict()
+        self.refusal = outcome if isinstance(outcome, Refusal) else None
         if isinstance(outcome, Refusal):
             if _LOGGER.isEnabledFor(logging.DEBUG):
                 _LOGGER.debug("%s gives no reading: %s", self._address, outcome.value)

@@ -1,42 +1,76 @@
-"""Repair issues: what Home Assistant tells its owner to mend."""
+"""What Home Assistant mends itself once its owner agrees."""
 
-from homeassistant.config_entries import ConfigSubentry
-from homeassistant.core import HomeAssistant, callback
+from typing import Any
+
+from homeassistant.components.repairs import (
+    ConfirmRepairFlow,
+    RepairsFlow,
+    RepairsFlowResult,
+)
+from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 
+from .config_flow import WALLBOX_SCHEMA, async_add_wallbox
 from .const import CONF_CHARGE_POINT_ID, DOMAIN
-from .wallbox.state import WallboxState
 
 
-@callback
-def async_show_limit_issue(
-    hass: HomeAssistant, subentry: ConfigSubentry, state: WallboxState
-) -> None:
-    """Show that a wallbox does not keep a limit, or that it does again."""
-    if not state.enforcement.failing:
-        async_forget_limit_issue(hass, subentry)
-        return
-    ir.async_create_issue(
-        hass,
-        DOMAIN,
-        _limit_issue(subentry),
-        is_fixable=False,
-        severity=ir.IssueSeverity.ERROR,
-        translation_key="limit_not_enforced",
-        translation_placeholders={
-            "name": subentry.title,
-            "charge_point_id": subentry.data[CONF_CHARGE_POINT_ID],
-            "reason": state.enforcement.refusal or "-",
-        },
-    )
+async def async_create_fix_flow(
+    hass: HomeAssistant,
+    issue_id: str,
+    data: dict[str, str | int | float | None] | None,
+) -> RepairsFlow:
+    """Give the way to mend an issue."""
+    if data is not None and CONF_CHARGE_POINT_ID in data:
+        return UnknownChargePointFlow(
+            {name: str(data.get(name)) for name in (CONF_CHARGE_POINT_ID, "address")}
+        )
+    return ConfirmRepairFlow()
 
 
-@callback
-def async_forget_limit_issue(hass: HomeAssistant, subentry: ConfigSubentry) -> None:
-    """Take back what was shown: it is not so, or not known any more."""
-    ir.async_delete_issue(hass, DOMAIN, _limit_issue(subentry))
+class UnknownChargePointFlow(RepairsFlow):
+    """Adds a charge point that knocks as a wallbox, or ignores it."""
 
+    def __init__(self, placeholders: dict[str, str]) -> None:
+        """Take what is known of it."""
+        self._placeholders = placeholders
 
-def _limit_issue(subentry: ConfigSubentry) -> str:
-    """Name the issue."""
-    return f"limit_not_enforced_{subentry.subentry_id}"
+    async def async_step_init(
+        self, user_input: dict[str, Any] | None = None
+    ) -> RepairsFlowResult:
+        """Ask whose it is."""
+        return self.async_show_menu(
+            step_id="init",
+            menu_options=["wallbox", "ignore"],
+            description_placeholders=self._placeholders,
+        )
+
+    async def async_step_wallbox(
+        self, user_input: dict[str, Any] | None = None
+    ) -> RepairsFlowResult:
+        """Add it, with the checks of any other wallbox."""
+        entries = self.hass.config_entries.async_entries(DOMAIN, include_ignore=False)
+        if not entries:
+            return self.async_abort(reason="entry_removed")
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            errors = async_add_wallbox(self.hass, entries[0], user_input)
+            if not errors:
+                return self.async_create_entry(data={})
+        known = {CONF_CHARGE_POINT_ID: self._placeholders[CONF_CHARGE_POINT_ID]}
+        return self.async_show_form(
+            step_id="wallbox",
+            data_schema=self.add_suggested_values_to_schema(
+                WALLBOX_SCHEMA, user_input or known
+            ),
+            description_placeholders=self._placeholders,
+            errors=errors,
+        )
+
+    async def async_step_ignore(
+        self, user_input: dict[str, Any] | None = None
+    ) -> RepairsFlowResult:
+        """Show it no more, however often it knocks."""
+        registry = ir.async_get(self.hass)
+        if registry.async_get_issue(DOMAIN, self.issue_id) is not None:
+            registry.async_ignore(DOMAIN, self.issue_id, True)
+        return self.async_abort(reason="ignored")

@@ -6,9 +6,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import partial
 from http import HTTPStatus
 import logging
+import re
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
@@ -26,6 +28,8 @@ _LOGGER = logging.getLogger(__name__)
 SUBPROTOCOL: Final = Subprotocol("ocpp2.0.1")
 #: An identity has at most 48 characters (Part 4, 3.1.1).
 MAX_IDENTITY: Final = 48
+#: What OCPP 2.0.1 allows in an identity (identifierString, Part 2 section 3).
+_IDENTITY: Final = re.compile(r"[A-Za-z0-9*\-_=:+|@.]+")
 #: Above this a frame ends the connection with 1009; below, it is answered. In bytes.
 MAX_FRAME: Final = 4 * 1024 * 1024
 #: A dead line is found within twice this, in s.
@@ -54,6 +58,32 @@ class ServerConfig:
     """Path of its PEM private key."""
     host: str | None = None
     """Address to listen on; None: all."""
+
+
+class Answer(StrEnum):
+    """How somebody who knocks is answered."""
+
+    ADMITTED = "admitted"
+    UNKNOWN = "unknown"
+    """There is no such charge point."""
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105 - an answer's name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knock:
+    """Somebody who speaks OCPP wants to connect."""
+
+    answer: Answer
+    """What became of it."""
+    charge_point_id: str
+    """The id that is configured; of a stranger, what it says, whatever that is."""
+    address: str
+    """Where it comes from."""
+
+
+def is_identity(text: str) -> bool:
+    """Tell whether a text may be a station's identity."""
+    return len(text) <= MAX_IDENTITY and _IDENTITY.fullmatch(text) is not None
 
 
 def identity_of(path: str) -> str | None:
@@ -88,8 +118,13 @@ class CentralSystem:
         schemas: Schemas,
         certificates: CertificateStore,
         clock: Callable[[], datetime],
+        on_knock: Callable[[Knock], None],
     ) -> None:
-        """Serve `stations`; `schemas` are loaded beforehand, in a thread."""
+        """Serve `stations`; `schemas` are loaded beforehand, in a thread.
+
+        `on_knock` is told of each that comes, however often: its id is all that is
+        known of a stranger, and may be anything.
+        """
         self._config = config
         self._stations = {
             station.config.charge_point_id.casefold(): station for station in stations
@@ -97,6 +132,7 @@ class CentralSystem:
         self._schemas = schemas
         self._certificates = certificates
         self._clock = clock
+        self._on_knock = on_knock
         self._server: Server | None = None
         self._connections: set[SecureConnection] = set()
         self._refusals: OrderedDict[str, datetime] = OrderedDict()
@@ -149,7 +185,15 @@ class CentralSystem:
         """Refuse who may not connect, before the upgrade; None: it goes on."""
         identity = identity_of(request.path)
         station = None if identity is None else self._stations.get(identity.casefold())
+        offered = {
+            item.strip()
+            for value in request.headers.get_all("Sec-WebSocket-Protocol")
+            for item in value.split(",")
+        }
         if station is None:
+            # What speaks no OCPP of any version is a scanner or a browser.
+            if identity and any(item.startswith("ocpp") for item in offered):
+                self._tell(Answer.UNKNOWN, identity, connection)
             self._log_refusal(
                 f"An unknown charge point knocks, with the id {identity!r}: if it is "
                 "yours, add it as a wallbox or mend the id in its installer app",
@@ -159,27 +203,38 @@ class CentralSystem:
         # Headers may come twice; then none of them counts.
         headers = request.headers.get_all("Authorization")
         header = headers[0] if len(headers) == 1 else None
+        charge_point_id = station.config.charge_point_id
         if not station.config.admits(basic_credentials(header)):
+            self._tell(Answer.WRONG_PASSWORD, charge_point_id, connection)
             self._log_refusal(
-                f"Wallbox {station.config.charge_point_id} came with a wrong password "
+                f"Wallbox {charge_point_id} came with a wrong password "
                 "or none: set the same one here and in its installer app"
             )
             response = connection.respond(HTTPStatus.UNAUTHORIZED, "Wrong password\n")
             response.headers["WWW-Authenticate"] = 'Basic realm="OCPP"'
             return response
-        offered = {
-            item.strip()
-            for value in request.headers.get_all("Sec-WebSocket-Protocol")
-            for item in value.split(",")
-        }
+        self._tell(Answer.ADMITTED, charge_point_id, connection)
         if SUBPROTOCOL not in offered:
             self._log_refusal(
-                f"Wallbox {station.config.charge_point_id} does not speak OCPP 2.0.1: "
+                f"Wallbox {charge_point_id} does not speak OCPP 2.0.1: "
                 "set its protocol to OCPP 2.0.1 in its installer app"
             )
             return connection.respond(HTTPStatus.BAD_REQUEST, "Speak ocpp2.0.1\n")
         cast(SecureConnection, connection).station = station
         return None
+
+    def _tell(
+        self, answer: Answer, charge_point_id: str, connection: ServerConnection
+    ) -> None:
+        """Tell how somebody was answered."""
+        peer = connection.remote_address
+        self._on_knock(
+            Knock(
+                answer=answer,
+                charge_point_id=charge_point_id,
+                address=str(peer[0]) if peer else "?",
+            )
+        )
 
     def _log_refusal(self, message: str, *, stranger: bool = False) -> None:
         """Log a refusal, but not each time that the same one comes back."""

@@ -146,13 +146,15 @@ class CertificateStore:
 
     def __init__(self, certificate: str, key: str) -> None:
         """Take the paths of the PEM files."""
-        self._certificate = certificate
-        self._key = key
+        self.certificate = certificate
+        self.key = key
         self._stamp: tuple[int, ...] | None = None
         self._context: ssl.SSLContext | None = None
-        self._faulty = False
         self._lock = asyncio.Lock()
         self.info: CertificateInfo | None = None
+        """What the certificate in use says."""
+        self.fault: CertificateError | None = None
+        """Why the files on disk cannot be used now; None: they can."""
 
     async def context(self) -> ssl.SSLContext:
         """Give the context of the certificate that lies on disk now.
@@ -170,13 +172,13 @@ class CertificateStore:
             self._mended()
             return self._context
         try:
-            context = load_context(self._certificate, self._key)
-            info = read_certificate(self._certificate)
+            context = load_context(self.certificate, self.key)
+            info = read_certificate(self.certificate)
         except CertificateError as err:
+            known, self.fault = self.fault is not None, err
             if self._context is None:
                 raise
-            if not self._faulty:
-                self._faulty = True
+            if not known:
                 _LOGGER.warning(
                     "The certificate on disk cannot be used any more (%s): going on "
                     "with the one before",
@@ -189,14 +191,14 @@ class CertificateStore:
 
     def _mended(self) -> None:
         """Say that a fault is over."""
-        if self._faulty:
-            self._faulty = False
+        if self.fault is not None:
+            self.fault = None
             _LOGGER.warning("The certificate on disk can be used again")
 
     def _files_stamp(self) -> tuple[int, ...] | None:
         """Tell one version of the files from another; links are followed."""
         try:
-            both = [Path(path).stat() for path in (self._certificate, self._key)]
+            both = [Path(path).stat() for path in (self.certificate, self.key)]
         except OSError, ValueError:
             return None
         return tuple(

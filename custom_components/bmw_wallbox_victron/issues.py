@@ -1,0 +1,422 @@
+"""Repair issues: what Home Assistant tells its owner to mend, for as long as it is so.
+
+They outlive a reload: what was seen before it is as true after it. Only a restart of
+Home Assistant, which forgets them, and a disabled or removed entry end them all.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+import hashlib
+import re
+from typing import Final
+
+from homeassistant.config_entries import (
+    SIGNAL_CONFIG_ENTRY_CHANGED,
+    SOURCE_IGNORE,
+    ConfigEntry,
+    ConfigEntryChange,
+    ConfigSubentry,
+)
+from homeassistant.const import CONF_PASSWORD
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
+from homeassistant.helpers.translation import async_get_translations
+from homeassistant.util import dt as dt_util
+from homeassistant.util.hass_dict import HassKey
+
+from .const import CONF_CHARGE_POINT_ID, DOMAIN
+from .wallbox.central_system import is_identity
+from .wallbox.state import WallboxState
+from .wallbox.tls import (
+    CertificateError,
+    CertificateInfo,
+    CertificateStore,
+    check_validity,
+)
+
+#: Where everything of ours is set up: the frontend opens it from an issue.
+_OUR_PAGE: Final = f"homeassistant://config/integrations/integration/{DOMAIN}"
+#: So long before it expires a certificate is to be renewed.
+_EXPIRES_SOON: Final = timedelta(days=14)
+#: Who has not knocked for so long is gone.
+_GONE: Final = timedelta(hours=1)
+#: A box that cannot get in knocks every minute or so. Who was quiet for this long makes
+#: room for another, so that somebody who tries ids neither pushes it out nor has the
+#: registry written with each of them.
+_QUIET: Final = timedelta(minutes=5)
+_MAX_STRANGERS: Final = 3
+_MAX_REASON: Final = 200
+
+_CERTIFICATE_EXPIRES: Final = "certificate_expires"
+_CERTIFICATE_INVALID: Final = "certificate_invalid"
+_PORT_IN_USE: Final = "port_in_use"
+_STRANGER: Final = "unknown_charge_point_"
+
+
+@dataclass(frozen=True, slots=True)
+class _Visitor:
+    """Somebody who knocks in vain."""
+
+    address: str
+    """Where it comes from, as it is shown."""
+    shown_at: datetime
+    """Since when that is shown."""
+    knocked_at: datetime
+    """When it knocked last."""
+
+
+class SiteIssues:
+    """Shows what is wrong, and takes it back when it is over."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Start with nothing known."""
+        self._hass = hass
+        self._registry = ir.async_get(hass)
+        self._strangers: dict[str, _Visitor] = {}
+        self._wrong_passwords: dict[str, _Visitor] = {}
+        self._passwords: dict[str, str | None] = {}
+
+    @callback
+    def async_begin(self, wallboxes: list[ConfigSubentry]) -> None:
+        """Take the wallboxes that there are now."""
+        configured = {
+            _stranger_issue(subentry.data[CONF_CHARGE_POINT_ID])
+            for subentry in wallboxes
+        }
+        for issue in tuple(self._registry.issues.values()):
+            # What is not active is left from before Home Assistant's restart.
+            left_over = not issue.active and issue.dismissed_version is None
+            if (
+                issue.domain == DOMAIN
+                and issue.issue_id.startswith(_STRANGER)
+                and (left_over or issue.issue_id in configured)
+            ):
+                self._strangers.pop(issue.issue_id, None)
+                self._delete(issue.issue_id)
+        passwords = {
+            _password_issue(subentry): subentry.data.get(CONF_PASSWORD)
+            for subentry in wallboxes
+        }
+        for issue_id, password in self._passwords.items():
+            if issue_id not in passwords or passwords[issue_id] != password:
+                self._wrong_passwords.pop(issue_id, None)
+                self._delete(issue_id)
+        self._passwords = passwords
+        self.async_sweep()
+
+    @callback
+    def async_sweep(self) -> None:
+        """Take back what nobody has knocked for in a long time."""
+        now = dt_util.utcnow()
+        for visitors in (self._strangers, self._wrong_passwords):
+            for issue_id, visitor in tuple(visitors.items()):
+                if now - visitor.knocked_at >= _GONE:
+                    del visitors[issue_id]
+                    self._take_back(issue_id)
+
+    @callback
+    def async_end(self) -> None:
+        """Take back everything: the entry is disabled or removed."""
+        self._strangers.clear()
+        self._wrong_passwords.clear()
+        self._passwords.clear()
+        for domain, issue_id in tuple(self._registry.issues):
+            if domain == DOMAIN:
+                self._delete(issue_id)
+
+    # Who knocks
+
+    @callback
+    def async_stranger(self, charge_point_id: str, address: str) -> None:
+        """Take note that an unknown charge point knocks."""
+        issue_id = _stranger_issue(charge_point_id)
+        if self._is_ignored(issue_id):
+            self._strangers.pop(issue_id, None)
+            return
+        if issue_id not in self._strangers and not self._make_room():
+            return
+        shown = "".join(
+            character if is_identity(character) else "\N{REPLACEMENT CHARACTER}"
+            for character in charge_point_id
+        )
+
+        def show(address: str) -> None:
+            if shown != charge_point_id:
+                ir.async_create_issue(
+                    self._hass,
+                    DOMAIN,
+                    issue_id,
+                    is_fixable=False,
+                    learn_more_url=_OUR_PAGE,
+                    severity=ir.IssueSeverity.WARNING,
+                    translation_key="unusable_charge_point_id",
+                    translation_placeholders={
+                        "charge_point_id": shown,
+                        "address": address,
+                    },
+                )
+                return
+            ir.async_create_issue(
+                self._hass,
+                DOMAIN,
+                issue_id,
+                data={CONF_CHARGE_POINT_ID: charge_point_id, "address": address},
+                is_fixable=True,
+                severity=ir.IssueSeverity.WARNING,
+                translation_key="unknown_charge_point",
+                translation_placeholders={
+                    "charge_point_id": shown,
+                    "address": address,
+                },
+            )
+
+        self._note(self._strangers, issue_id, address, show)
+
+    def _make_room(self) -> bool:
+        """Tell whether one more stranger can be shown."""
+        for issue_id in tuple(self._strangers):
+            if self._is_ignored(issue_id):
+                del self._strangers[issue_id]
+        if len(self._strangers) < _MAX_STRANGERS:
+            return True
+        issue_id, quietest = min(
+            self._strangers.items(), key=lambda item: item[1].knocked_at
+        )
+        if dt_util.utcnow() - quietest.knocked_at < _QUIET:
+            return False
+        del self._strangers[issue_id]
+        self._take_back(issue_id)
+        return True
+
+    @callback
+    def async_wrong_password(self, subentry: ConfigSubentry, address: str) -> None:
+        """Take note that somebody came as a wallbox with a wrong password."""
+        issue_id = _password_issue(subentry)
+
+        def show(address: str) -> None:
+            ir.async_create_issue(
+                self._hass,
+                DOMAIN,
+                issue_id,
+                is_fixable=False,
+                learn_more_url=_OUR_PAGE,
+                severity=ir.IssueSeverity.ERROR,
+                translation_key="wrong_password",
+                translation_placeholders={
+                    "name": subentry.title,
+                    "charge_point_id": subentry.data[CONF_CHARGE_POINT_ID],
+                    "address": address,
+                },
+            )
+
+        self._note(self._wrong_passwords, issue_id, address, show)
+
+    @callback
+    def async_right_password(self, subentry: ConfigSubentry) -> None:
+        """Take note that a wallbox was let in."""
+        issue_id = _password_issue(subentry)
+        self._wrong_passwords.pop(issue_id, None)
+        self._delete(issue_id)
+
+    def _note(
+        self,
+        visitors: dict[str, _Visitor],
+        issue_id: str,
+        address: str,
+        show: Callable[[str], None],
+    ) -> None:
+        """Take note of a knock; it is shown where it is new.
+
+        Another address is shown once in a while only: who has many may use all.
+        """
+        now = dt_util.utcnow()
+        visitor = visitors.get(issue_id)
+        issue = self._registry.async_get_issue(DOMAIN, issue_id)
+        if visitor is None or (
+            visitor.address != address and now - visitor.shown_at >= _GONE
+        ):
+            visitor = _Visitor(address, now, now)
+            show(address)
+        elif issue is None or not issue.active:
+            show(visitor.address)
+        visitors[issue_id] = replace(visitor, knocked_at=now)
+
+    # The server
+
+    @callback
+    def async_port_in_use(self, port: int) -> None:
+        """Show that another program has the port."""
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            _PORT_IN_USE,
+            is_fixable=False,
+            learn_more_url=_OUR_PAGE,
+            severity=ir.IssueSeverity.ERROR,
+            translation_key="port_in_use",
+            translation_placeholders={"port": str(port)},
+        )
+
+    @callback
+    def async_port_free(self) -> None:
+        """Take back that another program has the port."""
+        self._delete(_PORT_IN_USE)
+
+    async def async_judge_certificate(self, certificates: CertificateStore) -> None:
+        """Show what is wrong with the certificate, or soon will be."""
+        info, fault = certificates.info, certificates.fault
+        now = dt_util.utcnow()
+        if fault is None and info is not None:
+            try:
+                check_validity(info, now)
+            except CertificateError as err:
+                fault = err
+        if fault is not None:
+            self._delete(_CERTIFICATE_EXPIRES)
+            path = certificates.key if fault.in_key else certificates.certificate
+            await self._async_show_fault(fault, path)
+            return
+        self._delete(_CERTIFICATE_INVALID)
+        if info is not None and info.not_after - now <= _EXPIRES_SOON:
+            self._show_expiry(info, now, certificates.certificate)
+        else:
+            self._delete(_CERTIFICATE_EXPIRES)
+
+    async def _async_show_fault(self, fault: CertificateError, path: str) -> None:
+        """Show that the certificate is not valid."""
+        # The same words as where it is typed in.
+        texts = await async_get_translations(
+            self._hass, self._hass.config.language, "config", [DOMAIN]
+        )
+        reason = texts.get(f"component.{DOMAIN}.config.error.{fault.fault}")
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            _CERTIFICATE_INVALID,
+            is_fixable=False,
+            learn_more_url=_OUR_PAGE,
+            severity=ir.IssueSeverity.ERROR,
+            translation_key="certificate_invalid",
+            translation_placeholders={"reason": reason or str(fault), "path": path},
+        )
+
+    def _show_expiry(self, info: CertificateInfo, now: datetime, path: str) -> None:
+        """Show that the certificate expires soon."""
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            _CERTIFICATE_EXPIRES,
+            is_fixable=False,
+            learn_more_url=_OUR_PAGE,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key="certificate_expires",
+            translation_placeholders={
+                "days": str((info.not_after - now).days),
+                "date": dt_util.as_local(info.not_after).date().isoformat(),
+                "path": path,
+            },
+        )
+
+    @callback
+    def async_no_server(self) -> None:
+        """Take back what was shown of the server: there is none."""
+        for issue_id in (_CERTIFICATE_EXPIRES, _CERTIFICATE_INVALID, _PORT_IN_USE):
+            self._delete(issue_id)
+
+    # The registry: it writes nothing where nothing changes
+
+    def _is_ignored(self, issue_id: str) -> bool:
+        """Tell whether the owner does not want to see an issue."""
+        issue = self._registry.async_get_issue(DOMAIN, issue_id)
+        return issue is not None and issue.dismissed_version is not None
+
+    def _take_back(self, issue_id: str) -> None:
+        """Show an issue no more; that it is ignored is not forgotten."""
+        if not self._is_ignored(issue_id):
+            self._delete(issue_id)
+
+    def _delete(self, issue_id: str) -> None:
+        """Show an issue no more."""
+        ir.async_delete_issue(self._hass, DOMAIN, issue_id)
+
+
+_DATA_ISSUES: Final[HassKey[SiteIssues]] = HassKey(f"{DOMAIN}_issues")
+
+
+@callback
+def async_setup_issues(hass: HomeAssistant) -> None:
+    """Get ready for issues, before any entry is set up."""
+    issues = hass.data[_DATA_ISSUES] = SiteIssues(hass)
+
+    @callback
+    def changed(change: ConfigEntryChange, entry: ConfigEntry) -> None:
+        # What was discovered and ignored is an entry, too.
+        is_ours = entry.domain == DOMAIN and entry.source != SOURCE_IGNORE
+        if is_ours and (
+            change is ConfigEntryChange.REMOVED or entry.disabled_by is not None
+        ):
+            issues.async_end()
+
+    async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, changed)
+
+
+@callback
+def async_get_issues(hass: HomeAssistant) -> SiteIssues:
+    """Give what shows the issues."""
+    return hass.data[_DATA_ISSUES]
+
+
+@callback
+def async_show_limit_issue(
+    hass: HomeAssistant, subentry: ConfigSubentry, state: WallboxState
+) -> None:
+    """Show that a wallbox does not keep a limit, or that it does again."""
+    if not state.enforcement.failing:
+        async_forget_limit_issue(hass, subentry)
+        return
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        _limit_issue(subentry),
+        is_fixable=False,
+        learn_more_url=_OUR_PAGE,
+        severity=ir.IssueSeverity.ERROR,
+        translation_key="limit_not_enforced",
+        translation_placeholders={
+            "name": subentry.title,
+            "charge_point_id": subentry.data[CONF_CHARGE_POINT_ID],
+            "reason": _as_text(state.enforcement.refusal or "-"),
+        },
+    )
+
+
+@callback
+def async_forget_limit_issue(hass: HomeAssistant, subentry: ConfigSubentry) -> None:
+    """Take back what was shown: it is not so, or not known any more."""
+    ir.async_delete_issue(hass, DOMAIN, _limit_issue(subentry))
+
+
+def _as_text(text: str) -> str:
+    """Keep what somebody else wrote from being read as Markdown, or as a link."""
+    plain = " ".join(text.split())[:_MAX_REASON]
+    return re.sub(r"([\\`*_{}\[\]()<>#!|~&:.@])", r"\\\1", plain)
+
+
+def _limit_issue(subentry: ConfigSubentry) -> str:
+    """Name the issue."""
+    return f"limit_not_enforced_{subentry.subentry_id}"
+
+
+def _password_issue(subentry: ConfigSubentry) -> str:
+    """Name the issue."""
+    return f"wrong_password_{subentry.subentry_id}"
+
+
+def _stranger_issue(charge_point_id: str) -> str:
+    """Name the issue, without what somebody else has chosen."""
+    digest = hashlib.sha256(
+        charge_point_id.casefold().encode(errors="surrogatepass")
+    ).hexdigest()
+    return f"{_STRANGER}{digest[:16]}"

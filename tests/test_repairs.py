@@ -1,0 +1,716 @@
+"""What Home Assistant tells its owner to mend: when it begins, and when it ends."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+import ssl
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.config_entries import (
+    SOURCE_IGNORE,
+    ConfigEntryDisabler,
+    ConfigEntryState,
+)
+from homeassistant.core import Event, HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
+
+from custom_components.bmw_wallbox_victron.const import DOMAIN
+from custom_components.bmw_wallbox_victron.issues import (
+    async_get_issues,
+    async_show_limit_issue,
+)
+from custom_components.bmw_wallbox_victron.victron.records import Kind
+from demo import pki
+from demo.wallbox import SimulatedWallbox
+
+from .conftest import CHARGE_POINT_ID, Site, settle
+from .test_central_system import basic, dial, refused
+from .test_init import listening, retry
+from .test_translations import STRINGS, placeholders
+from .victron.common import GOOD
+from .victron.radio import Radio
+
+MakeWallbox = Callable[..., SimulatedWallbox]
+STRANGER = "DE*BMW*ESTRANGER"
+PASSWORD = "correct horse 16"
+SECRETS = (PASSWORD, "wrong horse 1234", "04A1B2C3D4")
+
+
+class Issues:
+    """The issues that are shown, and what was written of them."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Start to listen."""
+        self.registry = ir.async_get(hass)
+        self.changes: list[tuple[str, str]] = []
+        hass.bus.async_listen(ir.EVENT_REPAIRS_ISSUE_REGISTRY_UPDATED, self._changed)
+
+    def _changed(self, event: Event[Any]) -> None:
+        if event.data["domain"] == DOMAIN:
+            self.changes.append((event.data["action"], event.data["issue_id"]))
+
+    @property
+    def all(self) -> list[ir.IssueEntry]:
+        """Those that are shown. Each has its words, and no secret is among them."""
+        shown = [
+            issue
+            for issue in self.registry.issues.values()
+            if issue.domain == DOMAIN
+            and issue.active
+            and issue.dismissed_version is None
+        ]
+        for issue in shown:
+            strings = STRINGS["issues"][issue.translation_key or ""]
+            assert ("fix_flow" in strings) == issue.is_fixable
+            given = issue.translation_placeholders or {}
+            needed = placeholders(strings["title"] + strings.get("description", ""))
+            assert needed <= given.keys()
+            assert not any(secret in str(issue) for secret in SECRETS)
+        return shown
+
+    @property
+    def keys(self) -> list[str | None]:
+        """What is shown, by the key of its words."""
+        return [issue.translation_key for issue in self.all]
+
+    @property
+    def only(self) -> ir.IssueEntry:
+        """The one that is shown."""
+        (issue,) = self.all
+        return issue
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What the one that is shown is filled with."""
+        return self.only.translation_placeholders or {}
+
+
+@pytest.fixture
+async def issues(hass: HomeAssistant) -> Issues:
+    """Look at the issues, from before the site is set up."""
+    return Issues(hass)
+
+
+async def pass_time(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float
+) -> None:
+    """Let time pass, and be looked at."""
+    freezer.tick(seconds)
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+# Who knocks
+
+
+async def test_a_stranger_is_shown_once(
+    hass: HomeAssistant,
+    issues: Issues,
+    site: Site,
+    make_wallbox: MakeWallbox,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """A box that knocks every 5 s is written once, and taken back when it is gone."""
+    box = make_wallbox(charge_point_id=STRANGER)
+    for _ in range(10):
+        with pytest.raises(InvalidStatus):
+            await box.connect()
+        freezer.tick(5)
+    assert issues.keys == ["unknown_charge_point"]
+    assert issues.words == {"charge_point_id": STRANGER, "address": "127.0.0.1"}
+    assert STRANGER not in issues.only.issue_id
+    assert [action for action, _ in issues.changes] == ["create"]
+    await pass_time(hass, freezer, 3000)
+    assert issues.all
+    await pass_time(hass, freezer, 601)
+    assert not issues.all
+    assert [action for action, _ in issues.changes] == ["create", "remove"]
+
+
+async def test_a_reload_changes_nothing(
+    hass: HomeAssistant,
+    issues: Issues,
+    site: Site,
+    client_context: ssl.SSLContext,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """What was seen before a reload stands after it, and ends all the same."""
+    await refused(dial(site, client_context, STRANGER))
+    await hass.config_entries.async_reload(site.entry.entry_id)
+    await hass.async_block_till_done()
+    await refused(dial(site, client_context, STRANGER))
+    assert [action for action, _ in issues.changes] == ["create"]
+    await pass_time(hass, freezer, 3601)
+    assert not issues.all
+
+
+async def test_a_stranger_that_moves(
+    issues: Issues,
+    hass: HomeAssistant,
+    site: Site,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """Another address is shown, but of who has a thousand not each is written."""
+    seen = async_get_issues(hass)
+    for number in range(200):
+        seen.async_stranger(STRANGER, f"192.0.2.{number}")
+        freezer.tick(60)
+    assert issues.words["address"] == "192.0.2.180"
+    assert len(issues.changes) == 4
+
+
+async def test_after_a_restart(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """What Home Assistant kept of a stranger is cleared away, unless it is ignored."""
+    seen = Issues(hass)
+    registry = seen.registry
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    async_get_issues(hass).async_stranger("one", "192.0.2.1")
+    async_get_issues(hass).async_stranger("two", "192.0.2.1")
+    one, two = (issue.issue_id for issue in seen.all)
+    registry.async_ignore(DOMAIN, two, True)
+    for key, issue in registry.issues.items():
+        registry.issues[key] = replace(issue, active=False)
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert registry.async_get_issue(DOMAIN, one) is None
+    async_get_issues(hass).async_stranger("two", "192.0.2.1")
+    assert not seen.all
+
+
+async def test_what_a_wallbox_says_is_no_markdown(
+    hass: HomeAssistant, issues: Issues, site: Site
+) -> None:
+    """The reason for a refusal is somebody else's text."""
+    (subentry,) = site.entry.subentries.values()
+    state = site.entry.runtime_data.stations[CHARGE_POINT_ID].state
+    refusal = "**no**\n\n[here](http://evil) <img>" + "x" * 300
+    async_show_limit_issue(
+        hass,
+        subentry,
+        replace(
+            state,
+            enforcement=replace(state.enforcement, failing=True, refusal=refusal),
+        ),
+    )
+    reason = issues.words["reason"]
+    assert reason.startswith(r"\*\*no\*\* \[here\]\(http\://evil\) \<img\>x")
+    assert len(reason) < 220
+
+
+async def test_many_strangers(
+    hass: HomeAssistant,
+    issues: Issues,
+    site: Site,
+    client_context: ssl.SSLContext,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """Somebody who tries ids has few of them shown, and pushes nobody out."""
+    await refused(dial(site, client_context, STRANGER))
+    for number in range(40):
+        await refused(dial(site, client_context, f"guess-{number}"))
+    assert len(issues.all) == 3
+    assert len(issues.changes) == 3
+    for number in range(10):
+        freezer.tick(60)
+        await refused(dial(site, client_context, STRANGER))
+        await refused(dial(site, client_context, f"more-{number}"))
+    shown = {(issue.data or {})["charge_point_id"] for issue in issues.all}
+    assert len(shown) == 3
+    assert STRANGER in shown
+    assert len(issues.changes) < 15
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("**bold**%20[x](http:%2f%2fevil)", "**bold**��x��http:��evil�"),
+        ("`%0A%3Cb%3E", "��" + "�b�"),
+        ("%E2%80%AEtxt", "�txt"),
+    ],
+)
+async def test_an_id_that_cannot_be(
+    issues: Issues, site: Site, client_context: ssl.SSLContext, path: str, shown: str
+) -> None:
+    """What a stranger says is shown without what means something, and not fixable."""
+    await refused(dial(site, client_context, path))
+    assert issues.keys == ["unusable_charge_point_id"]
+    assert issues.words["charge_point_id"] == shown
+
+
+@pytest.mark.parametrize(
+    ("path", "offer"),
+    [("favicon.ico", None), ("robots.txt", ["mqtt"]), ("", ["ocpp2.0.1"])],
+)
+async def test_scanners_are_not_shown(
+    issues: Issues,
+    site: Site,
+    client_context: ssl.SSLContext,
+    path: str,
+    offer: list[Subprotocol] | None,
+) -> None:
+    """What speaks no OCPP, or has no id, is no wallbox."""
+    await refused(dial(site, client_context, path, subprotocols=offer))
+    assert not issues.all
+
+
+async def test_a_box_that_wants_another_version_is_shown(
+    issues: Issues, site: Site, client_context: ssl.SSLContext
+) -> None:
+    """Its protocol is wrong as well: first things first."""
+    await refused(dial(site, client_context, STRANGER, subprotocols=["ocpp1.6"]))
+    assert issues.keys == ["unknown_charge_point"]
+
+
+class FixFlow:
+    """A repair in the frontend."""
+
+    def __init__(self, client: Any) -> None:
+        """Take the client."""
+        self._client = client
+        self._url = "/api/repairs/issues/fix"
+
+    async def start(self, issue: ir.IssueEntry) -> dict[str, Any]:
+        """Open an issue."""
+        return await self._post(
+            self._url, {"handler": DOMAIN, "issue_id": issue.issue_id}
+        )
+
+    async def answer(self, flow: dict[str, Any], **answer: Any) -> dict[str, Any]:
+        """Answer what is asked."""
+        return await self._post(f"{self._url}/{flow['flow_id']}", answer)
+
+    async def _post(self, url: str, data: dict[str, Any]) -> dict[str, Any]:
+        response = await self._client.post(url, json=data)
+        assert response.status == 200, await response.text()
+        result: dict[str, Any] = await response.json()
+        self._check(result)
+        return result
+
+    def _check(self, result: dict[str, Any]) -> None:
+        """Find the words for all that is shown, and what fills their blanks."""
+        strings = STRINGS["issues"]["unknown_charge_point"]["fix_flow"]
+        if result["type"] == "abort":
+            assert strings["abort"][result["reason"]]
+            return
+        if result["type"] == "create_entry":
+            return
+        step = strings["step"][result["step_id"]]
+        given = set(result["description_placeholders"])
+        assert placeholders(step["title"] + step["description"]) <= given
+        if result["type"] == "menu":
+            assert set(result["menu_options"]) == step["menu_options"].keys()
+            assert (
+                set(result["menu_options"]) == step["menu_option_descriptions"].keys()
+            )
+        else:
+            fields = {field["name"] for field in result["data_schema"]}
+            assert fields == step["data"].keys() == step["data_description"].keys()
+            assert set((result["errors"] or {}).values()) <= strings["error"].keys()
+
+
+@pytest.fixture
+async def fix(
+    hass: HomeAssistant, site: Site, hass_client: ClientSessionGenerator
+) -> FixFlow:
+    """Repair as the frontend does."""
+    assert await async_setup_component(hass, "repairs", {})
+    return FixFlow(await hass_client())
+
+
+async def test_a_stranger_is_added(
+    hass: HomeAssistant,
+    issues: Issues,
+    fix: FixFlow,
+    site: Site,
+    make_wallbox: MakeWallbox,
+) -> None:
+    """The fix flow adds it as a wallbox; it is let in, and the issue is gone."""
+    box = make_wallbox(charge_point_id=STRANGER)
+    with pytest.raises(InvalidStatus):
+        await box.connect()
+    menu = await fix.start(issues.only)
+    form = await fix.answer(menu, next_step_id="wallbox")
+    assert form["step_id"] == "wallbox"
+    (field,) = [
+        field for field in form["data_schema"] if field["name"] == "charge_point_id"
+    ]
+    assert field["description"]["suggested_value"] == STRANGER
+    for wrong, error in (
+        ("no blanks", "invalid_charge_point_id"),
+        (CHARGE_POINT_ID.lower(), "already_configured"),
+    ):
+        form = await fix.answer(form, charge_point_id=wrong, max_current=16)
+        assert form["errors"] == {"charge_point_id": error}
+    result = await fix.answer(form, charge_point_id=STRANGER, max_current=16)
+    assert result["type"] == "create_entry"
+    await hass.async_block_till_done()
+    assert not issues.all
+    added = [
+        subentry
+        for subentry in site.entry.subentries.values()
+        if subentry.unique_id == STRANGER
+    ]
+    assert [subentry.title for subentry in added] == [f"BMW Wallbox {STRANGER}"]
+    assert dict(added[0].data) == {"charge_point_id": STRANGER, "max_current": 16}
+    await box.connect()
+    await settle(hass, box)
+    assert site.state("status", owner=STRANGER) == "available"
+
+
+async def test_another_one_is_added(
+    hass: HomeAssistant,
+    issues: Issues,
+    fix: FixFlow,
+    site: Site,
+    client_context: ssl.SSLContext,
+) -> None:
+    """Who knocks on after all that is shown again."""
+    await refused(dial(site, client_context, STRANGER))
+    form = await fix.answer(await fix.start(issues.only), next_step_id="wallbox")
+    await fix.answer(form, charge_point_id="DE*BMW*EOTHER", max_current=16)
+    await hass.async_block_till_done()
+    assert not issues.all
+    await refused(dial(site, client_context, STRANGER))
+    assert issues.keys == ["unknown_charge_point"]
+
+
+async def test_a_stranger_is_added_by_hand(
+    hass: HomeAssistant,
+    issues: Issues,
+    site: Site,
+    client_context: ssl.SSLContext,
+) -> None:
+    """However it is added, the issue is gone."""
+    await refused(dial(site, client_context, STRANGER))
+    flow = await hass.config_entries.subentries.async_init(
+        (site.entry.entry_id, "wallbox"), context={"source": "user"}
+    )
+    await hass.config_entries.subentries.async_configure(
+        flow["flow_id"], {"charge_point_id": STRANGER.lower(), "max_current": 16}
+    )
+    await hass.async_block_till_done()
+    assert not issues.all
+
+
+async def test_a_stranger_is_ignored(
+    hass: HomeAssistant,
+    issues: Issues,
+    fix: FixFlow,
+    site: Site,
+    client_context: ssl.SSLContext,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """Ignored is ignored: after hours of silence, after a reload, for good."""
+    await refused(dial(site, client_context, STRANGER))
+    menu = await fix.start(issues.only)
+    result = await fix.answer(menu, next_step_id="ignore")
+    assert result["reason"] == "ignored"
+    assert not issues.all
+    await pass_time(hass, freezer, 3601)
+    await hass.config_entries.async_reload(site.entry.entry_id)
+    await hass.async_block_till_done()
+    changes = len(issues.changes)
+    for number in range(3):
+        await refused(dial(site, client_context, STRANGER))
+        await refused(dial(site, client_context, f"other-{number}"))
+    assert len(issues.all) == 3
+    assert len(issues.changes) == changes + 3
+
+
+async def test_fix_flow_of_an_entry_that_is_gone(
+    hass: HomeAssistant,
+    issues: Issues,
+    fix: FixFlow,
+    site: Site,
+    client_context: ssl.SSLContext,
+) -> None:
+    """A window that was left open says so."""
+    await refused(dial(site, client_context, STRANGER))
+    menu = await fix.start(issues.only)
+    await hass.config_entries.async_remove(site.entry.entry_id)
+    assert not issues.all
+    result = await fix.answer(menu, next_step_id="wallbox")
+    assert result["reason"] == "entry_removed"
+
+
+async def test_disabled(
+    hass: HomeAssistant, issues: Issues, site: Site, client_context: ssl.SSLContext
+) -> None:
+    """What is switched off has nothing to say."""
+    await refused(dial(site, client_context, STRANGER))
+    # That of an ignored device is another entry.
+    ignored = MockConfigEntry(domain=DOMAIN, source=SOURCE_IGNORE, unique_id="x")
+    ignored.add_to_hass(hass)
+    await hass.config_entries.async_remove(ignored.entry_id)
+    assert issues.all
+    await hass.config_entries.async_set_disabled_by(
+        site.entry.entry_id, ConfigEntryDisabler.USER
+    )
+    await hass.async_block_till_done()
+    assert not issues.all
+
+
+class TestWithPassword:
+    """A wallbox with a password."""
+
+    @pytest.fixture
+    def wallbox_data(self) -> dict[str, Any]:
+        """Set a password."""
+        return {
+            "charge_point_id": CHARGE_POINT_ID,
+            "max_current": 32,
+            "password": PASSWORD,
+            "rfid_token": "04A1B2C3D4",
+        }
+
+    async def test_wrong_password(
+        self,
+        hass: HomeAssistant,
+        issues: Issues,
+        site: Site,
+        make_wallbox: MakeWallbox,
+    ) -> None:
+        """It is shown once, stands over a reload, and ends with the right one."""
+        box = make_wallbox(password="wrong horse 1234")
+        for _ in range(3):
+            with pytest.raises(InvalidStatus):
+                await box.connect()
+        assert issues.keys == ["wrong_password"]
+        assert issues.words == {
+            "name": "BMW Wallbox",
+            "charge_point_id": CHARGE_POINT_ID,
+            "address": "127.0.0.1",
+        }
+        await hass.config_entries.async_reload(site.entry.entry_id)
+        await hass.async_block_till_done()
+        assert len(issues.changes) == 1
+        assert issues.all
+        box.password = PASSWORD
+        await box.connect()
+        await settle(hass, box)
+        assert not issues.all
+
+    async def test_wrong_password_of_one_who_is_gone(
+        self,
+        hass: HomeAssistant,
+        issues: Issues,
+        site: Site,
+        client_context: ssl.SSLContext,
+        freezer: FrozenDateTimeFactory,
+    ) -> None:
+        """After an hour it is history."""
+        headers = basic(CHARGE_POINT_ID, "wrong horse 1234")
+        await refused(dial(site, client_context, additional_headers=headers))
+        await pass_time(hass, freezer, 3000)
+        assert issues.all
+        await pass_time(hass, freezer, 601)
+        assert not issues.all
+
+    @pytest.mark.parametrize("how", ["changed", "removed"])
+    async def test_wrong_password_of_before(
+        self,
+        hass: HomeAssistant,
+        issues: Issues,
+        site: Site,
+        client_context: ssl.SSLContext,
+        how: str,
+    ) -> None:
+        """With another password here, nothing is known; nor without the wallbox."""
+        headers = basic(CHARGE_POINT_ID, "wrong horse 1234")
+        await refused(dial(site, client_context, additional_headers=headers))
+        (subentry,) = site.entry.subentries.values()
+        if how == "changed":
+            hass.config_entries.async_update_subentry(
+                site.entry, subentry, data={**subentry.data, "password": "another"}
+            )
+        else:
+            hass.config_entries.async_remove_subentry(site.entry, subentry.subentry_id)
+        await hass.async_block_till_done()
+        assert not issues.all
+
+
+# The server
+
+
+async def test_port_in_use(
+    hass: HomeAssistant,
+    issues: Issues,
+    entry: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """It is shown while it is so, and gone once the port is free."""
+    with listening(entry.data["port"]):
+        await hass.config_entries.async_setup(entry.entry_id)
+        assert issues.keys == ["port_in_use"]
+        assert issues.words == {"port": str(entry.data["port"])}
+        await retry(hass, freezer)
+        assert [action for action, _ in issues.changes] == ["create"]
+    await retry(hass, freezer)
+    assert entry.state is ConfigEntryState.LOADED
+    assert not issues.all
+
+
+@pytest.mark.parametrize("how", ["disabled", "removed", "no server"])
+async def test_port_that_nobody_needs(
+    hass: HomeAssistant, issues: Issues, entry: MockConfigEntry, how: str
+) -> None:
+    """A port that is not wanted any more is nobody's trouble."""
+    with listening(entry.data["port"]):
+        await hass.config_entries.async_setup(entry.entry_id)
+        assert issues.all
+        if how == "disabled":
+            await hass.config_entries.async_set_disabled_by(
+                entry.entry_id, ConfigEntryDisabler.USER
+            )
+        elif how == "removed":
+            await hass.config_entries.async_remove(entry.entry_id)
+        else:
+            hass.config_entries.async_update_entry(entry, data={})
+            await hass.config_entries.async_reload(entry.entry_id)
+        await hass.async_block_till_done()
+    assert not issues.all
+
+
+@pytest.fixture
+async def own_files(
+    hass: HomeAssistant, entry: MockConfigEntry, tmp_path: Path
+) -> Callable[[float], Any]:
+    """Issue certificates for the entry, valid for so many days."""
+
+    async def issue(days: float) -> pki.Files:
+        now = dt_util.utcnow()
+        files = await hass.async_add_executor_job(
+            lambda: pki.issue(
+                tmp_path,
+                not_before=now - timedelta(days=60),
+                not_after=now + timedelta(days=days),
+            )
+        )
+        paths = {"ssl_cert": str(files.certificate), "ssl_key": str(files.key)}
+        if entry.data["ssl_cert"] != paths["ssl_cert"]:
+            hass.config_entries.async_update_entry(entry, data={**entry.data, **paths})
+        return files
+
+    return issue
+
+
+async def test_certificate_expires(
+    hass: HomeAssistant,
+    issues: Issues,
+    entry: MockConfigEntry,
+    own_files: Callable[[float], Any],
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """Told two weeks before, told when it has, and over when it is renewed."""
+    files = await own_files(15.5)
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert not issues.all
+    await pass_time(hass, freezer, 2 * 86400)
+    assert issues.keys == ["certificate_expires"]
+    assert issues.words["days"] == "13"
+    assert issues.words["path"] == str(files.certificate)
+    for _ in range(5):
+        await pass_time(hass, freezer, 601)
+    assert len(issues.changes) == 1
+    await pass_time(hass, freezer, 86400)
+    assert issues.words["days"] == "12"
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert len(issues.changes) == 2
+    await pass_time(hass, freezer, 13 * 86400)
+    assert issues.keys == ["certificate_invalid"]
+    assert "expired" in issues.words["reason"]
+    await own_files(90)
+    await pass_time(hass, freezer, 601)
+    assert not issues.all
+    assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_certificate_that_cannot_be_used(
+    hass: HomeAssistant,
+    issues: Issues,
+    entry: MockConfigEntry,
+    own_files: Callable[[float], Any],
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """From the start it keeps the server from starting; the file is named."""
+    files = await own_files(90)
+    await hass.async_add_executor_job(files.key.unlink)
+    assert not await hass.config_entries.async_setup(entry.entry_id)
+    assert issues.keys == ["certificate_invalid"]
+    assert issues.words == {
+        "path": str(files.key),
+        "reason": STRINGS["config"]["error"]["not_found"],
+    }
+    await retry(hass, freezer)
+    assert len(issues.changes) == 1
+    await own_files(90)
+    await retry(hass, freezer)
+    assert entry.state is ConfigEntryState.LOADED
+    assert not issues.all
+
+
+async def test_certificate_that_breaks(
+    hass: HomeAssistant,
+    issues: Issues,
+    entry: MockConfigEntry,
+    own_files: Callable[[float], Any],
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """A renewal that went wrong is shown while the one before still serves."""
+    files = await own_files(90)
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert not issues.all
+    await hass.async_add_executor_job(files.certificate.write_text, "rubbish")
+    await pass_time(hass, freezer, 601)
+    assert issues.keys == ["certificate_invalid"]
+    assert issues.words["path"] == str(files.certificate)
+    assert entry.state is ConfigEntryState.LOADED
+    await own_files(90)
+    await pass_time(hass, freezer, 601)
+    assert not issues.all
+
+
+# Victron
+
+
+async def test_wrong_key_is_an_issue(
+    hass: HomeAssistant,
+    issues: Issues,
+    caravan: Site,
+    radio: Radio,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """Home Assistant's own issue leads to the form that names the device."""
+
+    def own() -> list[ir.IssueEntry]:
+        return [
+            issue
+            for issue in issues.registry.issues.values()
+            if issue.translation_key == "config_entry_reauth"
+        ]
+
+    for _ in range(20):
+        radio.say(Kind.BATTERY_MONITOR, GOOD[Kind.BATTERY_MONITOR], key=bytes(16))
+        freezer.tick(10)
+    await hass.async_block_till_done()
+    (issue,) = own()
+    assert issue.issue_domain == DOMAIN
+    flow = hass.config_entries.flow.async_get(str((issue.data or {})["flow_id"]))
+    assert flow["context"].get("title_placeholders") == {"name": "Victron 01"}
+    assert not issues.all
+    for _ in range(3):
+        radio.say(Kind.BATTERY_MONITOR, GOOD[Kind.BATTERY_MONITOR])
+        freezer.tick(10)
+    await hass.async_block_till_done()
+    assert not own()
