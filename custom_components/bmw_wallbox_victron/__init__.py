@@ -2,16 +2,17 @@
 
 from homeassistant.components import bluetooth
 from homeassistant.const import CONF_ADDRESS
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import ConfigType
 
-from .const import DOMAIN, PLATFORMS, SUBENTRY_VICTRON
+from .const import DOMAIN, PLATFORMS, SUBENTRY_BMS, SUBENTRY_VICTRON
 from .coordinator import SiteConfigEntry, SiteCoordinator, subentries_of
 from .issues import async_setup_issues
 from .listener import async_note_start
 from .services import async_setup_services
 from .storage import SessionStore, SiteStore
+from .victron.advertisement import parse_address
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -26,12 +27,27 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: SiteConfigEntry) -> bool:
     """Set up the site: its server, its wallboxes and their entities."""
+    _tidy_addresses(hass, entry)
     coordinator = SiteCoordinator(hass, entry)
     await coordinator.async_start()
     entry.runtime_data = coordinator
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_async_reload))
     return True
+
+
+@callback
+def _tidy_addresses(hass: HomeAssistant, entry: SiteConfigEntry) -> None:
+    """Spell addresses as Home Assistant does: otherwise nothing is heard."""
+    for subentry in (
+        *subentries_of(entry, SUBENTRY_VICTRON),
+        *subentries_of(entry, SUBENTRY_BMS),
+    ):
+        address = parse_address(subentry.data[CONF_ADDRESS])
+        if address is not None and address != subentry.data[CONF_ADDRESS]:
+            hass.config_entries.async_update_subentry(
+                entry, subentry, data={**subentry.data, CONF_ADDRESS: address}
+            )
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: SiteConfigEntry) -> bool:

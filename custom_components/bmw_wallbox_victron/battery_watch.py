@@ -1,7 +1,7 @@
 """From the devices and the plug to the battery's entities, each when it is due."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import logging
 import math
 from typing import Final
@@ -15,6 +15,7 @@ from homeassistant.const import (
 )
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers.event import async_track_state_change_event
+from homeassistant.util.hass_dict import HassKey
 from homeassistant.util.unit_conversion import (
     BaseUnitConverter,
     ElectricCurrentConverter,
@@ -25,6 +26,7 @@ from .battery.battery import DRAINING_FAST_V, Battery, Settings
 from .battery.power_source import CHARGING_MIN_CURRENT_A, Plug
 from .battery.sources import ROLES, Role, Source
 from .battery.status import CRITICAL_SOC, LOW_SOC, OK_SOC
+from .const import DOMAIN
 from .feed import Cancel, Feed
 from .publish import TIME_TO_GO, Publication, Rule, publish, within
 from .readings import Value
@@ -33,6 +35,9 @@ _LOGGER = logging.getLogger(__name__)
 
 #: Where the status changes; and a battery that is full, or empty, is shown so.
 _SOC_THRESHOLDS: Final = (0.0, CRITICAL_SOC, LOW_SOC, OK_SOC, 100.0)
+_DATA_PAST: Final[HassKey[dict[str, Past]]] = HassKey(f"{DOMAIN}_past")
+#: What was away for longer begins anew, in s.
+_LONGEST_RELOAD_S: Final = 60.0
 #: Charging and draining are detected after minutes: how long a voltage has to be beyond
 #: their thresholds before that alone is worth a row, in s.
 _DETECTION_HOLD_S: Final = 60.0
@@ -81,6 +86,30 @@ def rules_of(settings: Settings) -> dict[str, Rule]:
     }
 
 
+@dataclass
+class Past:
+    """What outlives a reload of the entry, but not a restart of Home Assistant."""
+
+    battery: Battery | None = None
+    """The battery, with its trend and its delays."""
+    at: float = -math.inf
+    """When it was brought up to date, in s."""
+    heard_at: Mapping[str, float] = field(default_factory=dict)
+    """When each device was heard, or listening for it began, in s, by address."""
+
+    def take(self, now: float) -> Battery:
+        """Give the battery; a new one where the old one missed too much."""
+        if self.battery is None or now - self.at > _LONGEST_RELOAD_S:
+            self.battery = Battery()
+        return self.battery
+
+
+@callback
+def async_get_past(hass: HomeAssistant, entry_id: str) -> Past:
+    """Give what outlives a reload of an entry."""
+    return hass.data.setdefault(_DATA_PAST, {}).setdefault(entry_id, Past())
+
+
 class BatteryWatch:
     """Keeps the battery up to date, without asking anybody at intervals."""
 
@@ -88,14 +117,18 @@ class BatteryWatch:
         self,
         hass: HomeAssistant,
         *,
-        feeds: Iterable[Feed],
+        past: Past,
+        feeds: Iterable[tuple[Feed, Role | None]],
         main_monitor: Feed | None,
         mains: MainsEntities,
         settings: Settings,
         call_later: Callable[[float, Callable[[], None]], Cancel],
         on_change: Callable[[], None],
     ) -> None:
-        """Take what is heard, and the battery monitor that counts; None: the first."""
+        """Take what is heard, with the role of what cannot be anything else.
+
+        `main_monitor`: the battery monitor that counts; None: the first.
+        """
         self._hass = hass
         self._feeds = list(feeds)
         self._main_monitor = main_monitor
@@ -104,7 +137,8 @@ class BatteryWatch:
         self._settings = settings
         self._call_later = call_later
         self._on_change = on_change
-        self._battery = Battery()
+        self._past = past
+        self._battery = past.take(hass.loop.time())
         self._publication = Publication()
         self._rules = rules_of(settings)
         self._due = math.inf
@@ -166,6 +200,7 @@ class BatteryWatch:
         """Take what is known now; tells whether what is shown has changed."""
         # A timer may be ahead of the clock by its resolution.
         now = self._latest = max(self._latest, now or self._hass.loop.time())
+        self._past.at = now
         due = self._battery.update(self._sources(), self._plug(), self._settings, now)
         first = not self._publication.shown
         publication, waits = publish(
@@ -197,17 +232,24 @@ class BatteryWatch:
     def _sources(self) -> list[Source]:
         """Give what the devices say, as far as they have to do with the battery."""
         sources = []
-        roles = [ROLES.get(feed.state.identity.kind or "") for feed in self._feeds]
+        roles = [
+            ROLES.get(feed.state.identity.kind or "") or role
+            for feed, role in self._feeds
+        ]
+        monitors = [
+            feed
+            for (feed, _), role in zip(self._feeds, roles, strict=True)
+            if role is Role.BATTERY_MONITOR
+        ]
         main = self._main_monitor
-        for feed, role in zip(self._feeds, roles, strict=True):
+        if main not in monitors:
+            main = next(iter(monitors), None)
+        for (feed, _), role in zip(self._feeds, roles, strict=True):
             state = feed.state
             if role is None:
                 continue
-            if role is Role.BATTERY_MONITOR:
-                if main is None:
-                    main = feed
-                elif feed is not main:
-                    continue
+            if role is Role.BATTERY_MONITOR and feed is not main:
+                role = Role.OTHER_MONITOR
             sources.append(
                 Source(
                     role=role,
@@ -253,6 +295,6 @@ class BatteryWatch:
         if not math.isfinite(number):
             return None
         given = state.attributes.get(ATTR_UNIT_OF_MEASUREMENT)
-        if given in converter.VALID_UNITS:
+        if isinstance(given, str) and given in converter.VALID_UNITS:
             return converter.convert(number, given, unit)
         return number

@@ -25,7 +25,8 @@ from .bms import (
     make_client,
 )
 from .const import CONF_MODEL
-from .victron_flow import addresses_of, clean_address
+from .victron.advertisement import parse_address
+from .victron_flow import addresses_of
 
 if TYPE_CHECKING:
     from aiobmsble.basebms import BaseBMS
@@ -151,7 +152,7 @@ async def async_check_bms(
 
     Gives the device, or errors.
     """
-    address = clean_address(user_input[CONF_ADDRESS])
+    address = parse_address(user_input[CONF_ADDRESS])
     if address is None:
         return None, {CONF_ADDRESS: "invalid_address"}
     if address in addresses_of(entry, except_for=this):

@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 import errno
+import re
 from types import MappingProxyType
 from typing import Any, Final, override
 from urllib.parse import unquote, urlsplit
 
-from homeassistant.components.bluetooth import BluetoothServiceInfoBleak
+from homeassistant.components.bluetooth import (
+    BluetoothServiceInfoBleak,
+    async_clear_address_from_match_history,
+)
 from homeassistant.config_entries import (
     ConfigEntry,
     ConfigEntryState,
@@ -77,7 +81,7 @@ from .const import (
     SUBENTRY_WALLBOX,
 )
 from .coordinator import subentries_of
-from .listener import is_readable
+from .listener import is_cut_off, is_readable
 from .victron_flow import (
     KEY_SCHEMA,
     VictronDevice,
@@ -235,6 +239,16 @@ def _set_main_monitor(
 
 
 @callback
+def _is_known_as_wrong(entry: ConfigEntry, subentry: ConfigSubentry, key: str) -> bool:
+    """Tell whether a key is the one that was found not to fit."""
+    return (
+        entry.state is ConfigEntryState.LOADED
+        and key == subentry.data.get(CONF_ENCRYPTION_KEY)
+        and subentry.data[CONF_ADDRESS] in entry.runtime_data.wrong_keys
+    )
+
+
+@callback
 def _change_key(
     hass: HomeAssistant,
     entry: ConfigEntry,
@@ -245,6 +259,9 @@ def _change_key(
     key, errors = check_encryption_key(
         hass, subentry.data[CONF_ADDRESS], user_input[CONF_ENCRYPTION_KEY]
     )
+    if not errors and _is_known_as_wrong(entry, subentry, key):
+        # The device is silent now, but it has told already.
+        errors = {CONF_ENCRYPTION_KEY: "wrong_key"}
     if not errors:
         hass.config_entries.async_update_subentry(
             entry, subentry, data={**subentry.data, CONF_ENCRYPTION_KEY: key}
@@ -520,11 +537,15 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         if address in addresses_of(self._entry):
             return self.async_abort(reason="device_already_configured")
         if not is_readable(discovery_info):
+            if is_cut_off(discovery_info):
+                # Its next advertisement may be whole.
+                async_clear_address_from_match_history(self.hass, address)
             return self.async_abort(reason="unsupported_device")
         said = await async_describe(self.hass, address, discovery_info)
         self.context["title_placeholders"] = {"name": said["name"]}
         self._address = address
-        self._found = f"**{said['name']}**: {said['model']}, {said['kind']}.\n\n"
+        name = re.sub(r"([^\w\s])", r"\\\1", said["name"])  # anybody may send one
+        self._found = f"**{name}**: {said['model']}, {said['kind']}.\n\n"
         return await self.async_step_victron()
 
     async def async_step_victron(

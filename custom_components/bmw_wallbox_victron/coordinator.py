@@ -1,6 +1,5 @@
 """The site: owns the central system, and turns what it hears into snapshots."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -32,7 +31,8 @@ from homeassistant.util import dt as dt_util
 
 from . import bms
 from .battery.battery import Settings
-from .battery_watch import BatteryWatch, MainsEntities
+from .battery.sources import Role
+from .battery_watch import BatteryWatch, MainsEntities, async_get_past
 from .const import (
     CONF_ALLOW_REBOOT,
     CONF_ALLOWED_TOKENS,
@@ -84,6 +84,14 @@ _LOGGER = logging.getLogger(__name__)
 #: So is what is over because nothing happens any more.
 _LOOK_AFTER = timedelta(minutes=10)
 
+#: Without this there is no device.
+_IDENTIFIERS = {
+    SUBENTRY_BMS: CONF_ADDRESS,
+    SUBENTRY_VICTRON: CONF_ADDRESS,
+    SUBENTRY_WALLBOX: CONF_CHARGE_POINT_ID,
+}
+#: How long after a failure the server is tried again, in s.
+_SERVER_RETRY_S = 60.0
 #: What the owner may set of the battery's rules.
 BATTERY_NUMBERS = ("charge_detect_min_voltage", "charge_detect_min_rise")
 
@@ -105,11 +113,12 @@ class SiteData:
 
 
 def subentries_of(entry: ConfigEntry, subentry_type: str) -> list[ConfigSubentry]:
-    """Give the subentries of a type."""
+    """Give the subentries of a type, without damaged ones."""
     return [
         subentry
         for subentry in entry.subentries.values()
         if subentry.subentry_type == subentry_type
+        and isinstance(subentry.data.get(_IDENTIFIERS[subentry_type]), str)
     ]
 
 
@@ -128,7 +137,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self.bms_models: dict[str, type[BaseBMS]] = {}
         """The model of each BMS, by address, as far as it is known."""
         self.pollers: list[bms.BmsPoller] = []
-        self._wrong_keys: set[str] = set()
+        self.wrong_keys: set[str] = set()
+        """Addresses of the devices whose key does not fit what they say."""
         self.battery: BatteryWatch | None = None
         """The battery; None: there is no device that could know of one."""
         self.messages: dict[str, str] = {}
@@ -137,8 +147,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self.server_device_id: str | None = None
         self.reload_pending = False
         self._issues = async_get_issues(hass)
+        self._past = async_get_past(hass, entry.entry_id)
         self._store = SiteStore(hass, entry.entry_id)
         self._sessions = SessionStore(hass, entry.entry_id)
+        self._cancel_retry: Callable[[], None] | None = None
         self.certificates: CertificateStore | None = None
         self._server: CentralSystem | None = None
 
@@ -184,10 +196,12 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         if not ledgers.keys() <= {item.subentry_id for item in self._subentries}:
             self._keep_sessions()  # without those of a wallbox that was removed
         self._issues.async_begin(self._subentries)
-        if CONF_SSL_CERT in self.config_entry.data:
-            await self._async_start_server()
-        else:
+        if CONF_SSL_CERT not in self.config_entry.data:
             self._issues.async_no_server()
+        elif self.device_subentries:
+            await self._async_try_server()
+        else:
+            await self._async_start_server()
         self._start_listening()
         await self._async_start_polling()
         await self._async_start_battery()
@@ -205,6 +219,25 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 self.hass, self._async_look_after, _LOOK_AFTER, cancel_on_shutdown=True
             )
         )
+
+    async def _async_try_server(self) -> None:
+        """Start the server, or go on without it: either half works by itself."""
+        try:
+            await self._async_start_server()
+        except ConfigEntryNotReady as err:
+            if self._cancel_retry is None:
+                _LOGGER.warning("%s. The Victron devices go on without it", err)
+            self.certificates = None
+            self._cancel_retry = async_call_later(
+                self.hass, _SERVER_RETRY_S, self._async_try_server_again
+            )
+
+    async def _async_try_server_again(self, _: datetime) -> None:
+        """Look whether the server can start now; its entities come with a reload."""
+        await self._async_try_server()
+        if self._server is not None:
+            _LOGGER.warning("The server for wallboxes can start now")
+            self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
 
     async def _async_start_server(self) -> None:
         """Start the server that wallboxes connect to."""
@@ -266,7 +299,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         for subentry in self.victron_subentries:
             address = subentry.data[CONF_ADDRESS]
             feed = self._add_feed(subentry, rules_of)
-            key = parse_key(subentry.data.get(CONF_ENCRYPTION_KEY, ""))
+            text = subentry.data.get(CONF_ENCRYPTION_KEY)
+            key = parse_key(text) if isinstance(text, str) else None
             if key is not None:
                 self.listeners[address] = VictronListener(
                     self.hass,
@@ -302,6 +336,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             call_later=self._call_later,
             on_news=self._on_news,
             identity=self._store.devices.get(subentry.subentry_id),
+            began_at=self._past.heard_at.get(subentry.data[CONF_ADDRESS]),
         )
         self.feeds[subentry.data[CONF_ADDRESS]] = feed
         return feed
@@ -311,7 +346,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         for subentry in self.bms_subentries:
             address = subentry.data[CONF_ADDRESS]
             feed = self._add_feed(subentry, lambda _: bms.RULES)
-            model = await bms.async_load_model(self.hass, subentry.data[CONF_MODEL])
+            name = str(subentry.data.get(CONF_MODEL, ""))
+            model = await bms.async_load_model(self.hass, name)
             if model is None:
                 _LOGGER.warning(
                     "The model of %s is not known any more: reconfigure it",
@@ -341,7 +377,14 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         options = self.config_entry.options
         self.battery = BatteryWatch(
             self.hass,
-            feeds=self.feeds.values(),
+            past=self._past,
+            feeds=[
+                (
+                    self.feeds[subentry.data[CONF_ADDRESS]],
+                    Role.BMS if subentry.subentry_type == SUBENTRY_BMS else None,
+                )
+                for subentry in self.device_subentries
+            ],
             main_monitor=self.feeds.get(options.get(CONF_MAIN_MONITOR, "")),
             mains=MainsEntities(
                 switch=options.get(CONF_MAINS_SWITCH),
@@ -389,7 +432,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         addresses = {subentry.data[CONF_ADDRESS] for subentry in wrong}
         for subentry in self.victron_subentries:
             address = subentry.data[CONF_ADDRESS]
-            if (address in addresses) is (address in self._wrong_keys):
+            if (address in addresses) is (address in self.wrong_keys):
                 continue
             if address in addresses:
                 _LOGGER.warning(
@@ -399,7 +442,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 )
             else:
                 _LOGGER.warning("The encryption key fits %s again", subentry.title)
-        self._wrong_keys = addresses
+        self.wrong_keys = addresses
         asked = None
         flows = self.config_entry.async_get_active_flows(self.hass, {SOURCE_REAUTH})
         for flow in list(flows):
@@ -431,16 +474,23 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
     async def async_shutdown(self) -> None:
         """Stop listening and write what waits to be written."""
         await super().async_shutdown()
-        if self._server is not None:
-            await self._server.stop()
-            self._server = None
+        if self._cancel_retry is not None:
+            self._cancel_retry()
         for listener in self.listeners.values():
             listener.async_stop()
-        await asyncio.gather(*(poller.async_stop() for poller in self.pollers))
+        for poller in self.pollers:
+            # Hanging up takes its time; wallboxes do not wait for it.
+            self.hass.async_create_task(poller.async_stop())
+        self._past.heard_at = {
+            address: feed.heard_at for address, feed in self.feeds.items()
+        }
         for feed in self.feeds.values():
             feed.close()
         if self.battery is not None:
             self.battery.async_stop()
+        if self._server is not None:
+            await self._server.stop()
+            self._server = None
         for station in self.stations.values():
             station.close()
         for subentry in self._subentries:
@@ -472,14 +522,14 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
     @callback
     def _publish_devices(self) -> None:
         """Publish what is new of what is heard by Bluetooth."""
-        self._store.async_keep_devices(
-            {
-                subentry.subentry_id: feed.state.identity
-                for subentry in self.device_subentries
-                if (feed := self.feeds.get(subentry.data[CONF_ADDRESS])) is not None
-                and feed.state.identity.kind is not None
-            }
-        )
+        identities: dict[str, DeviceIdentity] = {}
+        for subentry in self.device_subentries:
+            feed = self.feeds.get(subentry.data[CONF_ADDRESS])
+            if feed is not None and feed.state.identity.kind is not None:
+                identities[subentry.subentry_id] = feed.state.identity
+            elif (known := self._store.devices.get(subentry.subentry_id)) is not None:
+                identities[subentry.subentry_id] = known
+        self._store.async_keep_devices(identities)
         self.async_set_updated_data(
             replace(
                 self.data,

@@ -32,8 +32,11 @@ class Feed:
         call_later: Callable[[float, Callable[[], None]], Cancel],
         on_news: Callable[[bool], None],
         identity: DeviceIdentity | None = None,
+        began_at: float | None = None,
     ) -> None:
-        """Take how long it counts after it was heard, and what it was known as.
+        """Take how long it counts after it was heard, and what is known of the past.
+
+        `began_at`: since when it was listened for, if that was before now.
 
         `on_news` is told of a new reading and of the end of freshness, and whether that
         changed what is shown.
@@ -50,7 +53,7 @@ class Feed:
         self._on_news = on_news
         self._rules: Mapping[str, Rule] = {}
         self._publication = Publication()
-        self._began_at = now()
+        self._began_at = now() if began_at is None else began_at
         self._heard_at = float("-inf")
         self._told_at = float("-inf")
         self._put_off_at = float("-inf")

@@ -94,6 +94,7 @@ class VictronListener:
         self._on_verdict = on_verdict
         self._verdict = KeyVerdict.UNKNOWN
         self._identity: DeviceIdentity | None = None
+        self._model_id: int | None = None
         self._source = ""
         self._counter = 0
         self._counted_at = float("-inf")
@@ -141,7 +142,11 @@ class VictronListener:
     def _hear(self, info: BluetoothServiceInfoBleak) -> None:
         """Take an advertisement."""
         data = info.manufacturer_data.get(COMPANY_ID)
-        if data is None or self._is_behind(info, data):
+        if (
+            data is None
+            or info.time < self._hass.data.get(_DATA_STARTED, 0.0)
+            or self._is_behind(info, data)
+        ):
             return
         outcome = self._decoder.hear(data, info.time)
         if self._decoder.verdict is not self._verdict:
@@ -152,21 +157,26 @@ class VictronListener:
             if _LOGGER.isEnabledFor(logging.DEBUG):
                 _LOGGER.debug("%s gives no reading: %s", self._address, outcome.value)
             return
-        model_id = data[2] | data[3] << 8
-        identity = self._identity
-        if (
-            identity is None
-            or identity.model_id != model_id
-            or identity.kind != outcome.kind
-        ):
-            identity = DeviceIdentity(kind=outcome.kind, model_id=model_id)
-            self._identity = identity
         self._feed.hear(
-            identity,
+            self._identify(outcome.kind, data[2] | data[3] << 8),
             outcome.values,
             age_s=age_of(info),
             signal_strength=info.rssi,
         )
+
+    def _identify(self, kind: Kind, model_id: int) -> DeviceIdentity:
+        """Tell what the device is. Another model has to be said twice."""
+        known = self._feed.state.identity
+        if known.kind == kind and known.model_id == model_id:
+            self._model_id = model_id
+            return known
+        said_before, self._model_id = self._model_id, model_id
+        if known.model_id is not None and said_before != model_id:
+            model_id = known.model_id
+        identity = self._identity
+        if identity is None or (identity.kind, identity.model_id) != (kind, model_id):
+            identity = self._identity = DeviceIdentity(kind=kind, model_id=model_id)
+        return identity
 
     def _is_behind(self, info: BluetoothServiceInfoBleak, data: bytes) -> bool:
         """Tell whether another receiver has already passed on something newer.
@@ -189,6 +199,11 @@ class VictronListener:
 @callback
 def _ignore(_: BluetoothServiceInfoBleak, __: BluetoothChange) -> None:
     """Take what the other callback takes as well."""
+
+
+def is_cut_off(info: BluetoothServiceInfoBleak) -> bool:
+    """Tell whether an advertisement is not even a whole envelope."""
+    return parse(info.manufacturer_data.get(COMPANY_ID, b"")) is Refusal.TOO_SHORT
 
 
 def is_readable(info: BluetoothServiceInfoBleak) -> bool:

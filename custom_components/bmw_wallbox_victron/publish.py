@@ -137,7 +137,8 @@ def publish(
             changed[key] = Shown(value, -inf if value is None else now)
             continue
         rule = rules.get(key, EXACT)
-        moment = old.since + rule.pace_s
+        # What is not known any more is not shown for longer than needs be.
+        moment = old.since + (PACE_S if value is None else rule.pace_s)
         if not _moved(rule, old.value, value):
             if not _crosses(rule, old.value, value):
                 continue

@@ -47,7 +47,8 @@ class SiteStore:
         self._store = Store[_Json](hass, _VERSION, f"{DOMAIN}.{entry_id}", private=True)
         self._wallboxes: dict[str, WallboxState] = {}
         self._waiting = False
-        self._stored: frozenset[str] = frozenset()
+        self._stored: frozenset[str] | None = frozenset()
+        """The wallboxes that were stored, until it is known which are still there."""
         self.devices: Mapping[str, DeviceIdentity] = {}
         """What the devices heard by Bluetooth are, by subentry."""
         self.numbers: Mapping[str, float] = {}
@@ -55,7 +56,7 @@ class SiteStore:
 
     async def async_load(self) -> Mapping[str, WallboxState]:
         """Read what was stored, by subentry: a wallbox's id may be corrected later."""
-        stored = await self._store.async_load() or {}
+        stored = _mapping(await self._store.async_load())
         self.devices = _load_devices(_mapping(stored.get("devices")))
         self.numbers = {
             key: float(number)
@@ -74,6 +75,8 @@ class SiteStore:
                     subentry_id,
                     ", ".join(lost),
                 )
+        # Whatever is written before the first `async_keep` must not lose them.
+        self._wallboxes = dict(states)
         return states
 
     async def async_remove(self) -> None:
@@ -104,7 +107,8 @@ class SiteStore:
     def async_keep(self, wallboxes: Mapping[str, WallboxState]) -> None:
         """Have the lasting part of these states written, soon."""
         before, self._wallboxes = self._wallboxes, dict(wallboxes)
-        if before:
+        stored, self._stored = self._stored, None
+        if stored is None:
             changed = any(
                 _lasting(state) != _lasting(before.get(subentry_id))
                 for subentry_id, state in wallboxes.items()
@@ -116,7 +120,7 @@ class SiteStore:
         else:
             # The first call brings what was loaded. A wallbox that was removed since
             # is to be forgotten, with its cards and sessions.
-            changed = urgent = not self._stored <= wallboxes.keys()
+            changed = urgent = not stored <= wallboxes.keys()
         if not changed:
             return
         # `Store` puts a write off with each request; readings come without end.

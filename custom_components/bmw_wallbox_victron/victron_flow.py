@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-import re
 from typing import Any, Final
 
 from homeassistant.components import bluetooth
@@ -32,14 +31,20 @@ from .const import (
 )
 from .coordinator import subentries_of
 from .listener import age_of, is_readable, last_advertisement
-from .victron.advertisement import COMPANY_ID, Advertisement, Refusal, parse, parse_key
+from .victron.advertisement import (
+    COMPANY_ID,
+    Advertisement,
+    Refusal,
+    parse,
+    parse_address,
+    parse_key,
+)
 from .victron.decoder import Decoder
 from .victron.models import model_name
 from .victron.records import find
 
 #: An advertisement that is older says nothing about the key that counts now, in s.
 _LIVE_S: Final = 300.0
-_ADDRESS: Final = re.compile(r"[0-9A-F]{12}")
 
 KEY_SELECTOR: Final = TextSelector(TextSelectorConfig(type=TextSelectorType.TEXT))
 KEY_SCHEMA: Final = vol.Schema({vol.Required(CONF_ENCRYPTION_KEY): KEY_SELECTOR})
@@ -57,15 +62,6 @@ class VictronDevice:
     """What a flow says of it."""
     other_monitors: Mapping[str, str]
     """The battery monitors that there are already, if this is one, too."""
-
-
-@callback
-def clean_address(text: str) -> str | None:
-    """Read a Bluetooth address as people type it; None: it is none."""
-    digits = re.sub(r"[\s:.-]", "", text).upper()
-    if not _ADDRESS.fullmatch(digits):
-        return None
-    return ":".join(digits[index : index + 2] for index in range(0, 12, 2))
 
 
 @callback
@@ -221,7 +217,7 @@ async def async_check_device(
     hass: HomeAssistant, entry: ConfigEntry | None, user_input: Mapping[str, Any]
 ) -> tuple[VictronDevice | None, dict[str, str]]:
     """Check what was typed; gives the device, or errors."""
-    address = clean_address(user_input[CONF_ADDRESS])
+    address = parse_address(user_input[CONF_ADDRESS])
     if address is None:
         return None, {CONF_ADDRESS: "invalid_address"}
     if address in addresses_of(entry):

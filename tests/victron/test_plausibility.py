@@ -170,13 +170,42 @@ def test_a_jump_needs_a_second_advertisement() -> None:
     assert decoder.watch.failures == 0
 
 
-def test_a_monitor_set_up_as_a_meter_shows_at_once() -> None:
+def test_a_monitor_set_up_as_a_meter_shows_with_the_second() -> None:
+    """One alone may be a corrupt byte of the envelope."""
     decoder = Decoder(KEY)
     for counter in (1, 2):
         decoder.hear(say(Kind.BATTERY_MONITOR, counter), counter)
-    outcome = decoder.hear(say(Kind.DC_ENERGY_METER, 3, voltage=48.0), 3)
+    first = decoder.hear(say(Kind.DC_ENERGY_METER, 3, voltage=48.0), 3)
+    assert first is Refusal.UNCONFIRMED
+    outcome = decoder.hear(say(Kind.DC_ENERGY_METER, 4, voltage=48.0), 4)
     assert isinstance(outcome, Reading)
     assert outcome.kind is Kind.DC_ENERGY_METER
+
+
+def test_what_stands_still_after_a_jump_is_shown() -> None:
+    """A device that says nothing else for 10 s means it."""
+    decoder = Decoder(KEY)
+    for counter in (1, 2):
+        decoder.hear(say(Kind.BATTERY_MONITOR, counter), counter)
+    full = say(Kind.BATTERY_MONITOR, 3, soc=100.0, consumed_ah=0.0)
+    for now in range(3, 13):
+        assert decoder.hear(full, now) is Refusal.UNCONFIRMED
+    outcome = decoder.hear(full, 13)
+    assert isinstance(outcome, Reading)
+    assert outcome.values["soc"] == 100.0
+    assert decoder.hear(full, 14) is outcome
+
+
+def test_corrupt_frames_of_a_moment_say_nothing_against_a_proven_key() -> None:
+    decoder = Decoder(KEY)
+    for counter in (1, 2):
+        decoder.hear(say(Kind.BATTERY_MONITOR, counter), counter)
+    for counter in range(3, 30):
+        now = 3 + counter / 10
+        decoder.hear(say(Kind.BATTERY_MONITOR, counter, voltage=300.0), now)
+        assert decoder.verdict is not KeyVerdict.WRONG
+    decoder.hear(say(Kind.BATTERY_MONITOR, 30, voltage=300.0), 13.4)
+    assert decoder.verdict is KeyVerdict.WRONG
 
 
 def test_what_is_odd_is_confirmed_by_its_like_only() -> None:

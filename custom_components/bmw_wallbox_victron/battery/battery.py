@@ -134,7 +134,7 @@ def _problem(
     silent = False
     due: float | None = None
     for source in sources:
-        if source.role in (Role.BATTERY_MONITOR, Role.BMS):
+        if source.role in (Role.BATTERY_MONITOR, Role.OTHER_MONITOR, Role.BMS):
             end = source.heard_at + limit_s
             if now >= end:
                 silent = True

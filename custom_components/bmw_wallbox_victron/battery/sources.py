@@ -16,6 +16,8 @@ class Role(StrEnum):
     """What a device is to the battery."""
 
     BATTERY_MONITOR = "battery_monitor"
+    OTHER_MONITOR = "other_monitor"
+    """A battery monitor beside the main one: measures something else."""
     BMS = "bms"
     AC_CHARGER = "charger"
     DC_DC_CHARGER = "dc_dc_charger"

@@ -17,7 +17,6 @@ COMPANY_ID = 0x02E1
 _INSTANT_READOUT = 0x10
 _HEADER_BYTES = 8
 _BLOCK_BYTES = 16
-_SEPARATORS = str.maketrans("", "", string.whitespace + ":-")
 
 
 class Refusal(StrEnum):
@@ -76,11 +75,21 @@ def parse(data: bytes) -> Advertisement | Refusal:
 
 
 def parse_key(text: str) -> bytes | None:
-    """Read a key as people paste it: blanks, colons, dashes and capitals are fine."""
-    digits = text.translate(_SEPARATORS)
+    """Read a key as people paste it: whatever is between its digits is fine."""
+    digits = "".join(filter(str.isalnum, text))
+    if len(digits) == 34:
+        digits = digits.removeprefix("0x").removeprefix("0X")
     if len(digits) != 32 or not set(digits) <= set(string.hexdigits):
         return None
     return bytes.fromhex(digits)
+
+
+def parse_address(text: str) -> str | None:
+    """Read a Bluetooth address as people type it; None: it is none."""
+    digits = "".join(filter(str.isalnum, text)).upper()
+    if len(digits) != 12 or not set(digits) <= set(string.hexdigits):
+        return None
+    return ":".join(digits[index : index + 2] for index in range(0, 12, 2))
 
 
 class AdvertisementKey:

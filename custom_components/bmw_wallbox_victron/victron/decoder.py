@@ -11,6 +11,7 @@ from .plausibility import (
     accept,
     fail,
     judge,
+    persist,
     without_absurd,
 )
 from .records import Reading, decode, find
@@ -45,6 +46,10 @@ class Decoder:
             if isinstance(outcome, Reading):
                 self.watch = replace(self.watch, shown_at=now)
                 return outcome
+            if outcome is Refusal.UNCONFIRMED:
+                self.watch, self._outcome = persist(self.watch, now)
+                if isinstance(self._outcome, Reading):
+                    return self._outcome
             waits = outcome is Refusal.UNCONFIRMED and self.watch.shown is None
             if outcome.against_key or (waits and now - self._since >= REPEAT_SECONDS):
                 self.watch = fail(self.watch, data, now)

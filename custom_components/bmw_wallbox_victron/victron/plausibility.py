@@ -456,6 +456,8 @@ class KeyWatch:
     """Whether two readings agreed once: the key is, or was, right."""
     failures: int = 0
     """Failures since the last accepted reading."""
+    failing_since: float = 0.0
+    """When the first of them was heard, s."""
     failed: bytes | None = None
     """The last advertisement that counted as a failure."""
     failed_at: float = 0.0
@@ -464,7 +466,9 @@ class KeyWatch:
     @property
     def verdict(self) -> KeyVerdict:
         """What is known of the key."""
-        if self.failures >= FAILURES_FOR_WRONG:
+        # A device that is switched off sends some corrupt frames.
+        lasts = not self.proven or self.failed_at - self.failing_since >= REPEAT_SECONDS
+        if self.failures >= FAILURES_FOR_WRONG and lasts:
             return KeyVerdict.WRONG
         return KeyVerdict.UNKNOWN if self.shown is None else KeyVerdict.RIGHT
 
@@ -477,9 +481,28 @@ def fail(watch: KeyWatch, data: bytes, now: float) -> KeyWatch:
         watch,
         pending=None,
         failures=watch.failures + 1,
+        failing_since=watch.failing_since if watch.failures else now,
         failed=data,
         failed_at=now,
     )
+
+
+def persist(watch: KeyWatch, now: float) -> tuple[KeyWatch, Reading | Refusal]:
+    """Take a reading that waits, from a device that says nothing else any more."""
+    pending = watch.pending
+    if pending is None or not watch.proven or now - watch.pending_at < REPEAT_SECONDS:
+        return watch, Refusal.UNCONFIRMED
+    watch = replace(
+        watch,
+        shown=pending,
+        shown_at=now,
+        earlier=watch.shown,
+        earlier_at=watch.shown_at,
+        pending=None,
+        failures=0,
+        failed=None,
+    )
+    return watch, pending
 
 
 def accept(
@@ -491,9 +514,12 @@ def accept(
     agrees = False
     # Odd noise is not rare enough for less.
     strictly = judgement is Judgement.ODD
+    # Set up anew, or one corrupt byte of the envelope: the next one tells.
+    other_kind = shown is not None and shown.kind is not reading.kind
     if (
         watch.proven
         and judgement is not Judgement.ODD
+        and not other_kind
         and (
             shown is None
             or not jumps(shown, reading, after)
