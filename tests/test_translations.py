@@ -45,6 +45,28 @@ REASONS_OF_HELPERS = {
     "_abort_if_unique_id_configured": "already_configured",
     "_abort_if_unique_id_mismatch": "unique_id_mismatch",
 }
+#: What may be the same as in English: names, abbreviations, and words that are shared.
+NAMES_OF_THINGS = {"BMS", "Inverter RS", "Lynx Smart BMS", "Multi RS", "OK", "{name}"}
+SAME_AS_ENGLISH = {
+    "de": {
+        *("Alarm", "Balancer", "Limit", "Port", "Problem", "Solar", "Status", "Test"),
+        "Wallbox",
+    },
+    "pl": {
+        *("Alarm", "Alternator", "Limit", "Model", "Port", "Problem"),
+        *("Status", "Wallbox"),
+        # Victron's own words for these phases in Polish
+        *("Bulk", "Float", "Storage"),
+    },
+    "pt": {"Contactor", "Solar", "Wallbox"},
+}
+#: What Home Assistant itself calls the entry in its menus that texts point to.
+RECONFIGURE = {
+    "en": "Reconfigure",
+    "de": "Neu konfigurieren",
+    "pl": "Rekonfiguracja",
+    "pt": "Reconfigurar",
+}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -494,9 +516,84 @@ def test_languages(path: Path) -> None:
     """Each language has the same strings with the same placeholders, none empty."""
     english = dict(_leaves(STRINGS))
     own = dict(_leaves(_read(path)))
-    assert own.keys() == english.keys()
+    assert list(own) == list(english)
     for key, text in own.items():
         assert text, key
         assert text == text.strip(), key
         assert placeholders(text) == placeholders(english[key]), key
         assert text.count("{") == text.count("}") == len(re.findall(r"{\w+}", text))
+
+
+TRANSLATIONS = [path for path in LANGUAGES if path.stem != "en"]
+CODE = re.compile(r"`[^`]*`")
+LINK = re.compile(r"\[[^]]*\]\(([^)]*)\)")
+STRONG = re.compile(r"\*\*\S[^*]*\*\*")
+EMPHASIS = re.compile(r"(?<!\*)\*(\w[^*]*)\*(?!\*)")
+
+
+def markup(text: str) -> tuple[object, ...]:
+    """Tell how a text is marked up: what has to be alike in all languages."""
+    plain = CODE.sub("", text)
+    return (
+        CODE.findall(text),
+        LINK.findall(plain),
+        len(STRONG.findall(plain)),
+        len(EMPHASIS.findall(plain)),
+        [(bool(line), line.startswith("- ")) for line in text.split("\n")],
+    )
+
+
+def numbers(text: str) -> list[str]:
+    """Find a text's numbers, in whatever order; a decimal comma counts as a point."""
+    return sorted(re.findall(r"\d+(?:\.\d+)*", text.replace(",", ".")))
+
+
+@pytest.mark.parametrize("path", LANGUAGES, ids=lambda path: path.stem)
+def test_form(path: Path) -> None:
+    """A file is written like all others, and its texts have no stray blanks."""
+    strings = _read(path)
+    written = json.dumps(strings, ensure_ascii=False, indent=2) + "\n"
+    assert path.read_text(encoding="utf-8") == written
+    for key, text in _leaves(strings):
+        assert all(line == line.strip() for line in text.split("\n")), key
+        assert "  " not in text, key
+        assert not set(text) & set("\t\r\u00a0\u200b"), key
+
+
+@pytest.mark.parametrize("path", TRANSLATIONS, ids=lambda path: path.stem)
+def test_markup(path: Path) -> None:
+    """A translation is marked up as the English text, with the same numbers."""
+    own = dict(_leaves(_read(path)))
+    for key, text in _leaves(STRINGS):
+        assert markup(own[key]) == markup(text), key
+        assert numbers(own[key]) == numbers(text), key
+        for end in (".", ":", "?"):
+            assert own[key].endswith(end) == text.endswith(end), key
+
+
+@pytest.mark.parametrize("path", LANGUAGES, ids=lambda path: path.stem)
+def test_emphasis_is_on_names(path: Path) -> None:
+    """What a text points to with emphasis has just that name in this language."""
+    texts = dict(_leaves(_read(path)))
+    for key, text in texts.items():
+        for name in EMPHASIS.findall(CODE.sub("", text)):
+            assert name in {RECONFIGURE[path.stem], *texts.values()}, key
+
+
+@pytest.mark.parametrize("path", TRANSLATIONS, ids=lambda path: path.stem)
+def test_nothing_is_left_in_english(path: Path) -> None:
+    """Only names and words that both languages share are as in English."""
+    own = dict(_leaves(_read(path)))
+    same = {text for key, text in _leaves(STRINGS) if own[key] == text}
+    assert same - NAMES_OF_THINGS == SAME_AS_ENGLISH[path.stem]
+
+
+@pytest.mark.parametrize("path", TRANSLATIONS, ids=lambda path: path.stem)
+def test_states_can_be_told_apart(path: Path) -> None:
+    """An entity's states have different words where they have them in English."""
+    own = _read(path)
+    for platform, entities in STRINGS["entity"].items():
+        for key, strings in entities.items():
+            states = strings.get("state", {})
+            words = _get(("entity", platform, key, "state"), own)
+            assert len(set(words.values())) == len(set(states.values())), key
