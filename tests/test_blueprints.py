@@ -595,7 +595,7 @@ async def test_what_was_missed_is_made_up_for(
     hass.bus.async_fire("automation_reloaded")
     await rest()
     assert wallbox.allowed is allowed
-    assert len(bench.calls("switch")) == 2
+    assert len(bench.calls("switch")) == 1
 
 
 # House load
