@@ -108,9 +108,10 @@ async def test_every_entity_exists(hass: HomeAssistant, installed: set[str]) -> 
     for name in BLUEPRINTS:
         found = entities(load_yaml_dict(str(SOURCE / f"{name}.yaml"))["blueprint"])
         assert found <= installed, (name, found - installed)
-    assert await hass.config_entries.async_unload(
-        hass.config_entries.async_entries(DOMAIN)[0].entry_id
-    )
+    # What was discovered is still being looked at.
+    await hass.async_block_till_done(wait_background_tasks=True)
+    (entry,) = hass.config_entries.async_entries(DOMAIN)
+    assert await hass.config_entries.async_unload(entry.entry_id)
 
 
 @pytest.mark.parametrize("name", NAMES)
