@@ -14,6 +14,8 @@ import sys
 import time
 from typing import Any, Final
 
+from homeassistant.util.yaml import load_yaml_dict
+
 from . import adding
 from .caravan.identity import IDENTITIES
 from .client import Client, NotReadyError, RefusedError, log_in
@@ -54,6 +56,8 @@ _FAVORITES: Final = (
     ("current_limit", "number"),
 )
 """What the overview shows first, as far as the integration has it."""
+_DASHBOARDS: Final = {"wallbox": "mdi:ev-station", "battery": "mdi:caravan"}
+"""The dashboards, and their icons in the sidebar."""
 
 
 class DemoError(Exception):
@@ -368,6 +372,23 @@ async def _furnish(client: Client) -> None:
         )
 
 
+async def _hang_up_dashboards(client: Client) -> None:
+    """Put up the dashboards that people can copy."""
+    for name, icon in _DASHBOARDS.items():
+        config = await asyncio.to_thread(
+            load_yaml_dict, str(ROOT / "dashboards" / f"{name}.yaml")
+        )
+        # The path of a dashboard needs a hyphen.
+        path = f"demo-{name}"
+        await client.ask(
+            "lovelace/dashboards/create",
+            url_path=path,
+            title=config["title"],
+            icon=icon,
+        )
+        await client.ask("lovelace/config/save", url_path=path, config=config)
+
+
 async def _wait_live(client: Client, box: SimulatedWallbox) -> float:
     """Wait until the wallbox's power arrives in Home Assistant; gives it in W.
 
@@ -499,6 +520,7 @@ async def _demo(options: argparse.Namespace, layout: Layout) -> None:
             await wait_running(client, instance)
             if first:
                 await _furnish(client)
+                await _hang_up_dashboards(client)
                 layout.furnished.touch()
             added = await _add_caravan(client, add=options.add_caravan)
             say("it runs; switching the wallbox on")

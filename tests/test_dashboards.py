@@ -1,0 +1,136 @@
+"""The dashboards, against the entities of an installation with everything."""
+
+from collections.abc import Iterator
+from pathlib import Path
+import re
+from types import MappingProxyType
+from typing import Any
+
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.template import Template
+from homeassistant.util.yaml import load_yaml_dict
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.bmw_wallbox_victron.const import DOMAIN
+from custom_components.bmw_wallbox_victron.victron.records import Kind
+
+from .blueprints import BLUEPRINTS, SOURCE
+from .conftest import CHARGE_POINT_ID
+from .victron.common import GOOD, KEY
+from .victron.radio import CHARGER, ORION, SHUNT, Radio
+
+FOLDER = Path(__file__).parents[1] / "dashboards"
+NAMES = ("battery", "wallbox")
+CARDS = {
+    *("gauge", "grid", "heading", "history-graph", "markdown"),
+    *("statistics-graph", "tile"),
+}
+FEATURES = {"numeric-input", "toggle"}
+
+
+def load(name: str) -> dict[str, Any]:
+    return load_yaml_dict(str(FOLDER / f"{name}.yaml"))
+
+
+def walk(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Give all that is in there, with the key of each."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield name, inner
+            yield from walk(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            if isinstance(inner, str):
+                yield key, inner
+            yield from walk(inner, key)
+
+
+def entities(config: Any) -> set[str]:
+    """Find the entities that are named, those in templates as well."""
+    found = set()
+    for key, value in walk(config):
+        if key in ("entity", "entities", "default") and isinstance(value, str):
+            found.add(value)
+        elif key == "content":
+            found |= set(re.findall(r"'(\w+\.\w+)'", value))
+    return {each for each in found if re.fullmatch(r"[a-z_]+\.\w+", each)}
+
+
+@pytest.fixture
+async def installed(
+    hass: HomeAssistant,
+    radio: Radio,
+    entry: MockConfigEntry,
+) -> set[str]:
+    """The entity ids of a wallbox, a SmartShunt, an IP22 and an Orion that are on."""
+    for address, name in ((SHUNT, "Shunt"), (CHARGER, "IP22"), (ORION, "Orion")):
+        hass.config_entries.async_add_subentry(
+            entry,
+            ConfigSubentry(
+                subentry_type="victron_device",
+                title=name,
+                data=MappingProxyType(
+                    {"address": address, "encryption_key": KEY.hex()}
+                ),
+                unique_id=address,
+            ),
+        )
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    radio.say(Kind.BATTERY_MONITOR, GOOD[Kind.BATTERY_MONITOR], SHUNT)
+    radio.say(Kind.AC_CHARGER, GOOD[Kind.AC_CHARGER], CHARGER)
+    radio.say(Kind.DC_DC_CONVERTER, GOOD[Kind.DC_DC_CONVERTER], ORION)
+    await hass.async_block_till_done()
+    registry = er.async_get(hass)
+    assert registry.async_get_entity_id("sensor", DOMAIN, f"{CHARGE_POINT_ID}_power")
+    return {
+        each.entity_id
+        for each in er.async_entries_for_config_entry(registry, entry.entry_id)
+        if each.disabled_by is None and hass.states.get(each.entity_id)
+    }
+
+
+def test_all_are_there() -> None:
+    assert sorted(path.stem for path in FOLDER.iterdir()) == list(NAMES)
+
+
+@pytest.mark.usefixtures("enable_bluetooth")
+async def test_every_entity_exists(hass: HomeAssistant, installed: set[str]) -> None:
+    named = {name: entities(load(name)) for name in NAMES}
+    assert len(named["wallbox"]) > 15
+    assert len(named["battery"]) > 15
+    for name, found in named.items():
+        assert found <= installed, (name, found - installed)
+    # So do those that blueprints take by default.
+    for name in BLUEPRINTS:
+        found = entities(load_yaml_dict(str(SOURCE / f"{name}.yaml"))["blueprint"])
+        assert found <= installed, (name, found - installed)
+    # What was discovered is still being looked at.
+    await hass.async_block_till_done(wait_background_tasks=True)
+    (entry,) = hass.config_entries.async_entries(DOMAIN)
+    assert await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_card_is_home_assistants_own(name: str) -> None:
+    (view,) = load(name)["views"]
+    assert view["type"] == "sections"
+    assert view["path"] == name
+    cards = [card for section in view["sections"] for card in section["cards"]]
+    assert {each["type"] for each in [*view["sections"], *cards]} <= CARDS
+    assert {each["type"] for each in view["badges"]} == {"entity"}
+    features = [each for card in cards for each in card.get("features", [])]
+    assert {each["type"] for each in features} <= FEATURES
+    assert "custom:" not in (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+    kinds = {card["type"] for card in cards}
+    assert kinds >= {"heading", "gauge", "tile", "history-graph", "statistics-graph"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_templates_are_valid(hass: HomeAssistant, name: str) -> None:
+    for key, value in walk(load(name)):
+        if key == "content":
+            Template(value, hass).ensure_valid()
