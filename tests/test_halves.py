@@ -254,9 +254,14 @@ async def test_the_battery_outlives_a_reload(
     assert float(shows(caravan, "voltage_change_15m")) == pytest.approx(0.3)
     await let_pass(hass, freezer, 321)
     assert tells(caravan, "problem") == "on"
+    # With the longer timeout of before it is none yet, and is one when that is due:
+    # not after the whole time anew.
     hass.config_entries.async_update_entry(caravan.entry, options={})
     await hass.async_block_till_done()
+    await let_pass(hass, freezer, 1)
+    assert tells(caravan, "problem") == "off"
     await let_pass(hass, freezer, 100)
+    await let_pass(hass, freezer, 1)
     assert tells(caravan, "problem") == "on"
 
 
