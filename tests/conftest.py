@@ -240,7 +240,12 @@ async def settle(hass: HomeAssistant, *wallboxes: SimulatedWallbox) -> None:
 @pytest.fixture
 def radio(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> Radio:
     """What is on the air. Its clock is the one that tests freeze."""
-    monkeypatch.setattr(bluetooth, "MONOTONIC_TIME", time.monotonic)
+
+    def monotonic() -> float:
+        # Looked up at each call: it may be frozen only after this.
+        return time.monotonic()
+
+    monkeypatch.setattr(bluetooth, "MONOTONIC_TIME", monotonic)
     return Radio(hass)
 
 
