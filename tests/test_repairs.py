@@ -167,6 +167,7 @@ async def test_a_stranger_that_moves(
     for number in range(200):
         seen.async_stranger(STRANGER, f"192.0.2.{number}")
         freezer.tick(60)
+    await hass.async_block_till_done()
     assert issues.words["address"] == "192.0.2.180"
     assert len(issues.changes) == 4
 
