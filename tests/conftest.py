@@ -156,15 +156,16 @@ class Site:
                 return device
         raise AssertionError("no device")
 
-    async def until(self, key: str, value: str) -> None:
-        """Wait until a sensor's state is `value`; 5 s at most."""
+    async def until(self, key: str, value: str | Callable[[str], bool]) -> None:
+        """Wait until a sensor's state is `value`, or passes it; 5 s at most."""
+        passes = value if callable(value) else value.__eq__
         entity_id = self.entity_id("sensor", key)
         reached = asyncio.Event()
 
         @callback
         def look(event: Event[EventStateChangedData] | None = None) -> None:
             state = self.hass.states.get(entity_id)
-            if state is not None and state.state == value:
+            if state is not None and passes(state.state):
                 reached.set()
 
         unsubscribe = async_track_state_change_event(self.hass, entity_id, look)

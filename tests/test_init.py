@@ -177,8 +177,9 @@ async def test_reload(
     """After a reload the wallbox comes back, and its energy is what it was."""
     wallbox = make_wallbox(register_wh=1_000_000)
     await charge(hass, wallbox)
+    # On a slow machine it may look as if the wallbox replayed: shown once it pauses.
+    await site.until("energy_total", lambda state: float(state) > 1000)
     before = site.states("energy_total", "energy_session", "session_started")
-    assert float(before["energy_total"]) > 1000
     assert float(before["energy_session"]) > 0
     for _ in range(3):
         assert await hass.config_entries.async_reload(site.entry.entry_id)

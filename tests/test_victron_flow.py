@@ -337,6 +337,16 @@ async def test_already_there(hass: HomeAssistant, caravan: Site, radio: Radio) -
     assert not await discovered(hass)
 
 
+async def test_discovered_after_a_truncated_one(
+    hass: HomeAssistant, air: Radio
+) -> None:
+    """The first advertisement was cut off: the next one is looked at all the same."""
+    air.send(bytes((0x10, 2, 0x89)))
+    assert not await discovered(hass)
+    air.say(Kind.BATTERY_MONITOR, MONITOR)
+    assert len(await discovered(hass)) == 1
+
+
 # Subentries
 
 
@@ -429,6 +439,30 @@ async def test_reauth(
     flow = await reauth(hass, entry, **data)
     assert flow["step_id"] == "reauth_confirm"
     assert flow["description_placeholders"] == {"name": "Victron 01", "address": SHUNT}
+    result = await submit(hass, flow, {"encryption_key": "ff" * 16})
+    assert result["errors"] == {"encryption_key": "wrong_key"}
+    result = await submit(hass, flow, {"encryption_key": KEY.hex()})
+    assert result["reason"] == "reauth_successful"
+
+
+@pytest.mark.parametrize("caravan_keys", [{SHUNT: "ff" * 16}])
+async def test_the_wrong_key_again(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    caravan: Site,
+    radio: Radio,
+) -> None:
+    """The key that was found not to fit is no answer, also while nothing is heard."""
+    for _ in range(10):
+        radio.say(Kind.BATTERY_MONITOR, MONITOR)
+        freezer.tick(1)
+    freezer.tick(1000)
+    await hass.async_block_till_done()
+    (flow,) = (
+        flow
+        for flow in hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+        if flow["context"]["source"] == SOURCE_REAUTH
+    )
     result = await submit(hass, flow, {"encryption_key": "ff" * 16})
     assert result["errors"] == {"encryption_key": "wrong_key"}
     result = await submit(hass, flow, {"encryption_key": KEY.hex()})

@@ -110,6 +110,12 @@ def async_get_past(hass: HomeAssistant, entry_id: str) -> Past:
     return hass.data.setdefault(_DATA_PAST, {}).setdefault(entry_id, Past())
 
 
+@callback
+def async_forget_past(hass: HomeAssistant, entry_id: str) -> None:
+    """Forget an entry that was removed."""
+    hass.data.get(_DATA_PAST, {}).pop(entry_id, None)
+
+
 class BatteryWatch:
     """Keeps the battery up to date, without asking anybody at intervals."""
 

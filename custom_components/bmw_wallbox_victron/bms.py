@@ -314,7 +314,7 @@ class BmsPoller:
         self._heard = heard
         self._bms: BaseBMS | None = None
         self._device: BLEDevice | None = None
-        self._fresh = True
+        self._begins_anew = True
         """Whether the last poll failed, so that the next one begins anew."""
         self._task: asyncio.Task[None] | None = None
         self._unsubscribe: list[Callable[[], None]] = []
@@ -383,14 +383,15 @@ class BmsPoller:
         # Kept while all is well: it has learned how its device wants to be written to.
         # And while it could not hang up: it holds the connection that others need.
         if self._bms is None or (
-            not self._bms.is_connected and (self._fresh or device is not self._device)
+            not self._bms.is_connected
+            and (self._begins_anew or device is not self._device)
         ):
-            self._device, self._fresh = device, False
+            self._device, self._begins_anew = device, False
             self._bms = make_client(self._model, device)
         try:
             values = await async_read(self._hass, self.address, self._bms)
         except BmsError as err:
-            self._fresh = True
+            self._begins_anew = True
             self._failed(err)
             return
         if self.failures >= _FAILURES_WORTH_A_LINE:

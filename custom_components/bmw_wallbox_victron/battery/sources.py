@@ -55,18 +55,15 @@ class Source:
         return value if isinstance(value, float | int) else None
 
 
+QUANTITIES: Final = ("voltage", "current", "power", "soc", "time_to_go", "consumed_ah")
+_OWN_KEYS: Final = {key: key for key in QUANTITIES}
 #: The roles that a battery's quantities come from, the best first, and the keys of
-#: their records. Power is the product of voltage and current.
+#: their records. Where there is no power, it is the product of voltage and current.
 _KEYS: Final[Mapping[Role, Mapping[str, str]]] = {
-    Role.BATTERY_MONITOR: {
-        key: key for key in ("voltage", "current", "soc", "time_to_go", "consumed_ah")
-    },
-    Role.BMS: {
-        key: key for key in ("voltage", "current", "soc", "time_to_go", "consumed_ah")
-    },
+    Role.BATTERY_MONITOR: _OWN_KEYS,
+    Role.BMS: _OWN_KEYS,
     Role.AC_CHARGER: {"voltage": "output_voltage_1", "current": "output_current_1"},
 }
-QUANTITIES: Final = ("voltage", "current", "power", "soc", "time_to_go", "consumed_ah")
 
 
 def fresh_of(sources: Iterable[Source], *roles: Role) -> list[Source]:
@@ -78,10 +75,9 @@ def fresh_of(sources: Iterable[Source], *roles: Role) -> list[Source]:
 def _quantity(source: Source, quantity: str) -> float | None:
     """Give a quantity in V, A, W, %, min or Ah; None: the source does not have it."""
     keys = _KEYS[source.role]
-    if quantity != "power":
-        return source.number(keys[quantity]) if quantity in keys else None
-    if (power := source.number("power")) is not None:
-        return power
+    value = source.number(keys[quantity]) if quantity in keys else None
+    if value is not None or quantity != "power":
+        return value
     volts, amperes = (source.number(keys[key]) for key in ("voltage", "current"))
     return None if volts is None or amperes is None else round(volts * amperes, 2)
 
