@@ -149,7 +149,7 @@ async def test_a_month_of_charging(
     wallbox = make_wallbox(replace(DELTA, auth_enabled=True), register_wh=1_000_000)
     await wallbox.connect()
     await settle(hass, wallbox)
-    counted: list[int] = []
+    counted: list[float] = []
 
     async def at(moment: str) -> None:
         end = datetime.fromisoformat(moment)
