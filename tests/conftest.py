@@ -30,6 +30,23 @@ from .victron.radio import SHUNT, Radio
 CHARGE_POINT_ID = "DE*BMW*E1234567890ABCDEF"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add our options."""
+    parser.addoption(
+        "--no-loop-debug",
+        action="store_true",
+        help="run event loops without asyncio's debug mode: faster, but blind to "
+        "calls from other threads",
+    )
+
+
+@pytest.fixture(autouse=True)
+async def enable_event_loop_debug(pytestconfig: pytest.Config) -> None:
+    """Debug event loops, as Home Assistant's own plugin always does."""
+    loop = asyncio.get_running_loop()
+    loop.set_debug(not pytestconfig.getoption("--no-loop-debug"))
+
+
 @pytest.fixture(autouse=True)
 def _real_world(enable_custom_integrations: None, socket_enabled: None) -> None:
     """Load our integration, and let it talk over loopback."""

@@ -1,0 +1,119 @@
+"""What README and docs say is there: pages, pictures, entities, automations."""
+
+from collections.abc import Iterator
+from pathlib import Path
+import re
+from typing import Any, Final
+from urllib.parse import unquote
+
+from homeassistant.components.automation.config import async_validate_config_item
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.setup import async_setup_component
+from homeassistant.util.yaml import parse_yaml
+import pytest
+
+from custom_components.bmw_wallbox_victron.const import DOMAIN
+
+from .conftest import Site
+from .victron.radio import SHUNT
+
+ROOT: Final = Path(__file__).parents[1]
+PAGES: Final = (
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+)
+_CODE: Final = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_LINK: Final = re.compile(
+    r'\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"]+)"'  # Markdown, and HTML within it
+)
+
+
+def prose(page: Path) -> str:
+    """Give a page without its examples."""
+    return _CODE.sub("", page.read_text())
+
+
+def links(page: Path) -> Iterator[str]:
+    """Find what a page points to within the repository."""
+    for markdown, html in _LINK.findall(prose(page)):
+        link = markdown or html
+        if "://" not in link:
+            yield link
+
+
+def anchors(page: Path) -> set[str]:
+    """Name a page's headings as GitHub does."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in headings
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in links(page):
+        path, _, anchor = unquote(link).partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+def test_every_page_is_found() -> None:
+    """The README leads to all pages, and the pages to all pictures."""
+    known = {
+        (page.parent / link.partition("#")[0]) for page in PAGES for link in links(page)
+    }
+    found = {path.resolve() for path in known}
+    assert found >= set((ROOT / "docs").glob("*.md"))
+    assert found >= set((ROOT / "docs" / "images").rglob("*.png"))
+
+
+async def test_every_entity_is_named(
+    hass: HomeAssistant, site: Site, caravan: Site
+) -> None:
+    """The README's tables name each entity of a wallbox and of the battery."""
+    text = " ".join((ROOT / "README.md").read_text().casefold().split())
+    devices = dr.async_get(hass)
+    seen = set()
+    for entity in er.async_get(hass).entities.values():
+        assert entity.device_id is not None
+        device = devices.async_get(entity.device_id)
+        assert device is not None
+        if (DOMAIN, SHUNT) in device.identifiers:
+            continue  # of the devices' records there are more than a table holds
+        assert entity.original_name is not None
+        # "Current L1 to L3" names three.
+        name = re.sub(" L[23]$", " L1", entity.original_name)
+        assert name.casefold() in text, name
+        seen.add(name)
+    assert {"Current limit", "Power source", "Certificate expiry"} <= seen
+
+
+def examples() -> list[Any]:
+    """Find the pages' automations and actions, each with its place."""
+    return [
+        pytest.param(body, id=f"{page.stem}-{number}")
+        for page in PAGES
+        for number, (language, body) in enumerate(_CODE.findall(page.read_text()))
+        if language == "yaml" and "action" in body
+    ]
+
+
+@pytest.mark.parametrize("example", examples())
+async def test_examples_are_taken(
+    hass: HomeAssistant, site: Site, example: str
+) -> None:
+    """Home Assistant takes each as an automation, or as an action of one."""
+    assert await async_setup_component(hass, "automation", {})
+    config = parse_yaml(example)
+    assert isinstance(config, dict)
+    if "action" in config:
+        config = {"actions": [config]}
+    config = {"triggers": [], "actions": [], **config}
+    validated = await async_validate_config_item(hass, "example", config)
+    assert validated is not None
+    assert validated.validation_error is None
