@@ -88,9 +88,9 @@ class FaultLog:
         if fault.start is not None:
             del self._faults[key]
             return
-        if fault.end is None:
-            fault.end = (logger, message, args)
-            fault.end_at = self._clock() + timedelta(seconds=calm_s)
+        end_at = self._clock() + timedelta(seconds=calm_s)
+        if fault.end_at is None or end_at < fault.end_at:
+            fault.end, fault.end_at = (logger, message, args), end_at
         self._look(key, fault)
 
     def drop(self, key: Key) -> None:

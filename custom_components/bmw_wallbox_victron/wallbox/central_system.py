@@ -33,8 +33,9 @@ _IDENTITY: Final = re.compile(r"[A-Za-z0-9*\-_=:+|@.]+")
 MAX_FRAME: Final = 4 * 1024 * 1024
 #: A dead line is found within twice this, in s.
 PING_INTERVAL: Final = 30
-#: A connection that holds for so long is back, in s: a bad one comes and goes.
-_STEADY_S: Final = 60
+#: A connection that holds for so long is back, in s: a bad one comes and goes, and that
+#: it is dead is found within a minute.
+_STEADY_S: Final = 120
 #: Our own stop ends all connections; a wallbox dials again after 15 s and more, in s.
 _BACK_AFTER_STOP_S: Final = 300
 #: So many handshakes in a row fail before it is worth a line: a client that looks what
