@@ -548,6 +548,8 @@ async def _demo(options: argparse.Namespace, layout: Layout) -> None:
             finally:
                 await _end(playing)
                 await _leave(box)
+                # To Home Assistant a wallbox that hangs up first is a fault.
+                await instance.stop()
                 await _end(living)
     finally:
         await instance.stop()

@@ -698,8 +698,6 @@ async def test_a_healthy_day_is_quiet(
     await later(hass, freezer, 3600, wallbox)
     await wallbox.unplug()
     await settle(hass, wallbox)
-    await wallbox.disconnect()
-    await site.until("status", "disconnected")
     ours = [
         record
         for record in caplog.records

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-import logging
 import math
 from typing import Final
 
@@ -22,7 +21,7 @@ from homeassistant.util.unit_conversion import (
     PowerConverter,
 )
 
-from .battery.battery import DRAINING_FAST_V, Battery, Settings
+from .battery.battery import DRAINING_FAST_V, Battery, Settings, is_silent
 from .battery.power_source import CHARGING_MIN_CURRENT_A, Plug
 from .battery.sources import ROLES, Role, Source
 from .battery.status import CRITICAL_SOC, LOW_SOC, OK_SOC
@@ -30,8 +29,6 @@ from .const import DOMAIN
 from .feed import Cancel, Feed
 from .publish import TIME_TO_GO, Publication, Rule, publish, within
 from .readings import Value
-
-_LOGGER = logging.getLogger(__name__)
 
 #: Where the status changes; and a battery that is full, or empty, is shown so.
 _SOC_THRESHOLDS: Final = (0.0, CRITICAL_SOC, LOW_SOC, OK_SOC, 100.0)
@@ -207,7 +204,8 @@ class BatteryWatch:
         # A timer may be ahead of the clock by its resolution.
         now = self._latest = max(self._latest, now or self._hass.loop.time())
         self._past.at = now
-        due = self._battery.update(self._sources(), self._plug(), self._settings, now)
+        sources = [source for _, source in self._sources()]
+        due = self._battery.update(sources, self._plug(), self._settings, now)
         first = not self._publication.shown
         publication, waits = publish(
             self._publication,
@@ -223,6 +221,15 @@ class BatteryWatch:
         self.values = publication.values
         return True
 
+    def silent(self) -> list[Feed]:
+        """Give the battery monitors and BMSs that are silent for too long."""
+        now = max(self._latest, self._hass.loop.time())
+        return [
+            feed
+            for feed, source in self._sources()
+            if is_silent(source, self._settings, now)
+        ]
+
     @callback
     def _look_again(self, due: float, now: float) -> None:
         """Have a timer for what is due first. An earlier one may stay."""
@@ -235,7 +242,7 @@ class BatteryWatch:
             self._due = due
             self._cancel_due = self._call_later(max(0.0, due - now), self._on_due)
 
-    def _sources(self) -> list[Source]:
+    def _sources(self) -> list[tuple[Feed, Source]]:
         """Give what the devices say, as far as they have to do with the battery."""
         sources = []
         roles = [
@@ -256,14 +263,13 @@ class BatteryWatch:
                 continue
             if role is Role.BATTERY_MONITOR and feed is not main:
                 role = Role.OTHER_MONITOR
-            sources.append(
-                Source(
-                    role=role,
-                    fresh=state.fresh,
-                    values=feed.reading if state.fresh else {},
-                    heard_at=feed.heard_at,
-                )
+            source = Source(
+                role=role,
+                fresh=state.fresh,
+                values=feed.reading if state.fresh else {},
+                heard_at=feed.heard_at,
             )
+            sources.append((feed, source))
         return sources
 
     def _plug(self) -> Plug:

@@ -27,6 +27,7 @@ from homeassistant.helpers.importlib import async_import_module
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
+from .fault_log import FaultLog, Key
 from .publish import Rule, rule_for
 from .readings import DeviceIdentity, Value
 
@@ -48,6 +49,8 @@ _RELEASE_LIMIT_S: Final = 10.0
 #: So many polls in a row fail before it is worth a line in the log: Bluetooth loses
 #: a connection now and then.
 _FAILURES_WORTH_A_LINE: Final = 3
+#: And so many good ones, until it is well again.
+_SUCCESSES_WORTH_A_LINE: Final = 3
 
 #: What no battery of a vehicle exceeds, either way: V and A.
 _MAX_VOLTAGE: Final = 80.0
@@ -294,6 +297,11 @@ async def _hang_up(bms: BaseBMS) -> None:
             return
 
 
+def silence_of(address: str) -> Key:
+    """Name the fault that a device gives no reading."""
+    return address, "silence"
+
+
 class BmsPoller:
     """Polls one BMS, and gives what it says to its owner."""
 
@@ -303,15 +311,21 @@ class BmsPoller:
         address: str,
         model: type[BaseBMS],
         heard: Callable[[BmsValues, int | None], None],
+        *,
+        name: str,
+        faults: FaultLog,
     ) -> None:
         """Take the address, the class of its model and who is told.
 
-        Told are the values, and the signal strength in dBm.
+        `name` is what its owner calls it. Told are the values, and the signal strength
+        in dBm.
         """
         self._hass = hass
         self.address = address
         self._model = model
         self._heard = heard
+        self._name = name
+        self._faults = faults
         self._bms: BaseBMS | None = None
         self._device: BLEDevice | None = None
         self._begins_anew = True
@@ -394,8 +408,13 @@ class BmsPoller:
             self._begins_anew = True
             self._failed(err)
             return
-        if self.failures >= _FAILURES_WORTH_A_LINE:
-            _LOGGER.warning("BMS %s answers again", self.address)
+        self._faults.end(
+            _LOGGER,
+            silence_of(self.address),
+            "BMS %s answers again",
+            self._name,
+            calm_s=(_SUCCESSES_WORTH_A_LINE - 1) * POLL_INTERVAL.total_seconds(),
+        )
         self.failures, self.fault = 0, None
         info = bluetooth.async_last_service_info(
             self._hass, self.address, connectable=True
@@ -404,14 +423,16 @@ class BmsPoller:
 
     @callback
     def _failed(self, err: BmsError) -> None:
-        """Log what went wrong, once."""
+        """Say what went wrong, where it is no single failure."""
         self.failures += 1
         self.fault = err.fault
         _LOGGER.debug("Poll %s of BMS %s failed: %s", self.failures, self.address, err)
-        if self.failures == _FAILURES_WORTH_A_LINE:
-            _LOGGER.warning(
+        if self.failures >= _FAILURES_WORTH_A_LINE:
+            self._faults.begin(
+                _LOGGER,
+                silence_of(self.address),
                 "BMS %s cannot be read (%s). %s. It is tried again every %s s",
-                self.address,
+                self._name,
                 err,
                 _ADVICE[err.fault],
                 POLL_INTERVAL.seconds,

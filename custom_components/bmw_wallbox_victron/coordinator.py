@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import errno
 from functools import partial
 import logging
-from typing import TYPE_CHECKING, Any, override
+from typing import TYPE_CHECKING, Any, Final, override
 
 from homeassistant.config_entries import (
     SOURCE_BLUETOOTH,
@@ -58,10 +58,12 @@ from .const import (
     SUBENTRY_VICTRON,
     SUBENTRY_WALLBOX,
 )
+from .fault_log import SERVER, Key
 from .feed import Feed
 from .issues import (
     async_forget_limit_issue,
     async_get_issues,
+    async_log_limit,
     async_show_limit_issue,
 )
 from .listener import VictronListener, rules_of
@@ -94,6 +96,10 @@ _IDENTIFIERS = {
 _SERVER_RETRY_S = 60.0
 #: What the owner may set of the battery's rules.
 BATTERY_NUMBERS = ("charge_detect_min_voltage", "charge_detect_min_rise")
+
+#: A device that is heard for so long is back, in s: at the edge of a receiver's reach
+#: it comes and goes.
+_HEARD_S: Final = 600.0
 
 type SiteConfigEntry = ConfigEntry[SiteCoordinator]
 
@@ -147,6 +153,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self.server_device_id: str | None = None
         self.reload_pending = False
         self._issues = async_get_issues(hass)
+        self._faults = self._issues.faults
         self._past = async_get_past(hass, entry.entry_id)
         self._store = SiteStore(hass, entry.entry_id)
         self._sessions = SessionStore(hass, entry.entry_id)
@@ -192,16 +199,23 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 call_later=self._call_later,
                 on_change=self._publish,
                 ledger=Ledger(ledgers.get(subentry.subentry_id, ())),
+                faults=self._faults,
             )
         if not ledgers.keys() <= {item.subentry_id for item in self._subentries}:
             self._keep_sessions()  # without those of a wallbox that was removed
         self._issues.async_begin(self._subentries)
+        devices = [each.data[CONF_ADDRESS] for each in self.device_subentries]
+        self._faults.keep({SERVER, *self.stations, *devices})
         if CONF_SSL_CERT not in self.config_entry.data:
             self._issues.async_no_server()
         elif self.device_subentries:
             await self._async_try_server()
         else:
-            await self._async_start_server()
+            try:
+                await self._async_start_server()
+            except ConfigEntryNotReady:
+                self._issues.async_server_failed(None)
+                raise
         self._start_listening()
         await self._async_start_polling()
         await self._async_start_battery()
@@ -225,8 +239,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         try:
             await self._async_start_server()
         except ConfigEntryNotReady as err:
-            if self._cancel_retry is None:
-                _LOGGER.warning("%s. The Victron devices go on without it", err)
+            self._issues.async_server_failed(str(err))
             self.certificates = None
             self._cancel_retry = async_call_later(
                 self.hass, _SERVER_RETRY_S, self._async_try_server_again
@@ -236,7 +249,6 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         """Look whether the server can start now; its entities come with a reload."""
         await self._async_try_server()
         if self._server is not None:
-            _LOGGER.warning("The server for wallboxes can start now")
             self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
 
     async def _async_start_server(self) -> None:
@@ -254,8 +266,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             stations=self.stations.values(),
             schemas=await self.hass.async_add_executor_job(Schemas.load),
             certificates=self.certificates,
-            clock=dt_util.utcnow,
             on_knock=self._on_knock,
+            faults=self._faults,
         )
         try:
             await server.start()
@@ -283,7 +295,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 },
             ) from err
         self._server = server
-        self._issues.async_port_free()
+        self._issues.async_server_started()
         await self._issues.async_judge_certificate(self.certificates)
         device = dr.async_get(self.hass).async_get_or_create(
             config_entry_id=self.config_entry.entry_id,
@@ -349,14 +361,23 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             name = str(subentry.data.get(CONF_MODEL, ""))
             model = await bms.async_load_model(self.hass, name)
             if model is None:
-                _LOGGER.warning(
+                self._faults.begin(
+                    _LOGGER,
+                    bms.silence_of(address),
                     "The model of %s is not known any more: reconfigure it",
                     subentry.title,
                 )
                 continue
             self.bms_models[address] = model
             self.pollers.append(
-                bms.BmsPoller(self.hass, address, model, partial(_hear_bms, feed))
+                bms.BmsPoller(
+                    self.hass,
+                    address,
+                    model,
+                    partial(_hear_bms, feed),
+                    name=subentry.title,
+                    faults=self._faults,
+                )
             )
         for poller in self.pollers:
             poller.async_start()
@@ -432,16 +453,23 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         addresses = {subentry.data[CONF_ADDRESS] for subentry in wrong}
         for subentry in self.victron_subentries:
             address = subentry.data[CONF_ADDRESS]
-            if (address in addresses) is (address in self.wrong_keys):
-                continue
+            listener = self.listeners.get(address)
             if address in addresses:
-                _LOGGER.warning(
+                self._faults.drop(bms.silence_of(address))
+                self._faults.begin(
+                    _LOGGER,
+                    key_fault(address),
                     "The encryption key does not fit %s any more: it was changed in "
                     "VictronConnect, or never was right. Home Assistant asks for it",
                     subentry.title,
                 )
-            else:
-                _LOGGER.warning("The encryption key fits %s again", subentry.title)
+            elif listener is not None and listener.key_is_right:
+                self._faults.end(
+                    _LOGGER,
+                    key_fault(address),
+                    "The encryption key fits %s again",
+                    subentry.title,
+                )
         self.wrong_keys = addresses
         asked = None
         flows = self.config_entry.async_get_active_flows(self.hass, {SOURCE_REAUTH})
@@ -551,6 +579,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             old = before.wallboxes.get(charge_point_id)
             if old is not None and old.identity != state.identity:
                 self._update_device(subentry, state.identity)
+            async_log_limit(self.hass, subentry, state)
             if old is None or old.enforcement.failing != state.enforcement.failing:
                 async_show_limit_issue(self.hass, subentry, state)
             recorded = self._station(subentry).ledger.take_changes() or recorded
@@ -603,6 +632,33 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         """Do what time demands."""
         for station in self.stations.values():
             station.poll()
+        self._look_for_silence()
+        self._faults.sweep()
+
+    @callback
+    def _look_for_silence(self) -> None:
+        """Say which battery monitor or BMS gives no reading, and which does again."""
+        silent = [] if self.battery is None else self.battery.silent()
+        for subentry in self.device_subentries:
+            address, name = subentry.data[CONF_ADDRESS], subentry.title
+            fault, feed = bms.silence_of(address), self.feeds.get(address)
+            if feed is None or self._faults.is_on(key_fault(address)):
+                continue
+            if feed in silent:
+                minutes = round((self.hass.loop.time() - feed.heard_at) / 60)
+                self._faults.begin(
+                    _LOGGER,
+                    fault,
+                    "%s has given no reading for %s min: close VictronConnect and the "
+                    "like on every phone, and check that it has power and that a "
+                    "Bluetooth adapter or proxy is near enough",
+                    name,
+                    minutes,
+                )
+            elif feed.state.fresh and address in self.listeners:
+                self._faults.end(
+                    _LOGGER, fault, "%s is heard again", name, calm_s=_HEARD_S
+                )
 
     async def _async_look_after(self, _: datetime) -> None:
         """Look whether the certificate was renewed, and what is over by now."""
@@ -625,8 +681,16 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             if subentry.data[CONF_CHARGE_POINT_ID] == knock.charge_point_id:
                 if knock.answer is Answer.WRONG_PASSWORD:
                     self._issues.async_wrong_password(subentry, knock.address)
-                else:
-                    self._issues.async_right_password(subentry)
+                    return
+                self._issues.async_right_password(subentry)
+                self._issues.async_protocol(
+                    knock.charge_point_id, right=knock.answer is Answer.ADMITTED
+                )
+
+
+def key_fault(address: str) -> Key:
+    """Name the fault that a key does not fit."""
+    return address, "key"
 
 
 @callback

@@ -1,13 +1,15 @@
 """Repair issues: what Home Assistant tells its owner to mend, for as long as it is so.
 
-They outlive a reload: what was seen before it is as true after it. Only a restart of
-Home Assistant, which forgets them, and a disabled or removed entry end them all.
+And what the log says of it, once when it begins and once when it is over. Both outlive
+a reload: what was seen before it is as true after it. Only a restart of Home Assistant,
+which forgets them, and a disabled or removed entry end them all.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 import hashlib
+import logging
 import re
 from typing import Final
 
@@ -27,7 +29,9 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from .const import CONF_CHARGE_POINT_ID, DOMAIN
-from .wallbox.central_system import is_identity
+from .fault_log import SERVER, FaultLog
+from .wallbox.central_system import connection_fault, is_identity
+from .wallbox.charge_point import NO_ANSWER, limit_fault, mute_fault
 from .wallbox.state import WallboxState
 from .wallbox.tls import (
     CertificateError,
@@ -35,6 +39,8 @@ from .wallbox.tls import (
     CertificateStore,
     check_validity,
 )
+
+_LOGGER = logging.getLogger(__name__)
 
 #: Where everything of ours is set up: the frontend opens it from an issue.
 _OUR_PAGE: Final = f"homeassistant://config/integrations/integration/{DOMAIN}"
@@ -48,11 +54,18 @@ _GONE: Final = timedelta(hours=1)
 _QUIET: Final = timedelta(minutes=5)
 _MAX_STRANGERS: Final = 3
 _MAX_REASON: Final = 200
+#: So many are in the log. Whoever tries ids after them says nothing new.
+_MAX_LOGGED: Final = 16
 
 _CERTIFICATE_EXPIRES: Final = "certificate_expires"
 _CERTIFICATE_INVALID: Final = "certificate_invalid"
 _PORT_IN_USE: Final = "port_in_use"
 _STRANGER: Final = "unknown_charge_point_"
+
+_START_FAULT: Final = (SERVER, "start")
+_CERTIFICATE_FAULT: Final = (SERVER, "certificate")
+_EXPIRY_FAULT: Final = (SERVER, "expiry")
+_STRANGER_FAULT: Final = "stranger "
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +90,8 @@ class SiteIssues:
         self._strangers: dict[str, _Visitor] = {}
         self._wrong_passwords: dict[str, _Visitor] = {}
         self._passwords: dict[str, str | None] = {}
+        self.faults = FaultLog(dt_util.utcnow)
+        """What the log has told of, and not that it is over."""
 
     @callback
     def async_begin(self, wallboxes: list[ConfigSubentry]) -> None:
@@ -122,6 +137,7 @@ class SiteIssues:
         self._strangers.clear()
         self._wrong_passwords.clear()
         self._passwords.clear()
+        self.faults.keep(())
         for domain, issue_id in tuple(self._registry.issues):
             if domain == DOMAIN:
                 self._delete(issue_id)
@@ -131,6 +147,7 @@ class SiteIssues:
     @callback
     def async_stranger(self, charge_point_id: str, address: str) -> None:
         """Take note that an unknown charge point knocks."""
+        self._log_stranger(charge_point_id)
         issue_id = _stranger_issue(charge_point_id)
         if self._is_ignored(issue_id):
             self._strangers.pop(issue_id, None)
@@ -174,6 +191,29 @@ class SiteIssues:
 
         self._note(self._strangers, issue_id, address, show)
 
+    def _log_stranger(self, charge_point_id: str) -> None:
+        """Say that an unknown charge point knocks."""
+        fault = (SERVER, f"{_STRANGER_FAULT}{charge_point_id.casefold()}")
+        if (
+            not self.faults.is_on(fault)
+            and self.faults.count(_STRANGER_FAULT) >= _MAX_LOGGED
+        ):
+            return
+        self.faults.begin(
+            _LOGGER,
+            fault,
+            "An unknown charge point knocks, with the id %r: if it is yours, add it as "
+            "a wallbox or mend the id in its installer app",
+            charge_point_id,
+        )
+        self.faults.end(
+            _LOGGER,
+            fault,
+            "The unknown charge point %r does not knock any more",
+            charge_point_id,
+            calm_s=_GONE.total_seconds(),
+        )
+
     def _make_room(self) -> bool:
         """Tell whether one more stranger can be shown."""
         for issue_id in tuple(self._strangers):
@@ -194,6 +234,23 @@ class SiteIssues:
     def async_wrong_password(self, subentry: ConfigSubentry, address: str) -> None:
         """Take note that somebody came as a wallbox with a wrong password."""
         issue_id = _password_issue(subentry)
+        charge_point_id = subentry.data[CONF_CHARGE_POINT_ID]
+        fault = (charge_point_id, "password")
+        self.faults.drop(connection_fault(charge_point_id))
+        self.faults.begin(
+            _LOGGER,
+            fault,
+            "Wallbox %s came with a wrong password or none: set the same one here and "
+            "in its installer app",
+            charge_point_id,
+        )
+        self.faults.end(
+            _LOGGER,
+            fault,
+            "Nobody comes as wallbox %s with a wrong password any more",
+            charge_point_id,
+            calm_s=_GONE.total_seconds(),
+        )
 
         def show(address: str) -> None:
             ir.async_create_issue(
@@ -219,6 +276,31 @@ class SiteIssues:
         issue_id = _password_issue(subentry)
         self._wrong_passwords.pop(issue_id, None)
         self._delete(issue_id)
+        charge_point_id = subentry.data[CONF_CHARGE_POINT_ID]
+        stranger = (SERVER, f"{_STRANGER_FAULT}{charge_point_id.casefold()}")
+        for fault, message in (
+            ((charge_point_id, "password"), "Wallbox %s has the right password now"),
+            (stranger, "Wallbox %s, which was unknown, is let in"),
+        ):
+            self.faults.end(_LOGGER, fault, message, charge_point_id)
+
+    @callback
+    def async_protocol(self, charge_point_id: str, *, right: bool) -> None:
+        """Take note of the protocol that a wallbox speaks."""
+        fault = (charge_point_id, "protocol")
+        if right:
+            self.faults.end(
+                _LOGGER, fault, "Wallbox %s speaks OCPP 2.0.1 now", charge_point_id
+            )
+            return
+        self.faults.drop(connection_fault(charge_point_id))
+        self.faults.begin(
+            _LOGGER,
+            fault,
+            "Wallbox %s does not speak OCPP 2.0.1: set its protocol to OCPP 2.0.1 in "
+            "its installer app",
+            charge_point_id,
+        )
 
     def _note(
         self,
@@ -264,6 +346,30 @@ class SiteIssues:
         """Take back that another program has the port."""
         self._delete(_PORT_IN_USE)
 
+    @callback
+    def async_server_failed(self, reason: str | None) -> None:
+        """Take note that the server cannot start; None: Home Assistant says so itself.
+
+        `reason` is a sentence without its full stop.
+        """
+        for fault in (_CERTIFICATE_FAULT, _EXPIRY_FAULT):
+            self.faults.drop(fault)  # that there is no server tells more
+        if reason is None:
+            self.faults.note(_START_FAULT)
+            return
+        self.faults.begin(
+            _LOGGER,
+            _START_FAULT,
+            "%s. The Victron devices go on without it. It is tried again every minute",
+            reason,
+        )
+
+    @callback
+    def async_server_started(self) -> None:
+        """Take note that the server has started."""
+        self.async_port_free()
+        self.faults.end(_LOGGER, _START_FAULT, "The server for wallboxes can start now")
+
     async def async_judge_certificate(self, certificates: CertificateStore) -> None:
         """Show what is wrong with the certificate, or soon will be."""
         info, fault = certificates.info, certificates.fault
@@ -277,12 +383,19 @@ class SiteIssues:
             self._delete(_CERTIFICATE_EXPIRES)
             path = certificates.key if fault.in_key else certificates.certificate
             await self._async_show_fault(fault, path)
+            self._log_certificate(fault)
             return
         self._delete(_CERTIFICATE_INVALID)
+        self.faults.end(
+            _LOGGER, _CERTIFICATE_FAULT, "The certificate of the server is good again"
+        )
         if info is not None and info.not_after - now <= _EXPIRES_SOON:
             self._show_expiry(info, now, certificates.certificate)
         else:
             self._delete(_CERTIFICATE_EXPIRES)
+            self.faults.end(
+                _LOGGER, _EXPIRY_FAULT, "The certificate of the server was renewed"
+            )
 
     async def _async_show_fault(self, fault: CertificateError, path: str) -> None:
         """Show that the certificate is not valid."""
@@ -302,8 +415,28 @@ class SiteIssues:
             translation_placeholders={"reason": reason or str(fault), "path": path},
         )
 
+    def _log_certificate(self, fault: CertificateError) -> None:
+        """Say that something is wrong with the certificate, where there is a server."""
+        self.faults.drop(_EXPIRY_FAULT)
+        if not self.faults.is_on(_START_FAULT):
+            self.faults.begin(
+                _LOGGER,
+                _CERTIFICATE_FAULT,
+                "The certificate of the server is not good any more (%s): the server "
+                "goes on with the one before, if it can. Renew it, and look whether "
+                "what renews it still runs",
+                fault,
+            )
+
     def _show_expiry(self, info: CertificateInfo, now: datetime, path: str) -> None:
         """Show that the certificate expires soon."""
+        self.faults.begin(
+            _LOGGER,
+            _EXPIRY_FAULT,
+            "The certificate of the server expires on %s: renew it, and look whether "
+            "what renews it still runs",
+            dt_util.as_local(info.not_after).date().isoformat(),
+        )
         ir.async_create_issue(
             self._hass,
             DOMAIN,
@@ -366,6 +499,30 @@ def async_setup_issues(hass: HomeAssistant) -> None:
 def async_get_issues(hass: HomeAssistant) -> SiteIssues:
     """Give what shows the issues."""
     return hass.data[_DATA_ISSUES]
+
+
+@callback
+def async_log_limit(
+    hass: HomeAssistant, subentry: ConfigSubentry, state: WallboxState
+) -> None:
+    """Say in the log that a wallbox does not keep a limit, or that it does again."""
+    enforcement, faults = state.enforcement, async_get_issues(hass).faults
+    charge_point_id = subentry.data[CONF_CHARGE_POINT_ID]
+    fault = limit_fault(charge_point_id)
+    if enforcement.holds:
+        faults.end(_LOGGER, fault, "Wallbox %s keeps its limit again", charge_point_id)
+    elif enforcement.failing and not (
+        enforcement.refusal == NO_ANSWER and faults.is_on(mute_fault(charge_point_id))
+    ):
+        faults.begin(
+            _LOGGER,
+            fault,
+            "Wallbox %s does not keep the limit that was set (%s). It is tried again "
+            "and again. Until it does, the car may draw more: if that is too much, "
+            "unplug it, or reboot the wallbox",
+            charge_point_id,
+            enforcement.refusal or "it accepts and does not follow",
+        )
 
 
 @callback

@@ -112,6 +112,11 @@ class VictronListener:
         """Whether the key does not fit what is heard."""
         return self._verdict is KeyVerdict.WRONG
 
+    @property
+    def key_is_right(self) -> bool:
+        """Whether the key fits what is heard."""
+        return self._verdict is KeyVerdict.RIGHT
+
     @callback
     def async_start(self) -> None:
         """Listen. Every advertisement counts, those that change nothing as well."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
@@ -22,6 +23,7 @@ from custom_components.bmw_wallbox_victron.bms import (
     BmsValues,
     async_load_model,
 )
+from custom_components.bmw_wallbox_victron.fault_log import FaultLog
 from demo.bms import Battery, BmsRadio, Fault, SimulatedBms
 
 OUR_LOGGERS = (bms_module.__name__, "aiobmsble")
@@ -53,7 +55,14 @@ class Owner:
         model: Any,
     ) -> None:
         self.hass = hass
-        self.poller = BmsPoller(hass, address, model, self.hear)
+        self.poller = BmsPoller(
+            hass,
+            address,
+            model,
+            self.hear,
+            name="House battery",
+            faults=FaultLog(dt_util.utcnow),
+        )
         self.heard: list[tuple[BmsValues, int | None]] = []
         self.took = 0.0
         """How long the last poll went on, s."""

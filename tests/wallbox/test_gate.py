@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 from ocpp.messages import Call, CallError, CallResult
 import pytest
 
+from custom_components.bmw_wallbox_victron.fault_log import FaultLog
 from custom_components.bmw_wallbox_victron.wallbox.charge_point import ChargePoint
 from custom_components.bmw_wallbox_victron.wallbox.gate import (
     MAX_MESSAGE,
@@ -167,6 +168,7 @@ async def test_all_of_them_are_served() -> None:
         call_later=lambda _, __: lambda: None,
         on_change=lambda: None,
         ledger=Ledger(),
+        faults=FaultLog(lambda: START),
     )
     served = ChargePoint(station, cast(Any, None), SCHEMAS).route_map
     assert set(served) == set(STATION_REQUESTS)

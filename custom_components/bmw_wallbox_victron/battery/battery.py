@@ -28,6 +28,8 @@ DETECT_OFF_S: Final = 10 * 60.0
 DRAINING_FAST_V: Final = -0.20
 #: How much longer than the freshness timeout a source may be silent, in s.
 PROBLEM_S: Final = 120.0
+#: The others are switched off now and then.
+_NEVER_SILENT: Final = (Role.BATTERY_MONITOR, Role.OTHER_MONITOR, Role.BMS)
 #: Differences of binary fractions are no matter of volts.
 _NOISE: Final = 1e-6
 
@@ -130,14 +132,21 @@ def _problem(
     sources: Sequence[Source], settings: Settings, now: float
 ) -> tuple[bool, float | None]:
     """Tell whether a battery monitor or BMS is silent for too long, and when next."""
-    limit_s = settings.freshness_timeout_s + PROBLEM_S
-    silent = False
-    due: float | None = None
-    for source in sources:
-        if source.role in (Role.BATTERY_MONITOR, Role.OTHER_MONITOR, Role.BMS):
-            end = source.heard_at + limit_s
-            if now >= end:
-                silent = True
-            else:
-                due = end if due is None else min(due, end)
-    return silent, due
+    ends = [
+        source.heard_at + silence_limit(settings)
+        for source in sources
+        if source.role in _NEVER_SILENT
+    ]
+    silent = any(now >= end for end in ends)
+    return silent, min((end for end in ends if now < end), default=None)
+
+
+def silence_limit(settings: Settings) -> float:
+    """Tell how long a source may be silent, in s."""
+    return settings.freshness_timeout_s + PROBLEM_S
+
+
+def is_silent(source: Source, settings: Settings, now: float) -> bool:
+    """Tell whether a battery monitor or BMS is silent for too long."""
+    end = source.heard_at + silence_limit(settings)
+    return source.role in _NEVER_SILENT and now >= end

@@ -2,10 +2,8 @@
 
 from base64 import b64decode
 import binascii
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from http import HTTPStatus
@@ -18,6 +16,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from ..fault_log import SERVER, FaultLog, Key
 from .charge_point import ChargePoint
 from .gate import Schemas
 from .station import Station
@@ -34,11 +33,20 @@ _IDENTITY: Final = re.compile(r"[A-Za-z0-9*\-_=:+|@.]+")
 MAX_FRAME: Final = 4 * 1024 * 1024
 #: A dead line is found within twice this, in s.
 PING_INTERVAL: Final = 30
-#: The same refusal is logged once in this time.
-LOG_AGAIN_AFTER: Final = timedelta(hours=1)
-#: Of so many refusals in that time strangers are not logged any more. There are only a
-#: few for each wallbox, and these always are.
-_REFUSALS_AN_HOUR: Final = 64
+#: A connection that holds for so long is back, in s: a bad one comes and goes, and that
+#: it is dead is found within a minute.
+_STEADY_S: Final = 120
+#: Our own stop ends all connections; a wallbox dials again after 15 s and more, in s.
+_BACK_AFTER_STOP_S: Final = 300
+#: So many handshakes in a row fail before it is worth a line: a client that looks what
+#: is on this port fails once.
+_FAILURES_WORTH_A_LINE: Final = 3
+#: Handshakes fail no more where one succeeds and none fails for so long, in s, or
+#: where none comes for so long.
+_SECURE_AGAIN_S: Final = 600
+_GONE_S: Final = 3600
+#: So many addresses are watched.
+_MAX_ADDRESSES: Final = 32
 #: The WebSocket server logs headers with passwords and frames with tokens, at levels
 #: that users switch on. It writes here: nowhere. What matters is logged by us.
 _NOWHERE: Final = logging.Logger(  # noqa: LOG001 - not to be found by its name
@@ -67,6 +75,8 @@ class Answer(StrEnum):
     UNKNOWN = "unknown"
     """There is no such charge point."""
     WRONG_PASSWORD = "wrong_password"  # noqa: S105 - an answer's name
+    WRONG_PROTOCOL = "wrong_protocol"
+    """It does not speak OCPP 2.0.1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +106,16 @@ def identity_of(path: str) -> str | None:
     return identity if 0 < len(identity) <= MAX_IDENTITY else None
 
 
+def connection_fault(charge_point_id: str) -> Key:
+    """Name the fault that a wallbox is not connected any more."""
+    return charge_point_id, "connection"
+
+
+def handshake_fault(address: str) -> Key:
+    """Name the fault that TLS with an address fails."""
+    return SERVER, f"handshake {address}"
+
+
 def basic_credentials(header: str | None) -> str | None:
     """Read `user:password` from an Authorization header; None: it cannot be read."""
     scheme, _, encoded = (header or "").partition(" ")
@@ -117,8 +137,8 @@ class CentralSystem:
         stations: Iterable[Station],
         schemas: Schemas,
         certificates: CertificateStore,
-        clock: Callable[[], datetime],
         on_knock: Callable[[Knock], None],
+        faults: FaultLog,
     ) -> None:
         """Serve `stations`; `schemas` are loaded beforehand, in a thread.
 
@@ -131,11 +151,13 @@ class CentralSystem:
         }
         self._schemas = schemas
         self._certificates = certificates
-        self._clock = clock
         self._on_knock = on_knock
+        self._faults = faults
         self._server: Server | None = None
         self._connections: set[SecureConnection] = set()
-        self._refusals: OrderedDict[str, datetime] = OrderedDict()
+        self._failures: dict[str, int] = {}
+        """How many TLS handshakes in a row failed, by address."""
+        self._stopping = False
 
     async def start(self) -> None:
         """Listen.
@@ -148,6 +170,7 @@ class CentralSystem:
             SecureConnection,
             certificates=self._certificates,
             open_connections=self._connections,
+            on_handshake=self._on_handshake,
         )
         self._server = await serve(
             self._serve,
@@ -175,6 +198,7 @@ class CentralSystem:
         """End all connections and stop listening."""
         if self._server is None:
             return
+        self._stopping = True
         for connection in tuple(self._connections):
             await connection.abandon_handshake()
         self._server.close()
@@ -194,11 +218,6 @@ class CentralSystem:
             # What speaks no OCPP of any version is a scanner or a browser.
             if identity and any(item.startswith("ocpp") for item in offered):
                 self._tell(Answer.UNKNOWN, identity, connection)
-            self._log_refusal(
-                f"An unknown charge point knocks, with the id {identity!r}: if it is "
-                "yours, add it as a wallbox or mend the id in its installer app",
-                stranger=True,
-            )
             return connection.respond(HTTPStatus.NOT_FOUND, "Unknown charge point\n")
         # Headers may come twice; then none of them counts.
         headers = request.headers.get_all("Authorization")
@@ -206,20 +225,13 @@ class CentralSystem:
         charge_point_id = station.config.charge_point_id
         if not station.config.admits(basic_credentials(header)):
             self._tell(Answer.WRONG_PASSWORD, charge_point_id, connection)
-            self._log_refusal(
-                f"Wallbox {charge_point_id} came with a wrong password "
-                "or none: set the same one here and in its installer app"
-            )
             response = connection.respond(HTTPStatus.UNAUTHORIZED, "Wrong password\n")
             response.headers["WWW-Authenticate"] = 'Basic realm="OCPP"'
             return response
-        self._tell(Answer.ADMITTED, charge_point_id, connection)
         if SUBPROTOCOL not in offered:
-            self._log_refusal(
-                f"Wallbox {charge_point_id} does not speak OCPP 2.0.1: "
-                "set its protocol to OCPP 2.0.1 in its installer app"
-            )
+            self._tell(Answer.WRONG_PROTOCOL, charge_point_id, connection)
             return connection.respond(HTTPStatus.BAD_REQUEST, "Speak ocpp2.0.1\n")
+        self._tell(Answer.ADMITTED, charge_point_id, connection)
         cast(SecureConnection, connection).station = station
         return None
 
@@ -236,26 +248,62 @@ class CentralSystem:
             )
         )
 
-    def _log_refusal(self, message: str, *, stranger: bool = False) -> None:
-        """Log a refusal, but not each time that the same one comes back."""
-        now = self._clock()
-        while self._refusals:
-            oldest = next(iter(self._refusals))
-            if now - self._refusals[oldest] < LOG_AGAIN_AFTER:
-                break
-            del self._refusals[oldest]
-        if message in self._refusals:
+    def _on_handshake(self, address: str, fault: str | None) -> None:
+        """Take note of the end of a TLS handshake; `fault`: why it failed."""
+        if fault is None:
+            self._failures.pop(address, None)
+            self._secure_again(address, _SECURE_AGAIN_S)
             return
-        if stranger and len(self._refusals) >= _REFUSALS_AN_HOUR:
-            return  # somebody tries ids; the first ones say enough
-        self._refusals[message] = now
-        _LOGGER.warning("%s", message)
+        failures = self._failures.pop(address, 0) + 1
+        self._failures[address] = failures
+        if len(self._failures) > _MAX_ADDRESSES:
+            del self._failures[next(iter(self._failures))]
+        if failures >= _FAILURES_WORTH_A_LINE:
+            self._faults.begin(
+                _LOGGER,
+                handshake_fault(address),
+                "%s tries to connect again and again, and TLS fails (%s). If it is a "
+                "wallbox: check that the address in its installer app begins with "
+                "wss:// and has the name that the certificate is for, and that the "
+                "certificate comes from an authority that it trusts",
+                address,
+                fault,
+            )
+            self._secure_again(address, _GONE_S)
+
+    def _secure_again(self, address: str, calm_s: float) -> None:
+        """Say that handshakes do not fail any more, once that is sure."""
+        self._faults.end(
+            _LOGGER,
+            handshake_fault(address),
+            "TLS with %s does not fail any more",
+            address,
+            calm_s=calm_s,
+        )
 
     async def _serve(self, connection: ServerConnection) -> None:
         """Serve a connection that passed the checks, until it ends."""
         station = cast(SecureConnection, connection).station
         if station is None:  # pragma: no cover - `_check` lets nobody in without
             return
-        _LOGGER.debug("Wallbox %s connected", station.config.charge_point_id)
+        charge_point_id = station.config.charge_point_id
+        _LOGGER.debug("Wallbox %s connected", charge_point_id)
+        fault = connection_fault(charge_point_id)
+        self._faults.end(
+            _LOGGER,
+            fault,
+            "Wallbox %s is connected again",
+            charge_point_id,
+            calm_s=_STEADY_S,
+        )
         await ChargePoint(station, connection, self._schemas).serve()
-        _LOGGER.debug("Wallbox %s disconnected", station.config.charge_point_id)
+        _LOGGER.debug("Wallbox %s disconnected", charge_point_id)
+        if station.link is None:  # no newer connection has replaced it
+            self._faults.begin(
+                _LOGGER,
+                fault,
+                "Wallbox %s is not connected any more. If it does not come back by "
+                "itself within some minutes, check its power and its network",
+                charge_point_id,
+                after_s=_BACK_AFTER_STOP_S if self._stopping else 0,
+            )

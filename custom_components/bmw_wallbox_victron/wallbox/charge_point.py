@@ -31,6 +31,7 @@ from ocpp.v201.enums import (
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from ..fault_log import Key
 from . import state as transitions
 from .errors import CallFailedError, log_bug
 from .gate import Dropped, Gate, Refused, Schemas, call_error
@@ -55,6 +56,12 @@ HEARTBEAT_INTERVAL: Final = 60
 CALL_TIMEOUT: Final = 30
 #: A station that boots says so at once; later, it has only reconnected, in s.
 BOOT_GRACE: Final = 5
+#: What a call failed of where no answer came.
+NO_ANSWER: Final = "no answer within 30 s"
+#: So many calls in a row are not answered before it is worth a line in the log.
+_LOSSES_WORTH_A_LINE: Final = 3
+#: Bad frames are over after so long without one, in s.
+_FRAMES_GOOD_S: Final = 3600
 #: How many answers are kept for requests that come twice.
 _REMEMBERED_ANSWERS: Final = 32
 
@@ -89,6 +96,16 @@ class _LibraryLogger(logging.Logger):
 
 
 _LIBRARY_LOGGER: Final = _LibraryLogger("ocpp", logging.CRITICAL + 1)
+
+
+def mute_fault(charge_point_id: str) -> Key:
+    """Name the fault that a wallbox does not answer."""
+    return charge_point_id, "mute"
+
+
+def limit_fault(charge_point_id: str) -> Key:
+    """Name the fault that a wallbox does not keep a limit."""
+    return charge_point_id, "limit"
 
 
 def snake_case(text: str) -> str:
@@ -204,11 +221,24 @@ class ChargePoint(OcppChargePoint):
             self._take_answer(frame)
 
     def _report(self, reason: str) -> None:
-        """Say once that a wallbox sends frames that OCPP 2.0.1 does not know."""
-        level = logging.DEBUG if self.station.reported_bad_frame else logging.WARNING
-        self.station.reported_bad_frame = True
-        _LOGGER.log(
-            level, "Wallbox %s sent a frame that was refused (%s)", self.id, reason
+        """Say that a wallbox sends frames that OCPP 2.0.1 does not know."""
+        _LOGGER.debug("Wallbox %s sent a bad frame: %s", self.id, reason)
+        fault, faults = (self.id, "frames"), self.station.faults
+        faults.begin(
+            _LOGGER,
+            fault,
+            "Wallbox %s sent a frame that was refused (%s). All others count. If "
+            "something is missing, look for newer firmware of the wallbox, and report "
+            "this line with the diagnostics",
+            self.id,
+            reason,
+        )
+        faults.end(
+            _LOGGER,
+            fault,
+            "Wallbox %s has sent no bad frame for an hour",
+            self.id,
+            calm_s=_FRAMES_GOOD_S,
         )
 
     async def _handle(self, frame: Call, raw: str) -> None:
@@ -284,7 +314,8 @@ class ChargePoint(OcppChargePoint):
             try:
                 result = await self._make(request, self._pending_id)
             except TimeoutError:
-                self._fail(request, "no answer within 30 s")
+                self._unanswered()
+                self._fail(request, NO_ANSWER)
             except OCPPError as err:
                 # Not its description: that may repeat what we sent, tokens included.
                 self._fail(request, err.code, answered=True)
@@ -342,6 +373,7 @@ class ChargePoint(OcppChargePoint):
             _LOGGER.debug("Dropped a late answer of %s", self.id)
             return
         self._pending_id = None  # a second answer is one too many
+        self._answered()
         if about_ours:
             self._report(f"CALLERROR -1: it could not read our {pending.action}")
         if isinstance(frame, CallResult) and (
@@ -351,6 +383,28 @@ class ChargePoint(OcppChargePoint):
             frame = CallError(pending_id, "FormatViolation", fault, {})
         frame.unique_id = pending_id
         self._response_queue.put_nowait(frame)
+
+    def _unanswered(self) -> None:
+        """Say that a wallbox does not answer, unless that is only lost now and then."""
+        self.station.unanswered += 1
+        faults = self.station.faults
+        if self.station.unanswered >= _LOSSES_WORTH_A_LINE and not faults.is_on(
+            limit_fault(self.id)  # that is said already
+        ):
+            faults.begin(
+                _LOGGER,
+                mute_fault(self.id),
+                "Wallbox %s is connected but does not answer. If it goes on, check its "
+                "network, or switch it off and on again",
+                self.id,
+            )
+
+    def _answered(self) -> None:
+        """Say that a wallbox answers again."""
+        self.station.unanswered = 0
+        self.station.faults.end(
+            _LOGGER, mute_fault(self.id), "Wallbox %s answers again", self.id
+        )
 
     # What the connection needs by itself
 

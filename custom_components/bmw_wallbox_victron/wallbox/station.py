@@ -6,6 +6,7 @@ from datetime import datetime
 import hmac
 from typing import TYPE_CHECKING, Final
 
+from ..fault_log import FaultLog
 from . import state as transitions
 from .controller import CallLater, Controller
 from .sessions import Ledger
@@ -75,6 +76,7 @@ class Station:
         call_later: CallLater,
         on_change: Callable[[], None],
         ledger: Ledger,
+        faults: FaultLog,
     ) -> None:
         """Start from `state` and `ledger`, as they were stored or empty."""
         self.config = config
@@ -85,7 +87,9 @@ class Station:
         self._on_change = on_change
         self._held: Callable[[], None] | None = None
         self.link: ChargePoint | None = None
-        self.reported_bad_frame = False
+        self.faults = faults
+        self.unanswered = 0
+        """How many calls in a row were not answered."""
         self.controller = Controller(self, call_later)
 
     def update(

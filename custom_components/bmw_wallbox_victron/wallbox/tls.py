@@ -5,6 +5,7 @@ for a local name and renew it every 60 to 90 days. Files are read in a thread.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -169,31 +170,19 @@ class CertificateStore:
         """Load the files where they changed. Runs in a thread."""
         stamp = self._files_stamp()
         if self._context is not None and stamp == self._stamp:
-            self._mended()
+            self.fault = None
             return self._context
         try:
             context = load_context(self.certificate, self.key)
             info = read_certificate(self.certificate)
         except CertificateError as err:
-            known, self.fault = self.fault is not None, err
+            self.fault = err
             if self._context is None:
                 raise
-            if not known:
-                _LOGGER.warning(
-                    "The certificate on disk cannot be used any more (%s): going on "
-                    "with the one before",
-                    err,
-                )
             return self._context
-        self._mended()
+        self.fault = None
         self._context, self._stamp, self.info = context, stamp, info
         return context
-
-    def _mended(self) -> None:
-        """Say that a fault is over."""
-        if self.fault is not None:
-            self.fault = None
-            _LOGGER.warning("The certificate on disk can be used again")
 
     def _files_stamp(self) -> tuple[int, ...] | None:
         """Tell one version of the files from another; links are followed."""
@@ -221,12 +210,17 @@ class SecureConnection(ServerConnection):
         *args: Any,
         certificates: CertificateStore,
         open_connections: set[SecureConnection],
+        on_handshake: Callable[[str, str | None], None],
         **kwargs: Any,
     ) -> None:
-        """Take the certificates, and the set in which open connections are counted."""
+        """Take the certificates, and the set in which open connections are counted.
+
+        `on_handshake` is told whose handshake is over, and why it failed.
+        """
         super().__init__(*args, **kwargs)
         self._certificates = certificates
         self._open = open_connections
+        self._on_handshake = on_handshake
         self._secured = False
         self.station: Station | None = None
         """Whose connection it is, once that was checked."""
@@ -260,6 +254,8 @@ class SecureConnection(ServerConnection):
 
     async def _secure(self, transport: asyncio.Transport) -> None:
         """Shake hands and hand over to the WebSocket."""
+        peername = transport.get_extra_info("peername")
+        peer = str(peername[0]) if peername else "?"
         try:
             context = await self._certificates.context()
             secure: Any = await self.loop.start_tls(
@@ -271,13 +267,15 @@ class SecureConnection(ServerConnection):
             )
         except (OSError, CertificateError) as err:
             # Scanners, plain ws, a client that does not trust the certificate.
-            peer = transport.get_extra_info("peername")
             _LOGGER.debug("TLS handshake with %s failed: %s", peer, err)
             self._open.discard(self)
             transport.abort()
+            reason = err.reason if isinstance(err, ssl.SSLError) else None
+            self._on_handshake(peer, reason or str(err) or type(err).__name__)
             return
         if secure is None or secure.is_closing():
             self._open.discard(self)
             return
         self._secured = True
+        self._on_handshake(peer, None)
         super().connection_made(secure)
