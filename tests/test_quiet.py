@@ -185,7 +185,12 @@ async def test_a_healthy_day(world: World, log: Log, files: pki.Files) -> None:
     await world.live(2 * HOUR, step=NIGHT_S)
     alternator.quirks = WELL
     await session(world, limit=10)
-    await world.live(6 * HOUR, step=NIGHT_S)
+    await world.live(3 * HOUR, step=NIGHT_S)
+    bench.press("reboot")
+    await world.live(120, step=5)
+    await bench.succeed()
+    assert bench.site.state("status") == "available"
+    await world.live(3 * HOUR, step=NIGHT_S)
     await hass.config_entries.async_reload(bench.site.entry.entry_id)
     await hass.async_block_till_done()
     await bench.rest()

@@ -36,8 +36,9 @@ PING_INTERVAL: Final = 30
 #: A connection that holds for so long is back, in s: a bad one comes and goes, and that
 #: it is dead is found within a minute.
 _STEADY_S: Final = 120
-#: Our own stop ends all connections; a wallbox dials again after 15 s and more, in s.
-_BACK_AFTER_STOP_S: Final = 300
+#: Our own stop ends all connections, and a wallbox that is told to reboot is away for a
+#: minute: it has so long to come back, in s.
+_BACK_S: Final = 300
 #: So many handshakes in a row fail before it is worth a line: a client that looks what
 #: is on this port fails once.
 _FAILURES_WORTH_A_LINE: Final = 3
@@ -296,7 +297,8 @@ class CentralSystem:
             charge_point_id,
             calm_s=_STEADY_S,
         )
-        await ChargePoint(station, connection, self._schemas).serve()
+        link = ChargePoint(station, connection, self._schemas)
+        await link.serve()
         _LOGGER.debug("Wallbox %s disconnected", charge_point_id)
         if station.link is None:  # no newer connection has replaced it
             self._faults.begin(
@@ -305,5 +307,5 @@ class CentralSystem:
                 "Wallbox %s is not connected any more. If it does not come back by "
                 "itself within some minutes, check its power and its network",
                 charge_point_id,
-                after_s=_BACK_AFTER_STOP_S if self._stopping else 0,
+                after_s=_BACK_S if self._stopping or link.told_to_reboot else 0,
             )

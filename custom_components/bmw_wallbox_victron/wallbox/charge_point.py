@@ -153,6 +153,8 @@ class ChargePoint(OcppChargePoint):
         self._pending: _Request | None = None
         self._pending_id: str | None = None
         self._closed = False
+        self.told_to_reboot = False
+        """Whether the wallbox goes because it was told to."""
         self._greeted = asyncio.Event()
         self._interview_wanted = asyncio.Event()
         self._booted = False
@@ -328,6 +330,8 @@ class ChargePoint(OcppChargePoint):
                 log_bug(err)
                 self._fail(request, "an error of the server")
             else:
+                if isinstance(result, call_result.Reset):
+                    self.told_to_reboot = result.status != "Rejected"
                 if not request.answer.done():
                     request.answer.set_result(result)
             finally:
