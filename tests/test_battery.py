@@ -5,6 +5,7 @@ from typing import Any
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import device_registry as dr
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -280,6 +281,20 @@ async def test_numbers(
     await hass.config_entries.async_reload(caravan.entry.entry_id)
     await hass.async_block_till_done()
     assert [hass.states.get(each).state for each in (number, rise)] == ["12.5", "0.25"]  # type: ignore[union-attr]  # both exist
+
+
+async def test_what_is_no_number(hass: HomeAssistant, caravan: Site) -> None:
+    """A rule compares with a number, so nothing else is taken."""
+    entity_id = caravan.entity_id("number", "charge_detect_min_voltage", "battery")
+    with pytest.raises(ServiceValidationError) as info:
+        await hass.services.async_call(
+            "number",
+            "set_value",
+            {"entity_id": entity_id, "value": "nan"},
+            blocking=True,
+        )
+    assert info.value.translation_key == "not_a_number"
+    assert caravan.state("charge_detect_min_voltage", "number", "battery") == "13.3"
 
 
 async def test_restart(

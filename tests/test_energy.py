@@ -39,7 +39,7 @@ METER: Final = {
     "tariffs": [],
     "net_consumption": False,
     "delta_values": False,
-    "periodically_resetting": False,
+    "periodically_resetting": True,
     "always_available": True,
 }
 
@@ -115,8 +115,11 @@ async def make_meter(hass: HomeAssistant, site: Site, **settings: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    "quirks",
-    [DELTA, replace(DELTA, register_restarts=RegisterRestarts.BOTH)],
+    ("quirks", "resetting"),
+    [
+        (DELTA, True),
+        (replace(DELTA, register_restarts=RegisterRestarts.BOTH), False),
+    ],
     ids=["as it is", "a register that drops"],
 )
 async def test_a_meter_counts_what_was_charged(
@@ -124,10 +127,11 @@ async def test_a_meter_counts_what_was_charged(
     wallbox: SimulatedWallbox,
     site: Site,
     freezer: FrozenDateTimeFactory,
+    resetting: bool,
 ) -> None:
     """Over reloads, restarts, outages and a register that drops; anew each month."""
     meter = "sensor.bmw_wallbox_month"
-    entry_id = await make_meter(hass, site)
+    entry_id = await make_meter(hass, site, periodically_resetting=resetting)
     before = site.number("energy_total")
     shown = hass.states.get(meter)
     assert shown is not None
@@ -255,14 +259,15 @@ async def test_the_first_of_the_month(
     told: list[Any] = []
 
     async def take(call: Any) -> None:
-        told.append(dict(call.data))
+        told.append({"day": dt_util.now().day, **call.data})
 
     hass.services.async_register("persistent_notification", "create", take)
     for day in (1, 2, 30):
         freezer.move_to(datetime(2026, 11, day, 6, 0, 1, tzinfo=BERLIN))
         async_fire_time_changed(hass, dt_util.utcnow())
         await hass.async_block_till_done()
-    ((notice),) = told
+    (notice,) = told
+    assert notice["day"] == 1
     (charged,) = re.findall(r"^Charging 2026-10: (.+) kWh$", notice["title"])
     assert float(charged) == pytest.approx(site.number("energy_session"), abs=0.001)
     head, line, total = notice["message"].splitlines()

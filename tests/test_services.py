@@ -994,3 +994,31 @@ async def test_sessions(
         "id_token",
         "stop_reason",
     }
+
+
+# Numbers
+
+
+@pytest.mark.parametrize("key", ["current_limit", "led_brightness"])
+async def test_what_is_no_number(
+    hass: HomeAssistant, site: Site, wallbox: SimulatedWallbox, key: str
+) -> None:
+    """It is refused in words, and nothing is wished or sent."""
+    entity_id = site.entity_id("number", key)
+    before, asked = hass.states.get(entity_id), len(wallbox.received_calls)
+    with refused("not_a_number", ServiceValidationError):
+        await hass.services.async_call(
+            "number",
+            "set_value",
+            {"entity_id": entity_id, "value": "nan"},
+            blocking=True,
+        )
+    await settle(hass, wallbox)
+    assert hass.states.get(entity_id) == before
+    assert len(wallbox.received_calls) == asked
+
+
+async def test_a_period_without_a_number(wallbox: SimulatedWallbox, act: Act) -> None:
+    """A limit over time that is no number is refused as well."""
+    with pytest.raises(vol.Invalid):
+        await act("set_charging_profile", periods=periods((0, float("nan"))))

@@ -40,7 +40,7 @@ from .battery.sources import Role
 from .battery.status import Status, Summary
 from .const import ATTR_MESSAGE, BATTERY_DEVICE, DOMAIN
 from .coordinator import SiteConfigEntry, SiteCoordinator
-from .entity import SiteEntity
+from .entity import SiteEntity, check_number
 from .readings import Value
 from .victron.records import BY_KIND, Kind
 
@@ -310,4 +310,5 @@ class BatteryNumber(BatteryEntity, NumberEntity):
     @override
     async def async_set_native_value(self, value: float) -> None:
         """Let another number count."""
+        check_number(value)
         self.coordinator.set_battery_number(self.entity_description.key, value)

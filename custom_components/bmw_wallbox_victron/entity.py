@@ -4,12 +4,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
+import math
 from typing import override
 
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import CONF_ADDRESS
 from homeassistant.core import callback
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers.device_registry import CONNECTION_BLUETOOTH, DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -41,6 +42,14 @@ def translated_errors() -> Generator[None]:
             translation_key=err.key,
             translation_placeholders=err.placeholders,
         ) from err
+
+
+def check_number(value: float) -> None:
+    """Refuse what is not a number: Home Assistant's minimum and maximum let it pass."""
+    if math.isnan(value):
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="not_a_number"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from .entity import (
     WallboxWishEntity,
     WallboxWishEntityDescription,
     add_wallbox_entities,
+    check_number,
 )
 from .wallbox.state import WallboxState
 from .wallbox.station import StationConfig
@@ -109,6 +110,7 @@ class WallboxNumber(WallboxWishEntity, NumberEntity):
     @override
     async def async_set_native_value(self, value: float) -> None:
         """Wish."""
+        check_number(value)
         await self._wish(round(value))
 
     @property
