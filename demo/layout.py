@@ -25,6 +25,7 @@ WALLBOX_PASSWORD: Final = "simulated-wallbox"
 PLUG_SWITCH: Final = "switch.caravan_plug"
 PLUG_POWER: Final = "sensor.caravan_plug_power"
 PLUG_CURRENT: Final = "sensor.caravan_plug_current"
+BATTERY_LEVEL: Final = "number.caravan_battery"
 
 INTEGRATIONS: Final = {
     DOMAIN: ROOT / "custom_components" / DOMAIN,
