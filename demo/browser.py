@@ -7,8 +7,11 @@ Runs in the environment of `scripts/setup --browser`:
             await go(page, "/lovelace")
             await take(page, Path("overview.png"))
 
-Playwright finds what is in open shadow roots by itself: `page.locator("ha-card")`.
+Playwright finds what is in open shadow roots by itself: `page.locator("ha-card")`. It
+is imported where a browser is: what needs none can be tested without it.
 """
+
+from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -19,19 +22,15 @@ import json
 from pathlib import Path
 import shutil
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 from PIL import Image
-from playwright.async_api import (
-    Browser,
-    Error as PlaywrightError,
-    Page,
-    Playwright,
-    async_playwright,
-)
 
 from .client import get_tokens
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 """What the program is called, where it is installed."""
@@ -119,17 +118,16 @@ _LOOK: Final = """() => {
 }"""
 
 
-def find_chromium(playwright: Playwright) -> str:
-    """Give the path of a Chromium: the system's, or the one Playwright installed.
+def find_chromium(own: Path) -> str:
+    """Give the path of a Chromium: the system's, or Playwright's `own` if it is there.
 
     Raises BrowserError that says what to install.
     """
     for name in NAMES:
         if path := shutil.which(name):
             return path
-    path = playwright.chromium.executable_path
-    if Path(path).exists():
-        return str(path)
+    if own.exists():
+        return str(own)
     raise BrowserError(
         "there is no Chromium: install one (on Debian: apt-get install chromium), or "
         "let Playwright do it (.venv-browser/bin/playwright install chromium)"
@@ -138,10 +136,14 @@ def find_chromium(playwright: Playwright) -> str:
 
 @asynccontextmanager
 async def open_browser() -> AsyncIterator[Browser]:
-    """Start Chromium, and end it."""
+    """Start Chromium, and end it. Raises BrowserError where there is none."""
+    from playwright.async_api import async_playwright
+
     async with async_playwright() as playwright:
+        own = Path(playwright.chromium.executable_path)
+        path = await asyncio.to_thread(find_chromium, own)
         browser = await playwright.chromium.launch(
-            executable_path=find_chromium(playwright), args=list(_ARGUMENTS)
+            executable_path=path, args=list(_ARGUMENTS)
         )
         try:
             yield browser
@@ -181,13 +183,13 @@ async def open_page(
     context.set_default_timeout(_LIMIT_MS)
     try:
         if login:
-            await context.add_init_script(await _keep_tokens(url))
+            await context.add_init_script(await keep_tokens(url))
         yield await context.new_page()
     finally:
         await context.close()
 
 
-async def _keep_tokens(url: str) -> str:
+async def keep_tokens(url: str) -> str:
     """Log in; gives the script that leaves the tokens where the page looks for them."""
     async with aiohttp.ClientSession() as session:
         tokens = await get_tokens(session, url)
@@ -216,6 +218,8 @@ async def settle(page: Page, *, limit_s: float = _SETTLED_LIMIT_S) -> None:
 
     Raises BrowserError that names what the page still waits for.
     """
+    from playwright.async_api import Error as PlaywrightError
+
     end = time.monotonic() + limit_s
     last, same = "", 0
     pending: list[str] = []
@@ -249,7 +253,7 @@ async def take(page: Page, path: Path, *, whole: bool = False) -> Path:
     data = await page.screenshot(animations="disabled", caret="hide")
     if whole and before:
         await page.set_viewport_size(before)
-    await asyncio.to_thread(_store, data, path)
+    await asyncio.to_thread(store, data, path)
     return path
 
 
@@ -269,13 +273,13 @@ _HEIGHT: Final = """() => {
 }"""
 
 
-def _store(data: bytes, path: Path) -> None:
-    """Store a picture, small. Blocks."""
+def store(data: bytes, path: Path, *, largest: int = _LARGEST_BYTES) -> None:
+    """Store a picture, with fewer colours if it is large. Blocks."""
     picture = Image.open(io.BytesIO(data)).convert("RGB")
     path.parent.mkdir(parents=True, exist_ok=True)
     for fewer in _colours(picture):
         fewer.save(path, "PNG", optimize=True)
-        if path.stat().st_size <= _LARGEST_BYTES:
+        if path.stat().st_size <= largest:
             return
 
 

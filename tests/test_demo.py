@@ -29,6 +29,7 @@ from demo.layout import (
     USER,
     WALLBOX_PASSWORD,
     Layout,
+    clear,
     prepare,
 )
 from demo.scenario import CAR_A, Scenario, make_wallbox
@@ -252,6 +253,16 @@ def test_prepare_makes_what_is_needed(layout: Layout) -> None:
     assert isinstance(layout.tls.client_context(), ssl.SSLContext)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(layout.tls.certificate, layout.tls.key)
+
+
+def test_a_cleared_folder_keeps_its_lock_and_what_it_links_to(layout: Layout) -> None:
+    prepare(layout)
+    (layout.folder / "link").symlink_to(ROOT / "demo")
+    with demo.only_one(layout):
+        clear(layout)
+        assert [each.name for each in layout.folder.iterdir()] == ["lock"]
+    assert (ROOT / "custom_components" / "bmw_wallbox_victron" / "const.py").exists()
+    assert (ROOT / "demo" / "layout.py").exists()
 
 
 def test_prepare_keeps_what_is_there(layout: Layout) -> None:
