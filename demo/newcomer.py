@@ -422,7 +422,7 @@ class Walk:
         row = self._page.locator("ha-settings-row").filter(has_text="Critical for")
         # Nobody waits while a picture is taken.
         await person.type("0", into=row)
-        await self._page.keyboard.press("Tab")
+        await row.locator("input").first.blur()
         await person.picture("alert")
         await person.click("Save")
         await self._wait_state("automation.battery_alerts", "on")
