@@ -243,6 +243,7 @@ class Walk:
             "import the blueprint": self._import_blueprint,
             "make an automation of it": self._make_automation,
             "be alerted of an empty battery": self._be_alerted,
+            "look back": self._look_back,
         }
 
     async def end(self) -> None:
@@ -405,6 +406,7 @@ class Walk:
     async def _import_blueprint(self) -> None:
         person = self._person
         async with _serving_blueprint() as address:
+            say(f"         the blueprint comes from {address}, not from GitHub")
             await person.open_settings("Automations & scenes")
             await person.follow("Blueprints")
             await person.click("Import blueprint")
@@ -436,6 +438,17 @@ class Walk:
         await person.follow("Notifications", inside="ha-sidebar")
         await person.read("Battery critical")
         await person.picture("alerted")
+
+    async def _look_back(self) -> None:
+        """Look for what went wrong although nobody saw it."""
+        box = self._box
+        if box is not None and box.violations:
+            raise WalkError(f"the protocol was broken: {'; '.join(box.violations)}")
+        text = await asyncio.to_thread(
+            self._layout.log.read_text, "utf-8", errors="replace"
+        )
+        if errors := [line for line in text.splitlines() if " ERROR (" in line]:
+            raise WalkError(f"Home Assistant's log has an error: {errors[0]}")
 
     # What several stations need.
 
@@ -522,11 +535,11 @@ async def _walk(options: argparse.Namespace, layout: Layout) -> None:
     await asyncio.to_thread(lay_out, layout)
     await asyncio.to_thread(_forget_pictures, options.output)
     instance = Instance(layout, port=port, ocpp_port=None)
-    say("starting a Home Assistant that is empty")
+    say("starting an empty Home Assistant")
     async with AsyncExitStack() as stack:
+        browser = await stack.enter_async_context(open_browser())
         stack.push_async_callback(instance.stop)
         await instance.start()
-        browser = await stack.enter_async_context(open_browser())
         client = await stack.enter_async_context(logged_in(instance))
         await wait_running(client, instance)
         # Without an answer to this the page never gets beyond "Loading".
@@ -563,7 +576,9 @@ async def _explain(
     picture = layout.folder / "failed.png"
     with suppress(PlaywrightError):
         await page.screenshot(path=picture)
-    reason = " ".join(str(err).partition("Call log:")[0].split())
+    what, _, log = str(err).partition("Call log:")
+    # Of Playwright's log, what it waited for.
+    reason = " ".join([*what.split(), *log.strip().partition("\n")[0].split()])
     return WalkError(
         f'could not "{station}": {reason}\n'
         f"    page     {page.url}\n    picture  {picture}\n    log      {layout.log}"
