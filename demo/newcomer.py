@@ -216,7 +216,7 @@ class Walk:
         client: Client,
         phone: Page,
         layout: Layout,
-        ocpp_port: int,
+        web_port: int,
     ) -> None:
         """Stand at the beginning, with a phone as well."""
         self._person = person
@@ -224,7 +224,7 @@ class Walk:
         self._client = client
         self._phone = phone
         self._layout = layout
-        self._ocpp_port = ocpp_port
+        self._web_port = web_port
         self._box: SimulatedWallbox | None = None
         self._living: asyncio.Task[None] | None = None
 
@@ -267,15 +267,20 @@ class Walk:
 
     async def _set_up_server(self) -> None:
         person = self._person
-        if self._ocpp_port != 9000:
-            await person.type(str(self._ocpp_port), into="Port")
         await person.type("ssl/fullchain.pem", into="Certificate file")
         await person.type("ssl/old/privkey.pem", into="Private key file")
+        await self._type_port()
         await person.click("Next")
         await person.read("This private key does not belong to the certificate.")
         await person.picture("wrong-certificate")
         await person.type("ssl/privkey.pem", into="Private key file")
+        await self._type_port()
         await person.click("Next")
+
+    async def _type_port(self) -> None:
+        """Type a port that is free now: 9000, unless somebody has it."""
+        port = choose_ocpp_port(None, other=self._web_port)
+        await self._person.type(str(port), into="Port")
 
     async def _add_wallbox(self) -> None:
         person = self._person
@@ -531,7 +536,6 @@ async def _walk(options: argparse.Namespace, layout: Layout) -> None:
     """Walk; raises WalkError where the way ends too early."""
     begin = time.monotonic()
     port = free_port()
-    ocpp_port = choose_ocpp_port(None, other=port)
     await asyncio.to_thread(lay_out, layout)
     await asyncio.to_thread(_forget_pictures, options.output)
     instance = Instance(layout, port=port, ocpp_port=None)
@@ -549,7 +553,7 @@ async def _walk(options: argparse.Namespace, layout: Layout) -> None:
             open_page(browser, instance.url, size=PHONE)
         )
         person = Person(page, options.output)
-        walk = Walk(person, client, phone, layout, ocpp_port)
+        walk = Walk(person, client, phone, layout, port)
         stack.push_async_callback(walk.end)
         for name, station in walk.stations().items():
             say(f"{time.monotonic() - begin:5.1f} s  {name}")
@@ -574,11 +578,15 @@ async def _explain(
 ) -> WalkError:
     """Say where the way ended, and keep a picture of it."""
     picture = layout.folder / "failed.png"
+    told: list[str] = []
     with suppress(PlaywrightError):
         await page.screenshot(path=picture)
+        told = await page.locator("ha-alert").filter(visible=True).all_inner_texts()
     what, _, log = str(err).partition("Call log:")
     # Of Playwright's log, what it waited for.
     reason = " ".join([*what.split(), *log.strip().partition("\n")[0].split()])
+    if told:
+        reason += f" The page says: {' '.join(told)}"
     return WalkError(
         f'could not "{station}": {reason}\n'
         f"    page     {page.url}\n    picture  {picture}\n    log      {layout.log}"
