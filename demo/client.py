@@ -84,7 +84,7 @@ async def log_in(url: str) -> AsyncIterator[Client]:
     """
     async with aiohttp.ClientSession(timeout=_LIMIT) as session:
         try:
-            tokens = await _get_tokens(session, url)
+            tokens = await get_tokens(session, url)
             socket = await session.ws_connect(f"{url}/api/websocket")
         except (aiohttp.ClientError, TimeoutError) as err:
             raise NotReadyError(str(err)) from err
@@ -105,8 +105,11 @@ async def log_in(url: str) -> AsyncIterator[Client]:
                 await session.post(f"{url}/auth/revoke", data=revoked)
 
 
-async def _get_tokens(session: aiohttp.ClientSession, url: str) -> dict[str, str]:
-    """Log in as the login page does."""
+async def get_tokens(session: aiohttp.ClientSession, url: str) -> dict[str, Any]:
+    """Log in as the login page does; gives what the page would keep.
+
+    Raises aiohttp's errors, and RefusedError if the login is wrong.
+    """
     client_id = f"{url}/"
 
     async def post(path: str, **arguments: Any) -> dict[str, Any]:

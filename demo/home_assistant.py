@@ -186,7 +186,7 @@ def choose_ocpp_port(wanted: int | None, *, other: int) -> int:
 
 
 @contextlib.contextmanager
-def _only_one(layout: Layout) -> Iterator[None]:
+def only_one(layout: Layout) -> Iterator[None]:
     """Keep a second demo out of the folder."""
     layout.folder.mkdir(parents=True, exist_ok=True)
     with layout.lock.open("w") as lock:
@@ -205,14 +205,12 @@ def _only_one(layout: Layout) -> Iterator[None]:
 class Instance:
     """The Home Assistant of the demo, in a process of its own."""
 
-    def __init__(self, layout: Layout, *, port: int, ocpp_port: int) -> None:
-        """Take the folder and the ports."""
+    def __init__(self, layout: Layout, *, port: int, ocpp_port: int | None) -> None:
+        """Take the folder and the ports; no `ocpp_port`: nothing is set up."""
         self._layout = layout
-        self._arguments = (
-            f"--folder={layout.folder}",
-            f"--port={port}",
-            f"--ocpp-port={ocpp_port}",
-        )
+        self._arguments = [f"--folder={layout.folder}", f"--port={port}"]
+        if ocpp_port is not None:
+            self._arguments.append(f"--ocpp-port={ocpp_port}")
         self._process: asyncio.subprocess.Process | None = None
         self.url = f"http://{LOOPBACK}:{port}"
 
@@ -608,7 +606,7 @@ def main(arguments: Sequence[str] | None = None, *, folder: Path | None = None) 
     options = parse_arguments(arguments)
     layout = Layout(folder or ROOT / ".demo")
     try:
-        with _only_one(layout):
+        with only_one(layout):
             return asyncio.run(_until_told(options, layout))
     except DemoError as err:
         say(str(err))

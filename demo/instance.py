@@ -82,6 +82,21 @@ def _replace_sound_libraries() -> None:
     mock.patch.object(package, "is_installed", is_installed).start()
 
 
+_create_server: Final = asyncio.BaseEventLoop.create_server
+
+
+async def _create_loopback_server(
+    loop: asyncio.BaseEventLoop, factory: Any, host: Any = None, *args: Any, **more: Any
+) -> asyncio.Server:
+    """Listen on loopback where no address is given: that would be everywhere.
+
+    The integration's own server gives none, unless its entry was seeded with one.
+    """
+    if host is None and more.get("sock") is None:
+        host = LOOPBACK
+    return await _create_server(loop, factory, host, *args, **more)
+
+
 class _LoopbackZeroconf(HaZeroconf):
     """Looks up names in the local network, without being a part of it.
 
@@ -107,6 +122,9 @@ def _on_loopback() -> Iterator[None]:
     """Keep Home Assistant off the network, also where no setting does it."""
     with (
         mock.patch.object(zeroconf, "HaZeroconf", _LoopbackZeroconf),
+        mock.patch.object(
+            asyncio.BaseEventLoop, "create_server", _create_loopback_server
+        ),
         # The recovery mode's last resort, if the port was taken meanwhile.
         mock.patch.object(server, "DEFAULT_BIND", [LOOPBACK]),
     ):
@@ -118,7 +136,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--ocpp-port", type=int, required=True)
+    parser.add_argument("--ocpp-port", type=int, help="without: nothing is set up")
     options = parser.parse_args()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -129,6 +147,8 @@ def main() -> int:
     bootstrap.DEFAULT_INTEGRATIONS.difference_update(_LEFT_OUT)
     # The integration comes from the configuration folder, as it does for users.
     sys.path[:] = [entry for entry in sys.path if entry not in ("", str(ROOT))]
+    # Files may be named as seen from there.
+    os.chdir(layout.folder)
     sys.argv = ["hass", "--config", str(layout.config), "--log-no-color"]
     logging.getLogger("homeassistant.loader").addFilter(_is_no_matter_of_ours)
     with _on_loopback(), no_radios():

@@ -7,6 +7,7 @@ can reach, with nothing in it but simulated devices.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+import shutil
 from typing import Final
 
 from cryptography import x509
@@ -25,6 +26,7 @@ WALLBOX_PASSWORD: Final = "simulated-wallbox"
 PLUG_SWITCH: Final = "switch.caravan_plug"
 PLUG_POWER: Final = "sensor.caravan_plug_power"
 PLUG_CURRENT: Final = "sensor.caravan_plug_current"
+BATTERY_LEVEL: Final = "number.caravan_battery"
 
 INTEGRATIONS: Final = {
     DOMAIN: ROOT / "custom_components" / DOMAIN,
@@ -124,6 +126,16 @@ class Layout:
     def write_register(self, register_wh: float) -> None:
         """Keep the register for the next start."""
         self.register.write_text(f"{register_wh:.1f}\n", encoding="utf-8")
+
+
+def clear(layout: Layout) -> None:
+    """Remove everything from the folder but its lock. Blocks."""
+    layout.folder.mkdir(parents=True, exist_ok=True)
+    for path in layout.folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path != layout.lock:
+            path.unlink()
 
 
 def prepare(layout: Layout, *, speed: float = 1.0, now: datetime | None = None) -> None:

@@ -18,18 +18,25 @@ _SHORTEST_S: Final = 5.0
 
 
 def make_wallbox(
-    ocpp_port: int, context: ssl.SSLContext, register_wh: float
+    ocpp_port: int,
+    context: ssl.SSLContext,
+    register_wh: float,
+    *,
+    name: str = "localhost",
 ) -> SimulatedWallbox:
-    """Make the wallbox: three phases, with a password."""
+    """Make the wallbox: three phases, with a password.
+
+    `name` is what the certificate has to be for; the server is on this computer.
+    """
     return SimulatedWallbox(
-        url=f"wss://localhost:{ocpp_port}",
+        url=f"wss://{name}:{ocpp_port}",
         charge_point_id=CHARGE_POINT_ID,
         ssl_context=context,
         password=WALLBOX_PASSWORD,
         quirks=replace(DELTA, phases=3),
         max_current_a=32.0,
         register_wh=register_wh,
-        # localhost may be ::1 here, where somebody else may be listening.
+        # A name may be ::1 here, where somebody else may be listening.
         host="127.0.0.1",
     )
 

@@ -1,7 +1,8 @@
 """What onboarding would ask for, written with Home Assistant's own code.
 
 Everything here can be done again at every start: what is there stays, but the login
-works, the ports are those that were asked for, and the wallbox is set up.
+works, the ports are those that were asked for, and the wallbox is set up, where that is
+wished.
 """
 
 import asyncio
@@ -70,18 +71,22 @@ _PLUG = MappingProxyType(
 """The options that tell which plug feeds mains in."""
 
 
-async def seed(layout: Layout, *, port: int, ocpp_port: int) -> None:
-    """Prepare the storage for a start. Nothing else may use the folder meanwhile."""
+async def seed(layout: Layout, *, port: int, ocpp_port: int | None) -> None:
+    """Prepare the storage for a start. Nothing else may use the folder meanwhile.
+
+    Without an `ocpp_port` the integration is only there, and nothing is set up with it.
+    """
     hass = HomeAssistant(str(layout.config))
     try:
         await ir.async_load(hass)
         await _seed_home(hass)
         await _seed_http(hass, port)
-        await _seed_entry(
-            hass,
-            server_settings(layout, ocpp_port),
-            plug=not layout.plugged.exists(),
-        )
+        if ocpp_port is not None:
+            await _seed_entry(
+                hass,
+                server_settings(layout, ocpp_port),
+                plug=not layout.plugged.exists(),
+            )
         await _seed_login(hass)
         onboarding = OnboardingStorage(
             hass, ONBOARDING_VERSION, ONBOARDING_KEY, private=True
@@ -90,8 +95,9 @@ async def seed(layout: Layout, *, port: int, ocpp_port: int) -> None:
     finally:
         # Writes what is written with a delay. Only force stops what never started.
         await hass.async_stop(force=True)
-    layout.folder.mkdir(parents=True, exist_ok=True)
-    layout.plugged.touch()
+    if ocpp_port is not None:
+        layout.folder.mkdir(parents=True, exist_ok=True)
+        layout.plugged.touch()
 
 
 async def _seed_home(hass: HomeAssistant) -> None:

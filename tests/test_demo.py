@@ -29,6 +29,7 @@ from demo.layout import (
     USER,
     WALLBOX_PASSWORD,
     Layout,
+    clear,
     prepare,
 )
 from demo.scenario import CAR_A, Scenario, make_wallbox
@@ -54,7 +55,7 @@ def taken_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-async def seed_apart(layout: Layout, *, port: int, ocpp_port: int) -> None:
+async def seed_apart(layout: Layout, *, port: int, ocpp_port: int | None) -> None:
     """Seed in a thread with a loop of its own: it makes a Home Assistant."""
     await asyncio.to_thread(
         lambda: asyncio.run(seed(layout, port=port, ocpp_port=ocpp_port))
@@ -163,7 +164,7 @@ def test_a_taken_port_ends_the_demo(
 def test_only_one_demo_in_a_folder(
     layout: Layout, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with demo._only_one(layout):
+    with demo.only_one(layout):
         assert demo.main(["--seconds=0"], folder=layout.folder) == 1
     assert "another demo is running" in capsys.readouterr().out
 
@@ -222,6 +223,25 @@ def test_nothing_has_to_be_compiled_for_voices() -> None:
             mock.patch.stopall()
 
 
+@pytest.mark.usefixtures("socket_enabled")
+async def test_no_server_listens_beyond_this_computer() -> None:
+    """Not even the integration's own, which is told no address by its flow."""
+    loop = asyncio.get_running_loop()
+    with instance._on_loopback():
+        everywhere = await loop.create_server(asyncio.Protocol, None, 0)
+        named = await loop.create_server(asyncio.Protocol, "127.0.0.2", 0)
+    try:
+        addresses = [
+            sock.getsockname()[0]
+            for each in (everywhere, named)
+            for sock in each.sockets
+        ]
+        assert addresses == ["127.0.0.1", "127.0.0.2"]
+    finally:
+        everywhere.close()
+        named.close()
+
+
 # --- The folder ---
 
 
@@ -233,6 +253,16 @@ def test_prepare_makes_what_is_needed(layout: Layout) -> None:
     assert isinstance(layout.tls.client_context(), ssl.SSLContext)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(layout.tls.certificate, layout.tls.key)
+
+
+def test_a_cleared_folder_keeps_its_lock_and_what_it_links_to(layout: Layout) -> None:
+    prepare(layout)
+    (layout.folder / "link").symlink_to(ROOT / "demo")
+    with demo.only_one(layout):
+        clear(layout)
+        assert [each.name for each in layout.folder.iterdir()] == ["lock"]
+    assert (ROOT / "custom_components" / "bmw_wallbox_victron" / "const.py").exists()
+    assert (ROOT / "demo" / "layout.py").exists()
 
 
 def test_prepare_keeps_what_is_there(layout: Layout) -> None:
@@ -330,6 +360,19 @@ async def test_seed_replaces_onboarding(
         "max_current": 32,
         "password": WALLBOX_PASSWORD,
     }
+
+
+async def test_seed_leaves_a_newcomers_home_assistant_empty(
+    layout: Layout, hass_storage: dict[str, Any]
+) -> None:
+    """Onboarding is over, and nothing is set up."""
+    await seed_apart(layout, port=18123, ocpp_port=None)
+    assert set(hass_storage["onboarding"]["data"]["done"]) >= {"user", "integration"}
+    assert [user["name"] for user in hass_storage["auth"]["data"]["users"]] == ["Demo"]
+    stored = hass_storage.get("core.config_entries", {"data": {"entries": []}})
+    assert stored["data"]["entries"] == []
+    # A demo that goes on from here still tells the integration of the plug.
+    assert not layout.plugged.exists()
 
 
 async def test_seed_again_keeps_what_is_there(

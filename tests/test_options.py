@@ -418,3 +418,21 @@ async def test_plug(hass: HomeAssistant, site: Site) -> None:
     assert site.entry.options["mains_power"] == "input_number.power"
     assert "mains_switch" not in site.entry.options
     assert "mains_current" not in site.entry.options
+
+
+async def test_no_entity_of_ours_is_offered_as_the_plug(
+    hass: HomeAssistant, site: Site
+) -> None:
+    """What follows from the plug cannot tell of it; but what was chosen can stay."""
+    mine = site.entity_id("switch", "charging")
+    flow_id, shown = await open_form(hass, site.entry)
+    with pytest.raises(InvalidData):
+        await hass.config_entries.options.async_configure(
+            flow_id, shown | {"mains_switch": mine}
+        )
+    hass.config_entries.async_update_entry(
+        site.entry, options={**site.entry.options, "mains_switch": mine}
+    )
+    await hass.async_block_till_done()
+    await save(hass, site.entry, meter_interval=20)
+    assert site.entry.options["mains_switch"] == mine

@@ -123,7 +123,9 @@ def _whole_number(minimum: int, maximum: int, unit: str | None = None) -> Any:
 _MAINS: Final = (CONF_MAINS_SWITCH, CONF_MAINS_POWER, CONF_MAINS_CURRENT)
 
 
-def _entity(domains: list[str], device_class: str | None) -> EntitySelector:
+def _entity(
+    domains: list[str], device_class: str | None, not_offered: list[str]
+) -> EntitySelector:
     """Ask for an entity; sensors of one sort are offered."""
     offered = [
         EntityWithDeviceFilterSelectorConfig(domain=domain)
@@ -133,7 +135,9 @@ def _entity(domains: list[str], device_class: str | None) -> EntitySelector:
         )
         for domain in domains
     ]
-    return EntitySelector(EntitySelectorConfig(filter=offered))
+    return EntitySelector(
+        EntitySelectorConfig(filter=offered, exclude_entities=not_offered)
+    )
 
 
 _SERVER_SCHEMA: Final = vol.Schema(
@@ -970,12 +974,21 @@ class SiteOptionsFlow(OptionsFlow):
             vol.Required(CONF_FRESHNESS_TIMEOUT, default=DEFAULT_FRESHNESS_TIMEOUT)
         ] = _whole_number(MIN_FRESHNESS_TIMEOUT, MAX_FRESHNESS_TIMEOUT, "s")
         schema[vol.Required(CONF_ALLOW_REBOOT, default=False)] = BooleanSelector()
+        # Our own say what follows from the plug: none of them is one.
+        ours = [
+            each.entity_id
+            for each in er.async_entries_for_config_entry(
+                er.async_get(self.hass), entry.entry_id
+            )
+        ]
         for key, domains, device_class in (
             (CONF_MAINS_SWITCH, ["switch", "binary_sensor", "input_boolean"], None),
             (CONF_MAINS_POWER, ["sensor", "number", "input_number"], "power"),
             (CONF_MAINS_CURRENT, ["sensor", "number", "input_number"], "current"),
         ):
-            schema[vol.Optional(key)] = _entity(domains, device_class)
+            # One that was chosen all the same can stay.
+            not_offered = [each for each in ours if each != entry.options.get(key)]
+            schema[vol.Optional(key)] = _entity(domains, device_class, not_offered)
         if len(monitors := battery_monitors(entry)) > 1:
             schema[vol.Required(CONF_MAIN_MONITOR, default=next(iter(monitors)))] = (
                 monitor_selector(monitors)

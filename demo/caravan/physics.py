@@ -314,6 +314,13 @@ class Caravan:
         self._by_hand = on
         self._step(0.0)
 
+    def fill(self, soc: float) -> None:
+        """Fill the battery or empty it, at once; `soc` is 0 to 1."""
+        if not 0 <= soc <= 1:
+            raise ValueError("a battery is between empty and full")
+        self.soc = soc
+        self._step(0.0)
+
     @property
     def _hooked_up_by_plan(self) -> bool:
         return self.plan.is_during(self.plan.mains, self.hour)

@@ -125,6 +125,17 @@ def test_an_empty_battery_gives_nothing() -> None:
     assert open_circuit_v(-1) == open_circuit_v(0) == 11.5
 
 
+def test_it_can_be_emptied_at_once() -> None:
+    caravan = Caravan(soc=0.7, plan=NEVER)
+    full_v = caravan.voltage_v
+    caravan.fill(0.08)
+    assert caravan.soc == 0.08
+    assert caravan.consumed_ah == pytest.approx(-92)
+    assert caravan.voltage_v < full_v - 0.4
+    with pytest.raises(ValueError, match="between empty and full"):
+        caravan.fill(1.01)
+
+
 def test_what_cannot_be() -> None:
     with pytest.raises(ValueError, match="between empty and full"):
         Caravan(soc=1.2)

@@ -1,4 +1,4 @@
-"""The plug that feeds mains in: from pulling it to where the power comes from."""
+"""The plug that feeds mains in, and the battery: a hand on them, and what follows."""
 
 from collections.abc import AsyncGenerator
 from datetime import timedelta
@@ -22,9 +22,9 @@ from pytest_homeassistant_custom_component.common import (
 
 from demo.caravan import radio
 from demo.caravan.identity import IDENTITIES, MAINS_CHARGER
-from demo.caravan.radio import sensor, switch
-from demo.caravan.radio.plug import CARAVAN
-from demo.layout import PLUG_CURRENT, PLUG_POWER, PLUG_SWITCH
+from demo.caravan.radio import number, sensor, switch
+from demo.caravan.radio.entity import CARAVAN
+from demo.layout import BATTERY_LEVEL, PLUG_CURRENT, PLUG_POWER, PLUG_SWITCH
 from tests.conftest import Site
 
 PLUG = (PLUG_SWITCH, PLUG_POWER, PLUG_CURRENT)
@@ -92,11 +92,15 @@ async def demo(
     monkeypatch.setattr(bluetooth, "MONOTONIC_TIME", time.monotonic)
     monkeypatch.setattr(radio, "MONOTONIC_TIME", time.monotonic)
     mock_integration(hass, MockModule(radio.DOMAIN, async_setup=radio.async_setup))
-    for platform, module in ((Platform.SWITCH, switch), (Platform.SENSOR, sensor)):
+    for platform, async_setup_platform in (
+        (Platform.NUMBER, number.async_setup_platform),
+        (Platform.SWITCH, switch.async_setup_platform),
+        (Platform.SENSOR, sensor.async_setup_platform),
+    ):
         mock_platform(
             hass,
             f"{radio.DOMAIN}.{platform}",
-            MockPlatform(async_setup_platform=module.async_setup_platform),
+            MockPlatform(async_setup_platform=async_setup_platform),
         )
     assert await async_setup_component(
         hass, radio.DOMAIN, {radio.DOMAIN: {"speed": speed}}
@@ -177,3 +181,24 @@ async def test_a_pulled_plug_is_no_mains(demo: Demo, site: Site) -> None:
     await demo.switch("turn_on")
     await demo.let_pass(3)
     assert demo.changes[power_source] == ["battery", "mains"]
+
+
+async def test_an_emptied_battery_is_critical(demo: Demo, site: Site) -> None:
+    """At once, as its shunt says; and filled again it is good."""
+    await demo.let_pass(3)
+    level = demo.hass.states.get(BATTERY_LEVEL)
+    assert level is not None
+    assert level.state == "70"
+    assert site.state("status", owner="battery") == "good"
+    for percent, status in (("8", "critical"), ("90", "good")):
+        await demo.hass.services.async_call(
+            "number",
+            "set_value",
+            {"entity_id": BATTERY_LEVEL, "value": percent},
+            blocking=True,
+        )
+        await demo.let_pass(3)
+        level = demo.hass.states.get(BATTERY_LEVEL)
+        assert level is not None
+        assert level.state == percent
+        assert site.state("status", owner="battery") == status

@@ -1,6 +1,7 @@
 """Only in the demo's Home Assistant: the simulated caravan, as far as that reaches it.
 
-It hears the caravan's devices, and has the plug that feeds mains in. Linked into the
+It hears the caravan's devices, has the plug that feeds mains in, and can empty or fill
+the battery at once. Linked into the
 demo's configuration as the custom integration `demo_radio`.
 """
 
@@ -19,7 +20,7 @@ from demo.caravan.devices import Quirks, fit_out
 from demo.caravan.physics import Caravan
 from demo.caravan.scanner import Receiver, register
 
-from .plug import CARAVAN, SIGNAL
+from .entity import CARAVAN, SIGNAL
 
 DOMAIN: Final = "demo_radio"
 
@@ -65,6 +66,6 @@ async def async_setup(hass: HomeAssistant, config: dict[str, Any]) -> bool:
         unregister()
 
     hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, end)
-    for platform in (Platform.SWITCH, Platform.SENSOR):
+    for platform in (Platform.NUMBER, Platform.SWITCH, Platform.SENSOR):
         hass.async_create_task(async_load_platform(hass, platform, DOMAIN, {}, config))
     return True

@@ -16,7 +16,7 @@ from homeassistant.helpers.typing import ConfigType, DiscoveryInfoType
 from demo.caravan.physics import Caravan
 from demo.layout import PLUG_CURRENT, PLUG_POWER
 
-from .plug import CARAVAN, PlugEntity
+from .entity import CARAVAN, CaravanEntity
 
 _POWER_DEADBAND_W: Final = 5.0
 _CURRENT_DEADBAND_A: Final = 0.05
@@ -33,7 +33,7 @@ async def async_setup_platform(
     async_add_entities([PlugPower(caravan), PlugCurrent(caravan)])
 
 
-class _PlugSensor(PlugEntity, SensorEntity):
+class _PlugSensor(CaravanEntity, SensorEntity):
     """Tells what moved by its deadband, and at once whether there is anything."""
 
     _attr_state_class = SensorStateClass.MEASUREMENT

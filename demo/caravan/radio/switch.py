@@ -10,7 +10,7 @@ from homeassistant.helpers.typing import ConfigType, DiscoveryInfoType
 
 from demo.layout import PLUG_SWITCH
 
-from .plug import CARAVAN, SIGNAL, PlugEntity
+from .entity import CARAVAN, SIGNAL, CaravanEntity
 
 
 async def async_setup_platform(
@@ -23,7 +23,7 @@ async def async_setup_platform(
     async_add_entities([PlugSwitch(hass.data[CARAVAN], PLUG_SWITCH, "Caravan plug")])
 
 
-class PlugSwitch(PlugEntity, SwitchEntity):
+class PlugSwitch(CaravanEntity, SwitchEntity):
     """On while it passes mains on."""
 
     _attr_device_class = SwitchDeviceClass.OUTLET

@@ -1,4 +1,4 @@
-"""The plug that feeds mains into the caravan: what its entities have in common."""
+"""The caravan's own entities, its plug and its battery: what they have in common."""
 
 from typing import Final, override
 
@@ -14,8 +14,8 @@ SIGNAL: Final = "demo_radio_lived"
 """Sent whenever the caravan has lived a little."""
 
 
-class PlugEntity(Entity):
-    """An entity of the plug; looks at the caravan whenever it lived a little."""
+class CaravanEntity(Entity):
+    """An entity of the caravan; looks at the caravan whenever it lived a little."""
 
     _attr_should_poll = False
 
