@@ -65,6 +65,10 @@ class DemoError(Exception):
     """The demo cannot go on; the text says why, to the person who started it."""
 
 
+FAILURES: Final = (DemoError, RefusedError, adding.NotAddedError)
+"""What ends a demo with a sentence, and not with a traceback."""
+
+
 def say(text: str) -> None:
     """Tell the person who started it."""
     # Whoever listened may be gone: a closed terminal is no reason not to tidy up.
@@ -545,8 +549,13 @@ async def _end(*tasks: asyncio.Task[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _demo(options: argparse.Namespace, layout: Layout) -> None:
-    """Run the demo until it is cancelled, time is over, or something ends."""
+async def run(
+    options: argparse.Namespace, layout: Layout, *, up: asyncio.Event | None = None
+) -> None:
+    """Run the demo until it is cancelled, time is over, or something ends.
+
+    Sets `up` once there is everything to see.
+    """
     begin = time.monotonic()
     if reason := why_not_free(options.port):
         raise DemoError(
@@ -602,6 +611,8 @@ async def _demo(options: argparse.Namespace, layout: Layout) -> None:
                     f"({time.monotonic() - begin:.1f} s)"
                 )
                 _greet(options, layout, ocpp_port, added)
+                if up is not None:
+                    up.set()
                 running = asyncio.create_task(instance.run())
                 done, _ = await asyncio.wait(
                     {living, playing, running},
@@ -647,7 +658,7 @@ def _sum_up(box: SimulatedWallbox, layout: Layout) -> None:
 
 async def _until_told(options: argparse.Namespace, layout: Layout) -> int:
     """Run the demo, and stop it when somebody asks for that."""
-    demo = asyncio.create_task(_demo(options, layout))
+    demo = asyncio.create_task(run(options, layout))
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -660,7 +671,7 @@ async def _until_told(options: argparse.Namespace, layout: Layout) -> int:
         await demo
     except asyncio.CancelledError:
         say("stopped")
-    except (DemoError, RefusedError, adding.NotAddedError) as err:
+    except FAILURES as err:
         say(str(err))
         return 1
     else:

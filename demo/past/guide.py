@@ -1,7 +1,7 @@
 """Guides the demo through its week: lets time pass, and cars come and go."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 import json
@@ -153,15 +153,17 @@ class Week:
         box: SimulatedWallbox,
         clock: BoxClock,
         say: Callable[[str], None],
+        visits: Sequence[Visit] = VISITS,
+        wishes: Sequence[Wish] = WISHES,
     ) -> None:
         """Take a box that has this clock."""
         self._guide = guide
         self._box = box
         self._clock = clock
         self._say = say
-        self._visits = list(VISITS)
+        self._visits = list(visits)
         self._leaves_h: float | None = None
-        self._wishes = list(WISHES)
+        self._wishes = list(wishes)
         self._asked = 0
 
     async def live(self) -> None:
@@ -180,7 +182,9 @@ class Week:
             await self._settle()
             if guide.now - told >= timedelta(days=1):
                 told = guide.now
-                self._say(f"{guide.behind_s / 24 / HOUR_S:.0f} days to go")
+                days = round(guide.behind_s / 24 / HOUR_S)
+                if days:
+                    self._say(f"{days} day{'s' * (days > 1)} to go")
         await guide.leave()
         clock.held = None
 
