@@ -202,8 +202,8 @@ async def _plan(url: str) -> list[Shot]:
             for where, size in (("phone", PHONE), ("desktop", DESKTOP))
         ),
         Shot("history", "/demo-wallbox/wallbox", _LOW_PHONE, 1, act=_open_history),
-        Shot("wallbox-device", wallbox, Size(1280, 2330)),
-        Shot("battery-device", battery, Size(1280, 1670)),
+        Shot("wallbox-device", wallbox, Size(1440, 2330)),
+        Shot("battery-device", battery, Size(1440, 1670)),
         Shot(
             "integration",
             f"/config/integrations/integration/{DOMAIN}",
@@ -275,50 +275,26 @@ async def _take(
 
 def _compose(folder: Path) -> Path:
     """Put two phones side by side: what the README begins with. Blocks."""
-    height, gap, radius = 1560, 60, 44
+    # As high as what the owner wants to know first, in both.
+    height, gap, radius = 1404, 64, 40
     phones = [
         Image.open(folder / f"{name}.png").convert("RGB")
         for name in ("wallbox-phone-light", "battery-phone-dark")
     ]
     width = phones[0].width
-    picture = Image.new("RGBA", (2 * width + gap + 4, height), (0, 0, 0, 0))
-    frame = Image.new("L", (width, height), 0)
-    ImageDraw.Draw(frame).rounded_rectangle(
-        (0, 0, width - 1, height + radius), radius, fill=255
-    )
-    for index, phone in enumerate(phones):
-        left = 2 + index * (width + gap)
-        picture.paste(phone.crop((0, 0, width, height)), (left, 0), frame)
-        ImageDraw.Draw(picture).rounded_rectangle(
-            (left, 0, left + width - 1, height + radius),
-            radius,
-            outline="#8888",
-            width=2,
+    picture = Image.new("RGBA", (2 * width + gap, height))
+    shape = Image.new("L", (width, height))
+    corners = (0, 0, width - 1, height - 1)
+    ImageDraw.Draw(shape).rounded_rectangle(corners, radius, fill=255)
+    for left, phone in zip((0, width + gap), phones, strict=True):
+        screen = phone.crop((0, 0, width, height))
+        ImageDraw.Draw(screen).rounded_rectangle(
+            corners, radius, outline="#888888", width=2
         )
-    # The page below it goes on: it fades out.
-    _fade(picture)
+        picture.paste(screen, (left, 0), shape)
     path = folder / "hero.png"
-    picture.quantize(
-        256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
-    ).save(path, optimize=True)
+    picture.save(path, optimize=True)
     return path
-
-
-def _fade(picture: Image.Image, over: int = 160) -> None:
-    """Let the lowest rows become transparent."""
-    alpha = picture.getchannel("A")
-    for row in range(over):
-        box = (
-            0,
-            picture.height - over + row,
-            picture.width,
-            picture.height - over + row + 1,
-        )
-        share = 1 - row / over
-        alpha.paste(
-            alpha.crop(box).point(lambda value, share=share: value * share), box
-        )
-    picture.putalpha(alpha)
 
 
 # --- The whole ---
