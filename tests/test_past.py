@@ -115,18 +115,26 @@ class FrozenGuide(Guide):
     """Lets time pass in the Home Assistant of a test."""
 
     def __init__(
-        self, hass: HomeAssistant, freezer: FrozenDateTimeFactory, behind_s: float
+        self,
+        hass: HomeAssistant,
+        box: SimulatedWallbox,
+        freezer: FrozenDateTimeFactory,
+        behind_s: float,
     ) -> None:
         """Begin now."""
         self._hass = hass
+        self._box = box
         self._freezer = freezer
         self.now = dt_util.utcnow()
         self.behind_s = behind_s
 
     @override
     async def step(self, seconds: float) -> None:
+        # Both are in this process, and have only now a turn.
+        await settle(self._hass, self._box)
         self._freezer.tick(seconds)
         async_fire_time_changed(self._hass)
+        await self._hass.async_block_till_done()
         self.now = dt_util.utcnow()
         self.behind_s -= seconds
 
@@ -153,7 +161,7 @@ async def test_what_is_recorded_is_the_simulators(
     limit = site.entity_id("number", "current_limit")
     told: list[str] = []
     week = Week(
-        FrozenGuide(hass, freezer, 1.5 * HOUR_S),
+        FrozenGuide(hass, box, freezer, 1.5 * HOUR_S),
         box,
         clock,
         say=told.append,
