@@ -40,6 +40,14 @@ _LOW_PHONE: Final = Size(390, 480, scale=2, touch=True)
 """For a page with little on it."""
 _GRAPHS_LIMIT_S: Final = 30.0
 _POLL_S: Final = 0.5
+_LANGUAGE: Final = {
+    "language": "en",
+    "number_format": "language",
+    "time_format": "24",
+    "date_format": "language",
+    "time_zone": "local",
+    "first_weekday": "language",
+}
 _LEAST_DRAWN: Final = 200
 """Coloured pixels of a graph that shows something."""
 
@@ -195,6 +203,10 @@ async def _plan(url: str) -> list[Shot]:
     async with log_in(url) as client:
         wallbox = await _find_device(client, CHARGE_POINT_ID)
         battery = await _find_device(client, "battery")
+        # So that times have room below a graph.
+        await client.ask(
+            "frontend/set_user_data", key="language", value=dict(_LANGUAGE)
+        )
     return [
         *(
             Shot(f"{name}-{where}", f"/demo-{name}/{name}", size, graphs=3, ours=True)

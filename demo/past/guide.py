@@ -200,11 +200,11 @@ class Week:
         Else a question would be as old as a step when its answer comes.
         """
         box, asked = self._box, self._asked
-        await box.settle(1)
+        # What it asks because of what it heard, it asks when it has answered.
+        await box.settle(3 if box.charger.plugged else 1)
         while (now := box.journal.reply_count) != asked:
             asked = now
-            # What it asks next, it asks when it has the answer.
-            await box.settle(2)
+            await box.settle()
         self._asked = asked
 
     async def _happen(self, before_h: float) -> bool:
