@@ -171,6 +171,7 @@ class Week:
         guide, box, clock = self._guide, self._box, self._clock
         clock.held = guide.now
         await box.connect()
+        await self._settle()
         told = guide.now
         while guide.behind_s > _END_S:
             if await self._happen(guide.behind_s / HOUR_S):
@@ -201,7 +202,7 @@ class Week:
         """
         box, asked = self._box, self._asked
         # What it asks because of what it heard, it asks when it has answered.
-        await box.settle(3 if box.charger.plugged else 1)
+        await box.settle()
         while (now := box.journal.reply_count) != asked:
             asked = now
             await box.settle()
