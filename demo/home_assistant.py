@@ -30,6 +30,7 @@ from .layout import (
     Layout,
     prepare,
 )
+from .past.guide import LENGTH_S, BoxClock, Guide, Week
 from .scenario import Scenario, make_wallbox
 from .wallbox import SimulatedWallbox
 
@@ -62,6 +63,10 @@ _DASHBOARDS: Final = {"wallbox": "mdi:ev-station", "battery": "mdi:caravan"}
 
 class DemoError(Exception):
     """The demo cannot go on; the text says why, to the person who started it."""
+
+
+FAILURES: Final = (DemoError, RefusedError, adding.NotAddedError)
+"""What ends a demo with a sentence, and not with a traceback."""
 
 
 def say(text: str) -> None:
@@ -143,7 +148,19 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         action="store_true",
         help="add the caravan's devices, by the flows that their discovery began",
     )
-    return parser.parse_args(arguments)
+    parser.add_argument(
+        "--history",
+        action="store_true",
+        help=(
+            "let Home Assistant and the simulated devices live through a week first, "
+            "in a minute or two, so that the graphs are full; needs a fresh .demo, and "
+            "adds the caravan's devices"
+        ),
+    )
+    options = parser.parse_args(arguments)
+    if options.history and options.speed != 1:
+        parser.error("with --history time passes as fast as it does: no --speed")
+    return options
 
 
 def why_not_free(port: int) -> str | None:
@@ -205,9 +222,21 @@ def only_one(layout: Layout) -> Iterator[None]:
 class Instance:
     """The Home Assistant of the demo, in a process of its own."""
 
-    def __init__(self, layout: Layout, *, port: int, ocpp_port: int | None) -> None:
-        """Take the folder and the ports; no `ocpp_port`: nothing is set up."""
+    def __init__(
+        self,
+        layout: Layout,
+        *,
+        port: int,
+        ocpp_port: int | None,
+        behind_s: float = 0.0,
+    ) -> None:
+        """Take the folder and the ports; no `ocpp_port`: nothing is set up.
+
+        It first starts `behind_s` ago, s, and waits for a guide to the present.
+        """
         self._layout = layout
+        self._behind_s = behind_s
+        self._line: socket.socket | None = None
         self._arguments = [f"--folder={layout.folder}", f"--port={port}"]
         if ocpp_port is not None:
             self._arguments.append(f"--ocpp-port={ocpp_port}")
@@ -228,13 +257,26 @@ class Instance:
 
     async def start(self) -> None:
         """Start it."""
-        with self._layout.output.open("wb") as output:
+        with contextlib.ExitStack() as stack:
+            module = ["demo.instance"]
+            lines: tuple[int, ...] = ()
+            if self._behind_s:
+                self._line, theirs = socket.socketpair()
+                lines = (stack.enter_context(theirs).fileno(),)
+                module = [
+                    "demo.past.instance",
+                    *(f"--behind={self._behind_s}", f"--line={lines[0]}", "--caravan"),
+                ]
+                # Started again, it starts in the present.
+                self._behind_s = 0.0
+            output = stack.enter_context(self._layout.output.open("wb"))
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "demo.instance",
+                *module,
                 *self._arguments,
                 cwd=ROOT,
+                pass_fds=lines,
                 # Never written to: its end tells the process that we are gone.
                 stdin=asyncio.subprocess.PIPE,
                 stdout=output,
@@ -242,6 +284,18 @@ class Instance:
                 # Ctrl-C is for us; we stop Home Assistant in our own order.
                 start_new_session=True,
             )
+
+    async def meet_guide(self) -> Guide:
+        """Wait until it has started in the past; its clock stands still then."""
+        if self._line is None:
+            raise RuntimeError("Home Assistant was started in the present")
+        try:
+            return await Guide.meet(self._line)
+        except ConnectionError:
+            # That it closed the line is known before how it ended.
+            if self._process is not None:
+                await self._process.wait()
+            raise self.explain_end() from None
 
     async def run(self) -> int:
         """Wait for its end, and start it again when its user asks for that."""
@@ -495,8 +549,13 @@ async def _end(*tasks: asyncio.Task[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _demo(options: argparse.Namespace, layout: Layout) -> None:
-    """Run the demo until it is cancelled, time is over, or something ends."""
+async def run(
+    options: argparse.Namespace, layout: Layout, *, up: asyncio.Event | None = None
+) -> None:
+    """Run the demo until it is cancelled, time is over, or something ends.
+
+    Sets `up` once there is everything to see.
+    """
     begin = time.monotonic()
     if reason := why_not_free(options.port):
         raise DemoError(
@@ -505,13 +564,30 @@ async def _demo(options: argparse.Namespace, layout: Layout) -> None:
         )
     ocpp_port = choose_ocpp_port(options.ocpp_port, other=options.port)
     first = not layout.furnished.exists()
+    if options.history and layout.config.exists():
+        raise DemoError(
+            "--history needs a fresh start, for nothing can be recorded into the past: "
+            f"delete {layout.folder} first"
+        )
     await asyncio.to_thread(prepare, layout, speed=options.speed)
-    box = make_wallbox(ocpp_port, layout.tls.client_context(), layout.read_register())
+    clock = BoxClock()
+    box = make_wallbox(
+        ocpp_port, layout.tls.client_context(), layout.read_register(), clock=clock
+    )
     scenario = Scenario(box, speed=options.speed, say=tell)
-    instance = Instance(layout, port=options.port, ocpp_port=ocpp_port)
+    instance = Instance(
+        layout,
+        port=options.port,
+        ocpp_port=ocpp_port,
+        behind_s=LENGTH_S if options.history else 0.0,
+    )
     try:
         say(f"starting Home Assistant{', the first start takes longer' * first}")
         await instance.start()
+        if options.history:
+            guide = await instance.meet_guide()
+            say("it lives through a week with the simulated devices, in fast motion")
+            await Week(guide, box, clock, say=say).live()
         async with contextlib.AsyncExitStack() as stack:
             client = await stack.enter_async_context(logged_in(instance))
             say(f"its page is there after {time.monotonic() - begin:.1f} s")
@@ -535,6 +611,8 @@ async def _demo(options: argparse.Namespace, layout: Layout) -> None:
                     f"({time.monotonic() - begin:.1f} s)"
                 )
                 _greet(options, layout, ocpp_port, added)
+                if up is not None:
+                    up.set()
                 running = asyncio.create_task(instance.run())
                 done, _ = await asyncio.wait(
                     {living, playing, running},
@@ -580,7 +658,7 @@ def _sum_up(box: SimulatedWallbox, layout: Layout) -> None:
 
 async def _until_told(options: argparse.Namespace, layout: Layout) -> int:
     """Run the demo, and stop it when somebody asks for that."""
-    demo = asyncio.create_task(_demo(options, layout))
+    demo = asyncio.create_task(run(options, layout))
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -593,7 +671,7 @@ async def _until_told(options: argparse.Namespace, layout: Layout) -> int:
         await demo
     except asyncio.CancelledError:
         say("stopped")
-    except (DemoError, RefusedError, adding.NotAddedError) as err:
+    except FAILURES as err:
         say(str(err))
         return 1
     else:

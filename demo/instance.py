@@ -7,7 +7,7 @@ uses none of this computer's radios.
 
 import argparse
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 import importlib.util
 import logging
@@ -131,17 +131,25 @@ def _on_loopback() -> Iterator[None]:
         yield
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Prepare the storage and run Home Assistant."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--ocpp-port", type=int, help="without: nothing is set up")
-    options = parser.parse_args()
+    parser.add_argument("--caravan", action="store_true", help="set up, too")
+    options = parser.parse_args(arguments)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
     layout = Layout(options.folder)
-    asyncio.run(seed(layout, port=options.port, ocpp_port=options.ocpp_port))
+    asyncio.run(
+        seed(
+            layout,
+            port=options.port,
+            ocpp_port=options.ocpp_port,
+            caravan=options.caravan,
+        )
+    )
 
     _replace_sound_libraries()
     bootstrap.DEFAULT_INTEGRATIONS.difference_update(_LEFT_OUT)

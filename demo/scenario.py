@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 import random
 import ssl
 from typing import Final
 
 from .layout import CHARGE_POINT_ID, WALLBOX_PASSWORD
 from .wallbox import DELTA, Car, SimulatedWallbox
+from .wallbox.simulator import utc_now
 
 CAR_A: Final = 16.0
 """What the cars draw on each of three phases, A: 11 kW."""
@@ -23,6 +25,7 @@ def make_wallbox(
     register_wh: float,
     *,
     name: str = "localhost",
+    clock: Callable[[], datetime] = utc_now,
 ) -> SimulatedWallbox:
     """Make the wallbox: three phases, with a password.
 
@@ -33,6 +36,7 @@ def make_wallbox(
         charge_point_id=CHARGE_POINT_ID,
         ssl_context=context,
         password=WALLBOX_PASSWORD,
+        clock=clock,
         quirks=replace(DELTA, phases=3),
         max_current_a=32.0,
         register_wh=register_wh,
@@ -67,12 +71,13 @@ class Scenario:
             await self._pass_minutes(5)
 
     async def session(self) -> None:
-        """Let a car come, charge until it is full, and leave."""
+        """Let a car come, unless one is there; it charges until full, and leaves."""
         box, charger = self._box, self._box.charger
-        wanted = round(self._random.uniform(10_000, 12_000), -2)
-        car = Car(phases=3, max_current_a=CAR_A, wants_energy_wh=wanted)
-        self._say(f"a car is plugged in, it wants {wanted / 1000:.1f} kWh")
-        await box.plug_in(car)
+        if not charger.plugged:
+            wanted = round(self._random.uniform(10_000, 12_000), -2)
+            car = Car(phases=3, max_current_a=CAR_A, wants_energy_wh=wanted)
+            self._say(f"a car is plugged in, it wants {wanted / 1000:.1f} kWh")
+            await box.plug_in(car)
         stopped_for = looks = 0.0
         # A pause made in Home Assistant lasts as long as it lasts; a session that was
         # stopped for good ends with the car leaving.

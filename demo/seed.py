@@ -34,6 +34,7 @@ from homeassistant.helpers import (
     issue_registry as ir,
 )
 
+from .caravan.identity import IDENTITIES
 from .layout import (
     CHARGE_POINT_ID,
     DOMAIN,
@@ -71,10 +72,13 @@ _PLUG = MappingProxyType(
 """The options that tell which plug feeds mains in."""
 
 
-async def seed(layout: Layout, *, port: int, ocpp_port: int | None) -> None:
+async def seed(
+    layout: Layout, *, port: int, ocpp_port: int | None, caravan: bool = False
+) -> None:
     """Prepare the storage for a start. Nothing else may use the folder meanwhile.
 
     Without an `ocpp_port` the integration is only there, and nothing is set up with it.
+    With `caravan` a new entry has the caravan's devices as well.
     """
     hass = HomeAssistant(str(layout.config))
     try:
@@ -86,6 +90,7 @@ async def seed(layout: Layout, *, port: int, ocpp_port: int | None) -> None:
                 hass,
                 server_settings(layout, ocpp_port),
                 plug=not layout.plugged.exists(),
+                caravan=caravan,
             )
         await _seed_login(hass)
         onboarding = OnboardingStorage(
@@ -159,7 +164,7 @@ def server_settings(layout: Layout, ocpp_port: int) -> dict[str, Any]:
     }
 
 
-def _new_entry(server: Mapping[str, Any]) -> ConfigEntry:
+def _new_entry(server: Mapping[str, Any], *, caravan: bool) -> ConfigEntry:
     """Make the entry as the config flow makes it."""
     return ConfigEntry(
         data=dict(server),
@@ -179,7 +184,19 @@ def _new_entry(server: Mapping[str, Any]) -> ConfigEntry:
                     "password": WALLBOX_PASSWORD,
                 },
                 unique_id=CHARGE_POINT_ID,
-            )
+            ),
+            *(
+                ConfigSubentryData(
+                    subentry_type="victron_device",
+                    title=device.name,
+                    data={
+                        "address": device.address,
+                        "encryption_key": device.key.hex(),
+                    },
+                    unique_id=device.address,
+                )
+                for device in (IDENTITIES if caravan else ())
+            ),
         ],
         title="BMW Wallbox & Victron",
         unique_id=DOMAIN,
@@ -188,7 +205,7 @@ def _new_entry(server: Mapping[str, Any]) -> ConfigEntry:
 
 
 async def _seed_entry(
-    hass: HomeAssistant, server: Mapping[str, Any], *, plug: bool
+    hass: HomeAssistant, server: Mapping[str, Any], *, plug: bool, caravan: bool
 ) -> None:
     """Add our config entry, or tell the one that is there about this start's ports.
 
@@ -207,8 +224,9 @@ async def _seed_entry(
                     subentry["data"]["password"] = WALLBOX_PASSWORD
                     break
             else:
-                entry["subentries"].extend(_new_entry(server).as_dict()["subentries"])
+                new = _new_entry(server, caravan=False)
+                entry["subentries"].extend(new.as_dict()["subentries"])
             break
     else:
-        stored["entries"].append(_new_entry(server).as_dict())
+        stored["entries"].append(_new_entry(server, caravan=caravan).as_dict())
     await store.async_save(stored)

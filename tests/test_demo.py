@@ -34,6 +34,7 @@ from demo.layout import (
 )
 from demo.scenario import CAR_A, Scenario, make_wallbox
 from demo.seed import seed
+from demo.wallbox import Car
 
 PLUG = {
     "mains_switch": "switch.caravan_plug",
@@ -87,7 +88,12 @@ def our_entry(hass_storage: dict[str, Any]) -> dict[str, Any]:
 
 def test_no_arguments() -> None:
     assert demo.parse_arguments([]) == argparse.Namespace(
-        port=8123, ocpp_port=None, seconds=None, speed=1.0, add_caravan=False
+        port=8123,
+        ocpp_port=None,
+        seconds=None,
+        speed=1.0,
+        add_caravan=False,
+        history=False,
     )
 
 
@@ -99,8 +105,14 @@ def test_all_arguments() -> None:
         ]
     )
     assert options == argparse.Namespace(
-        port=80, ocpp_port=9001, seconds=0.5, speed=60.0, add_caravan=True
+        port=80,
+        ocpp_port=9001,
+        seconds=0.5,
+        speed=60.0,
+        add_caravan=True,
+        history=False,
     )
+    assert demo.parse_arguments(["--history"]).history
 
 
 @pytest.mark.parametrize(
@@ -114,6 +126,7 @@ def test_all_arguments() -> None:
         (["--seconds", "-1"], "no time to wait"),
         (["--seconds", "nan"], "no time to wait"),
         (["now"], "unrecognized"),
+        (["--history", "--speed=2"], "no --speed"),
     ],
 )
 def test_wrong_arguments(
@@ -159,6 +172,15 @@ def test_a_taken_port_ends_the_demo(
     assert demo.main(["--port", str(taken_port)], folder=layout.folder) == 1
     assert f"cannot have port {taken_port}" in capsys.readouterr().out
     assert not layout.config.exists()
+
+
+def test_history_needs_a_fresh_start(
+    layout: Layout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layout.config.mkdir(parents=True)
+    arguments = ["--history", f"--port={demo.free_port()}"]
+    assert demo.main(arguments, folder=layout.folder) == 1
+    assert f"delete {layout.folder} first" in capsys.readouterr().out
 
 
 def test_only_one_demo_in_a_folder(
@@ -415,6 +437,22 @@ async def test_seed_again_keeps_what_is_there(
     assert login["password"] != another
 
 
+async def test_seed_with_the_caravan(
+    layout: Layout, hass_storage: dict[str, Any]
+) -> None:
+    await asyncio.to_thread(
+        lambda: asyncio.run(seed(layout, port=18123, ocpp_port=9000, caravan=True))
+    )
+    keys = {
+        each["unique_id"]: each["data"].get("encryption_key")
+        for each in our_entry(hass_storage)["subentries"]
+    }
+    assert keys == {
+        CHARGE_POINT_ID: None,
+        **{device.address: device.key.hex() for device in IDENTITIES},
+    }
+
+
 async def test_seed_puts_the_wallbox_back(
     layout: Layout, hass_storage: dict[str, Any]
 ) -> None:
@@ -489,6 +527,19 @@ async def test_a_car_comes_charges_and_leaves() -> None:
     assert len(currents) > 5
     assert all(CAR_A - 1 <= current <= CAR_A for current in currents)
     assert not box.charger.plugged
+
+
+async def test_a_car_that_is_there_stays() -> None:
+    told: list[str] = []
+    box = make_wallbox(1, ssl.create_default_context(), 1000.0)
+    await box.plug_in(Car(phases=3, max_current_a=CAR_A, wants_energy_wh=500))
+    scenario = Scenario(box, speed=1e9, say=told.append, pace_s=0.0)
+    session = asyncio.create_task(scenario.session())
+    while not session.done():
+        await box.tick(30)
+    await session
+    assert told == ["the car is full", "the car is unplugged"]
+    assert box.charger.register_wh == pytest.approx(1500)
 
 
 async def test_a_session_that_was_stopped_ends() -> None:

@@ -4,7 +4,7 @@ Home Assistant measures time in four ways (the event loop's, Bluetooth's, the wa
 and that of its own helpers); all have to agree, or an hour in some seconds is no hour.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 import time
 from typing import Final
@@ -19,11 +19,11 @@ _WALL: Final = time.time
 class SteppedClock:
     """Goes on by itself until it is held; then only by steps."""
 
-    def __init__(self) -> None:
-        """Make one that goes on by itself."""
+    def __init__(self, *, behind_s: float = 0.0) -> None:
+        """Make one that goes on by itself, and is so many s behind the wall's."""
         self._ahead_s = 0.0
         self._held_at: float | None = None
-        self._to_wall_s = _WALL() - _MONOTONIC()
+        self._to_wall_s = _WALL() - _MONOTONIC() - behind_s
 
     def install(self) -> None:
         """Take this process's time over, before anybody keeps a function of the old."""
@@ -31,6 +31,7 @@ class SteppedClock:
         time.time = self.wall
         bluetooth_data_tools.monotonic_time_coarse = self.monotonic
         dt_util.utcnow = partial(self.now)
+        dt_util.now = self.local
 
     def monotonic(self) -> float:
         """Give the time that never goes back, s."""
@@ -45,6 +46,15 @@ class SteppedClock:
     def now(self) -> datetime:
         """Give the time of day, UTC."""
         return datetime.fromtimestamp(self.wall(), UTC)
+
+    def local(self, time_zone: tzinfo | None = None) -> datetime:
+        """Give the time of day in a time zone, by default Home Assistant's."""
+        return self.now().astimezone(time_zone or dt_util.get_default_time_zone())
+
+    @property
+    def behind_s(self) -> float:
+        """How far it is behind the wall's, s."""
+        return _WALL() - self.wall()
 
     def hold(self) -> None:
         """Stop it."""

@@ -1117,13 +1117,16 @@ class SimulatedWallbox:
 
     # --- Time ---
 
-    async def tick(self, seconds: float) -> None:
-        """Let so many seconds pass at once, and send whatever falls due."""
+    async def tick(self, seconds: float, *, step_s: float = _STEP_S) -> None:
+        """Let so many seconds pass at once, and send whatever falls due.
+
+        In steps of `step_s`: nothing falls due more often than that.
+        """
         begin = self._own_time or self._clock()
         passed = 0.0
         try:
             while passed < seconds:
-                step = min(_STEP_S, seconds - passed)
+                step = min(step_s, seconds - passed)
                 passed += step
                 self._tick_time = begin + timedelta(seconds=passed)
                 self._step(step, step)

@@ -31,7 +31,7 @@ CONFIG_SCHEMA: Final = vol.Schema(
 
 _EVERY: Final = timedelta(seconds=0.2)
 """How often each device is heard."""
-_LONGEST_S: Final = 60.0
+_LONGEST_S: Final = 300.0
 """A computer that slept does not catch up on what the caravan missed."""
 
 _LINGERS: Final = Quirks(lingers_s=20.0)

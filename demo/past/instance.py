@@ -1,0 +1,119 @@
+"""The demo's Home Assistant with its clock set back, until it has caught up.
+
+Started by demo.home_assistant, which says step by step how much time passes: so the
+wallbox, which lives there, and Home Assistant agree on what time it is. At the present
+its clock goes on by itself, and it is the demo as it always was.
+"""
+
+import argparse
+import asyncio
+import json
+import socket
+import sys
+from typing import TYPE_CHECKING, Any, Final
+from unittest import mock
+
+from demo.caravan.clock import SteppedClock
+
+if TYPE_CHECKING:
+    from homeassistant.core import HomeAssistant
+
+_CATCH_UP_S: Final = 3600.0
+"""After so long the recorder gets the time to write what is in its line."""
+_TURNS: Final = 4
+"""Of the event loop, for what is due after a step: to be put in line, then to run."""
+
+
+class Follower:
+    """Does in Home Assistant what the other process says."""
+
+    def __init__(self, hass: HomeAssistant, clock: SteppedClock, line: int) -> None:
+        """Take the clock, which runs yet; `line` is the socket's file descriptor."""
+        self._hass = hass
+        self._clock = clock
+        self._line = line
+        self._since_catch_up_s = 0.0
+
+    async def follow(self) -> None:
+        """Hold the clock, obey until the other process says no more, let it run."""
+        reader, writer = await asyncio.open_connection(
+            sock=socket.socket(fileno=self._line)
+        )
+        self._clock.hold()
+        self._tell(writer)
+        while order := await reader.readline():
+            await self._obey(**json.loads(order))
+            self._tell(writer)
+        await self._catch_up()
+        self._clock.step(max(0.0, self._clock.behind_s))
+        self._clock.release()
+        writer.close()
+
+    def _tell(self, writer: asyncio.StreamWriter) -> None:
+        """Tell what time it is here."""
+        answer = {"now": self._clock.wall(), "behind_s": self._clock.behind_s}
+        writer.write(json.dumps(answer).encode() + b"\n")
+
+    async def _obey(
+        self,
+        *,
+        step_s: float = 0.0,
+        action: str = "",
+        data: dict[str, Any] | None = None,
+    ) -> None:
+        """Let time pass, or do what a user does: an action, with its data."""
+        if action:
+            domain, _, service = action.partition(".")
+            # Its answer needs the wallbox, which lives where the order came from.
+            self._hass.async_create_task(
+                self._hass.services.async_call(domain, service, data)
+            )
+        self._clock.step(step_s)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        self._since_catch_up_s += step_s
+        if self._since_catch_up_s >= _CATCH_UP_S:
+            self._since_catch_up_s = 0.0
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        """Wait until the recorder has written everything."""
+        from homeassistant.components.recorder import get_instance
+
+        await get_instance(self._hass).async_block_till_done()
+
+
+def main() -> int:
+    """Run Home Assistant in the past."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--behind", type=float, required=True)
+    parser.add_argument("--line", type=int, required=True)
+    options, others = parser.parse_known_args()
+    clock = SteppedClock(behind_s=options.behind)
+    clock.install()
+
+    # Only now: they keep functions of the clock under names of their own.
+    from homeassistant import bootstrap
+    from homeassistant.const import EVENT_HOMEASSISTANT_STARTED
+
+    from demo import instance
+
+    set_up = bootstrap.async_setup_hass
+
+    async def set_up_and_follow(*arguments: Any) -> HomeAssistant | None:
+        hass = await set_up(*arguments)
+        if hass is not None:
+
+            async def follow(_: object) -> None:
+                follower = Follower(hass, clock, options.line)
+                hass.async_create_background_task(follower.follow(), "past")
+
+            hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STARTED, follow)
+        return hass
+
+    with mock.patch.object(bootstrap, "async_setup_hass", set_up_and_follow):
+        return instance.main(others)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
