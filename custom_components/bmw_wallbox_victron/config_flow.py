@@ -80,8 +80,8 @@ from .const import (
     SUBENTRY_VICTRON,
     SUBENTRY_WALLBOX,
 )
-from .coordinator import subentries_of
 from .listener import is_cut_off, is_readable
+from .subentries import subentries_of
 from .victron_flow import (
     KEY_SCHEMA,
     VictronDevice,
@@ -248,7 +248,7 @@ def _is_known_as_wrong(entry: ConfigEntry, subentry: ConfigSubentry, key: str) -
     return (
         entry.state is ConfigEntryState.LOADED
         and key == subentry.data.get(CONF_ENCRYPTION_KEY)
-        and subentry.data[CONF_ADDRESS] in entry.runtime_data.wrong_keys
+        and subentry.data[CONF_ADDRESS] in entry.runtime_data.devices.wrong_keys
     )
 
 

@@ -22,15 +22,9 @@ from homeassistant.helpers.translation import async_get_translations
 import voluptuous as vol
 
 from .battery.sources import ROLES, Role
-from .const import (
-    CONF_ENCRYPTION_KEY,
-    CONF_MAIN_MONITOR,
-    DOMAIN,
-    SUBENTRY_BMS,
-    SUBENTRY_VICTRON,
-)
-from .coordinator import subentries_of
+from .const import CONF_ENCRYPTION_KEY, CONF_MAIN_MONITOR, DOMAIN, SUBENTRY_VICTRON
 from .listener import age_of, is_readable, last_advertisement
+from .subentries import device_subentries, subentries_of
 from .victron.advertisement import (
     COMPANY_ID,
     Advertisement,
@@ -73,8 +67,7 @@ def addresses_of(
         return set()
     return {
         subentry.data[CONF_ADDRESS]
-        for subentry_type in (SUBENTRY_VICTRON, SUBENTRY_BMS)
-        for subentry in subentries_of(entry, subentry_type)
+        for subentry in device_subentries(entry)
         if subentry is not except_for
     }
 
@@ -148,12 +141,12 @@ def battery_monitors(entry: ConfigEntry | None) -> dict[str, str]:
     """Give the battery monitors of the entry: address -> title."""
     if entry is None or entry.state is not ConfigEntryState.LOADED:
         return {}
-    feeds = entry.runtime_data.feeds
+    states = entry.runtime_data.devices.states
     return {
         address: subentry.title
         for subentry in subentries_of(entry, SUBENTRY_VICTRON)
-        if (address := subentry.data[CONF_ADDRESS]) in feeds
-        and ROLES.get(feeds[address].state.identity.kind or "") is Role.BATTERY_MONITOR
+        if (address := subentry.data[CONF_ADDRESS]) in states
+        and ROLES.get(states[address].identity.kind or "") is Role.BATTERY_MONITOR
     }
 
 
