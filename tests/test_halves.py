@@ -201,10 +201,12 @@ async def test_address_in_small_letters(hass: HomeAssistant, radio: Radio) -> No
 async def reload(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, entry: MockConfigEntry
 ) -> None:
-    """Change an option."""
+    """Change an option, and set all up again."""
     hass.config_entries.async_update_entry(
         entry, options={**entry.options, "freshness_timeout": 200}
     )
+    await hass.async_block_till_done()
+    await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
     await let_pass(hass, freezer, 2)
 
