@@ -108,13 +108,20 @@ async def async_describe(
 
 
 async def async_device_schema(
-    hass: HomeAssistant, entry: ConfigEntry | None
+    hass: HomeAssistant, entry: ConfigEntry | None, *, only: str | None = None
 ) -> vol.Schema:
-    """Ask for one of the devices that are heard, or an address, and for its key."""
+    """Ask for one of the devices that are heard, or an address, and for its key.
+
+    `only`: the address of the one that is asked about.
+    """
     taken = addresses_of(entry)
     options = []
     for info in bluetooth.async_discovered_service_info(hass, connectable=False):
-        if info.address in taken or not is_readable(info):
+        if (
+            info.address in taken
+            or (only is not None and info.address != only)
+            or not is_readable(info)
+        ):
             continue
         said = await async_describe(hass, info.address, info)
         options.append(
@@ -207,12 +214,21 @@ def check_encryption_key(
 
 
 async def async_check_device(
-    hass: HomeAssistant, entry: ConfigEntry | None, user_input: Mapping[str, Any]
+    hass: HomeAssistant,
+    entry: ConfigEntry | None,
+    user_input: Mapping[str, Any],
+    *,
+    only: str | None = None,
 ) -> tuple[VictronDevice | None, dict[str, str]]:
-    """Check what was typed; gives the device, or errors."""
+    """Check what was typed; gives the device, or errors.
+
+    `only`: the address of the one that was asked about.
+    """
     address = parse_address(user_input[CONF_ADDRESS])
     if address is None:
         return None, {CONF_ADDRESS: "invalid_address"}
+    if only is not None and address != only:
+        return None, {CONF_ADDRESS: "other_device"}
     if address in addresses_of(entry):
         return None, {CONF_ADDRESS: "device_already_configured"}
     key, errors = check_encryption_key(hass, address, user_input[CONF_ENCRYPTION_KEY])
