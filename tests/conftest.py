@@ -173,10 +173,15 @@ class Site:
                 return device
         raise AssertionError("no device")
 
-    async def until(self, key: str, value: str | Callable[[str], bool]) -> None:
+    async def until(
+        self,
+        key: str,
+        value: str | Callable[[str], bool],
+        owner: str = CHARGE_POINT_ID,
+    ) -> None:
         """Wait until a sensor's state is `value`, or passes it; 5 s at most."""
         passes = value if callable(value) else value.__eq__
-        entity_id = self.entity_id("sensor", key)
+        entity_id = self.entity_id("sensor", key, owner)
         reached = asyncio.Event()
 
         @callback

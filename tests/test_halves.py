@@ -14,6 +14,7 @@ from homeassistant.config_entries import (
     ConfigSubentryData,
 )
 from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -201,10 +202,12 @@ async def test_address_in_small_letters(hass: HomeAssistant, radio: Radio) -> No
 async def reload(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, entry: MockConfigEntry
 ) -> None:
-    """Change an option."""
+    """Change an option, and set all up again."""
     hass.config_entries.async_update_entry(
         entry, options={**entry.options, "freshness_timeout": 200}
     )
+    await hass.async_block_till_done()
+    await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
     await let_pass(hass, freezer, 2)
 
@@ -312,3 +315,18 @@ async def test_time_to_go_is_not_stale(
     assert shows(caravan, "time_to_go") == "900"
     await let_pass(hass, freezer, 31)
     assert shows(caravan, "voltage", "time_to_go") == ["unknown", "unknown"]
+
+
+async def test_a_battery_without_devices_goes(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """Also one that was left over by an earlier version."""
+    dr.async_get(hass).async_get_or_create(
+        config_entry_id=entry.entry_id, identifiers={(DOMAIN, "battery")}
+    )
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    found = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    assert not [each for each in found if (DOMAIN, "battery") in each.identifiers]
+    assert len(found) == 2
+    await hass.config_entries.async_unload(entry.entry_id)

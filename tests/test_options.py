@@ -21,6 +21,7 @@ from demo.wallbox import Car, SimulatedWallbox
 
 from .conftest import CHARGE_POINT_ID, Site, settle
 from .test_translations import STRINGS
+from .test_victron import let_pass
 
 type MakeWallbox = Callable[..., SimulatedWallbox]
 type Form = dict[str, Any]
@@ -60,15 +61,6 @@ async def save(hass: HomeAssistant, entry: MockConfigEntry, **changes: Any) -> N
     result = await hass.config_entries.options.async_configure(flow_id, shown | changes)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
-
-
-async def back(
-    hass: HomeAssistant, wallbox: SimulatedWallbox, *, boot: bool = False
-) -> None:
-    """Let a wallbox that was hung up on connect again."""
-    await wallbox.wait_closed()
-    await wallbox.connect(boot=boot)
-    await settle(hass, wallbox)
 
 
 def subentry_data(entry: MockConfigEntry, charge_point_id: str) -> dict[str, Any]:
@@ -270,14 +262,17 @@ async def test_max_current(
     }
     assert most(hass, site) == 13
     assert float(site.state("current_limit", "number")) == 13
-    await back(hass, wallbox)
+    await let_pass(hass, freezer, 2)
+    await settle(hass, wallbox)
     await wallbox.tick(1)
     assert site.number("enforced_limit") == 13
     assert max(wallbox.charger.readings.current_a) == 13
     await save(hass, site.entry, max_current=16)
-    await back(hass, wallbox)
     assert most(hass, site) == 16
+    await let_pass(hass, freezer, 2)
+    await settle(hass, wallbox)
     assert site.number("enforced_limit") == 16
+    assert wallbox.connected
 
 
 async def test_max_current_below_the_wish(
@@ -301,7 +296,8 @@ async def test_max_current_below_the_wish(
     assert site.number("enforced_limit") == 16
     await save(hass, site.entry, max_current=25)
     assert float(site.state("current_limit", "number")) == 20
-    await back(hass, wallbox)
+    await let_pass(hass, freezer, 2)
+    await settle(hass, wallbox)
     assert site.number("enforced_limit") == 20
 
 
@@ -317,7 +313,7 @@ async def test_meter_interval(
     await settle(hass, wallbox)
     assert wallbox.model.text("SampledDataCtrlr", "TxUpdatedInterval") == "10"
     await save(hass, site.entry, meter_interval=45)
-    await back(hass, wallbox)
+    await settle(hass, wallbox)
     assert wallbox.model.text("SampledDataCtrlr", "TxUpdatedInterval") == "45"
     await wallbox.plug_in(Car())
     await settle(hass, wallbox)
@@ -377,27 +373,24 @@ async def test_nothing_changed(
     assert site.state("status") == "available"
 
 
-async def test_one_reload_for_all(
+async def test_nothing_is_cut_off(
     hass: HomeAssistant, site: Site, make_wallbox: MakeWallbox
 ) -> None:
-    """Options and the wallbox's own setting, saved at once, hang up once."""
+    """Options and the wallbox's own setting count while it stays connected."""
     wallbox = make_wallbox()
     await wallbox.connect()
     await settle(hass, wallbox)
-    before = site.entry.runtime_data
-    await save(hass, site.entry, max_current=10, meter_interval=20, allow_reboot=True)
     coordinator = site.entry.runtime_data
-    assert coordinator is not before
+    await save(hass, site.entry, max_current=10, meter_interval=20, allow_reboot=True)
+    await settle(hass, wallbox)
+    assert site.entry.runtime_data is coordinator
     (station,) = coordinator.stations.values()
     assert (
         station.config.max_current,
         station.config.meter_interval,
         station.config.allow_reboot,
     ) == (10, 20, True)
-    await back(hass, wallbox)
-    await hass.async_block_till_done()
     assert wallbox.connected
-    assert site.entry.runtime_data is coordinator
 
 
 async def test_plug(hass: HomeAssistant, site: Site) -> None:

@@ -23,6 +23,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from custom_components.bmw_wallbox_victron.victron.records import Kind
+from demo.pki import Files
 
 from .conftest import Site
 from .test_translations import assert_translated
@@ -347,6 +348,54 @@ async def test_discovered_after_a_truncated_one(
     assert len(await discovered(hass)) == 1
 
 
+async def test_discovered_after_an_unknown_record(
+    hass: HomeAssistant, air: Radio
+) -> None:
+    """It was set up as something else at first: offered once it is known, and once."""
+    unknown = bytes((0x10, 2, 0x89, 0xA3, 0x3F, 1, 0, 1)) + bytes(12)
+    for _ in range(3):
+        air.send(unknown)
+        assert not await discovered(hass)
+    air.say(Kind.BATTERY_MONITOR, MONITOR)
+    (flow,) = await discovered(hass)
+    assert flow["context"]["unique_id"] == SHUNT
+    hass.config_entries.flow.async_abort(flow["flow_id"])
+    air.send(unknown)
+    air.say(Kind.BATTERY_MONITOR, MONITOR)
+    assert not await discovered(hass)
+
+
+async def test_many_that_cannot_be_read(hass: HomeAssistant, air: Radio) -> None:
+    """Of strangers without end the newest are waited for: memory has an end, too."""
+    unknown = bytes((0x10, 2, 0x89, 0xA3, 0x3F, 1, 0, 1)) + bytes(12)
+    for number in range(100):
+        air.send(unknown, f"F8:5C:00:00:01:{number:02X}")
+    assert not await discovered(hass)
+    for number in range(100):
+        air.say(Kind.BATTERY_MONITOR, MONITOR, f"F8:5C:00:00:01:{number:02X}")
+    found = await discovered(hass)
+    assert len(found) == 64
+    assert "F8:5C:00:00:01:63" in {flow["context"]["unique_id"] for flow in found}
+
+
+async def test_discovered_is_the_one_that_is_added(
+    hass: HomeAssistant, air: Radio
+) -> None:
+    """The window of a device that was discovered adds no other one."""
+    air.say(Kind.BATTERY_MONITOR, MONITOR)
+    (flow,) = await discovered(hass)
+    air.say(Kind.ORION_XS, GOOD[Kind.ORION_XS], ORION, model_id=0xA3F0)
+    result = await submit(hass, flow, {"address": ORION, "encryption_key": KEY.hex()})
+    assert result["errors"] == {"address": "other_device"}
+    (label,) = offered(result)
+    assert label.endswith(f"({SHUNT})")
+    result = await submit(
+        hass, flow, {"address": SHUNT.lower(), "encryption_key": KEY.hex()}
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert devices(the_entry(hass)).popitem()[1] == SHUNT_DATA
+
+
 # Subentries
 
 
@@ -475,6 +524,97 @@ async def test_reauth_of_a_device_that_is_gone(
     """Nobody needs the key of a device that was removed."""
     flow = await reauth(hass, the_entry(hass), address=CHARGER)
     assert flow["reason"] == "device_removed"
+
+
+def reauths(hass: HomeAssistant) -> list[Any]:
+    """Give the flows that ask for a key."""
+    return [
+        flow
+        for flow in hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+        if flow["context"]["source"] == SOURCE_REAUTH
+    ]
+
+
+async def say_ten_times(hass: HomeAssistant, radio: Radio, *addresses: str) -> None:
+    """Say so much that a wrong key is found out."""
+    for address in addresses or (SHUNT,):
+        for _ in range(10):
+            radio.say(Kind.BATTERY_MONITOR, MONITOR, address)
+    await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize("caravan_keys", [{SHUNT: "ff" * 16}])
+@pytest.mark.parametrize("finish", [False, True], ids=["closed", "sent off"])
+async def test_reauth_after_the_servers_window(
+    hass: HomeAssistant,
+    caravan: Site,
+    radio: Radio,
+    pki_files: Files,
+    unused_tcp_port: int,
+    finish: bool,
+) -> None:
+    """Home Assistant asks for no key meanwhile, and at once when it is closed."""
+    window = await caravan.entry.start_reconfigure_flow(hass)
+    await say_ten_times(hass, radio)
+    assert caravan.entry.runtime_data.devices.wrong_keys == {SHUNT}
+    assert not reauths(hass)
+    if finish:
+        await hass.config_entries.flow.async_configure(
+            window["flow_id"],
+            {
+                "port": unused_tcp_port,
+                "ssl_cert": str(pki_files.certificate),
+                "ssl_key": str(pki_files.key),
+            },
+        )
+        await hass.async_block_till_done()
+        await say_ten_times(hass, radio)
+    else:
+        hass.config_entries.flow.async_abort(window["flow_id"])
+        await hass.async_block_till_done()
+    (flow,) = reauths(hass)
+    assert flow["context"]["unique_id"] == SHUNT
+    await say_ten_times(hass, radio)
+    assert reauths(hass) == [flow]
+
+
+@pytest.mark.parametrize("caravan_keys", [{SHUNT: "ff" * 16}])
+@pytest.mark.parametrize("finish", [False, True], ids=["closed", "sent off"])
+async def test_reauth_and_the_devices_own_window(
+    hass: HomeAssistant, caravan: Site, radio: Radio, finish: bool
+) -> None:
+    """It is asked for once; a key that is typed there answers both."""
+    (subentry_id,) = caravan.entry.subentries
+    window = await subentry_flow(hass, caravan.entry, subentry_id=subentry_id)
+    await say_ten_times(hass, radio)
+    (flow,) = reauths(hass)
+    if finish:
+        await submit_subentry(hass, window, {"encryption_key": KEY.hex()})
+    else:
+        hass.config_entries.subentries.async_abort(window["flow_id"])
+    await hass.async_block_till_done()
+    await say_ten_times(hass, radio)
+    assert reauths(hass) == ([] if finish else [flow])
+
+
+@pytest.mark.parametrize("caravan_keys", [{SHUNT: "ff" * 16, CHARGER: "ff" * 16}])
+@pytest.mark.parametrize("how", ["answered", "removed"])
+async def test_the_next_reauth(
+    hass: HomeAssistant, caravan: Site, radio: Radio, how: str
+) -> None:
+    """Once the first is answered, or its device removed, the second is asked about."""
+    await say_ten_times(hass, radio, SHUNT, CHARGER)
+    (flow,) = reauths(hass)
+    assert flow["context"]["unique_id"] == SHUNT
+    if how == "answered":
+        result = await submit(hass, flow, {"encryption_key": KEY.hex()})
+        assert result["reason"] == "reauth_successful"
+    else:
+        subentry_id = next(iter(caravan.entry.subentries))
+        hass.config_entries.async_remove_subentry(caravan.entry, subentry_id)
+        await hass.async_block_till_done()
+    (flow,) = reauths(hass)
+    assert flow["context"]["unique_id"] == CHARGER
 
 
 # Two battery monitors

@@ -7,12 +7,13 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import ConfigType
 
 from .battery_watch import async_forget_past
-from .const import DOMAIN, PLATFORMS, SUBENTRY_BMS, SUBENTRY_VICTRON
-from .coordinator import SiteConfigEntry, SiteCoordinator, subentries_of
+from .const import DOMAIN, PLATFORMS, SUBENTRY_VICTRON
+from .coordinator import SiteConfigEntry, SiteCoordinator
 from .issues import async_setup_issues
 from .listener import async_note_start
 from .services import async_setup_services
 from .storage import SessionStore, SiteStore
+from .subentries import device_subentries, subentries_of
 from .victron.advertisement import parse_address
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -33,17 +34,15 @@ async def async_setup_entry(hass: HomeAssistant, entry: SiteConfigEntry) -> bool
     await coordinator.async_start()
     entry.runtime_data = coordinator
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    entry.async_on_unload(entry.add_update_listener(_async_reload))
+    entry.async_on_unload(entry.add_update_listener(_async_take_changes))
+    coordinator.async_take_changes()  # what was changed meanwhile
     return True
 
 
 @callback
 def _tidy_addresses(hass: HomeAssistant, entry: SiteConfigEntry) -> None:
     """Spell addresses as Home Assistant does: otherwise nothing is heard."""
-    for subentry in (
-        *subentries_of(entry, SUBENTRY_VICTRON),
-        *subentries_of(entry, SUBENTRY_BMS),
-    ):
+    for subentry in device_subentries(entry):
         address = parse_address(subentry.data[CONF_ADDRESS])
         if address is not None and address != subentry.data[CONF_ADDRESS]:
             hass.config_entries.async_update_subentry(
@@ -65,19 +64,6 @@ async def async_remove_entry(hass: HomeAssistant, entry: SiteConfigEntry) -> Non
         bluetooth.async_rediscover_address(hass, subentry.data[CONF_ADDRESS])
 
 
-async def _async_reload(hass: HomeAssistant, entry: SiteConfigEntry) -> None:
-    """Make a changed server, subentry or option count.
-
-    A step of a flow may change several of them: the reload waits for its end, or it
-    would miss what is changed while it runs.
-    """
-    coordinator = entry.runtime_data
-    here = {subentry.data[CONF_ADDRESS] for subentry in coordinator.device_subentries}
-    for address in coordinator.feeds.keys() - here:
-        # Whoever removed a device finds it among the discovered ones.
-        bluetooth.async_rediscover_address(hass, address)
-    if not coordinator.reload_pending:
-        coordinator.reload_pending = True
-        hass.async_create_task(
-            hass.config_entries.async_reload(entry.entry_id), eager_start=False
-        )
+async def _async_take_changes(hass: HomeAssistant, entry: SiteConfigEntry) -> None:
+    """Make a changed server, subentry or option count."""
+    entry.runtime_data.async_take_changes()

@@ -241,10 +241,19 @@ def add_battery_entities[Description: EntityDescription](
     make: Callable[[SiteCoordinator, Description], BatteryEntity],
     descriptions: Iterable[Description],
 ) -> None:
-    """Add an entity of each description, if there is a battery."""
+    """Add an entity of each description whenever there comes to be a battery."""
     coordinator = entry.runtime_data
-    if coordinator.battery is not None:
-        async_add_entities(make(coordinator, each) for each in descriptions)
+    made = False
+
+    @callback
+    def add() -> None:
+        nonlocal made
+        there_was, made = made, coordinator.devices.battery is not None
+        if made and not there_was:
+            async_add_entities(make(coordinator, each) for each in descriptions)
+
+    add()
+    entry.async_on_unload(coordinator.async_add_listener(add))
 
 
 class BatterySensor(BatteryEntity, SensorEntity):
@@ -266,7 +275,7 @@ class BatterySensor(BatteryEntity, SensorEntity):
         if not self.entity_description.has_message:
             return None
         message = self.battery.get(ATTR_MESSAGE)
-        return {ATTR_MESSAGE: self.coordinator.messages.get(str(message))}
+        return {ATTR_MESSAGE: self.coordinator.devices.messages.get(str(message))}
 
     @property
     @override
@@ -295,7 +304,7 @@ class BatteryNumber(BatteryEntity, NumberEntity):
     @override
     def native_value(self) -> float | None:
         """The number, in V."""
-        battery = self.coordinator.battery
+        battery = self.coordinator.devices.battery
         if battery is None:
             return None
         number: float = getattr(battery.settings, self.entity_description.key)
@@ -311,4 +320,4 @@ class BatteryNumber(BatteryEntity, NumberEntity):
     async def async_set_native_value(self, value: float) -> None:
         """Let another number count."""
         check_number(value)
-        self.coordinator.set_battery_number(self.entity_description.key, value)
+        self.coordinator.devices.set_battery_number(self.entity_description.key, value)

@@ -91,7 +91,7 @@ class Past:
     """The battery, with its trend and its delays."""
     at: float = -math.inf
     """When it was brought up to date, in s."""
-    heard_at: Mapping[str, float] = field(default_factory=dict)
+    heard_at: dict[str, float] = field(default_factory=dict)
     """When each device was heard, or listening for it began, in s, by address."""
 
     def take(self, now: float) -> Battery:
@@ -121,29 +121,22 @@ class BatteryWatch:
         hass: HomeAssistant,
         *,
         past: Past,
-        feeds: Iterable[tuple[Feed, Role | None]],
-        main_monitor: Feed | None,
-        mains: MainsEntities,
-        settings: Settings,
         call_later: Callable[[float, Callable[[], None]], Cancel],
         on_change: Callable[[], None],
     ) -> None:
-        """Take what is heard, with the role of what cannot be anything else.
-
-        `main_monitor`: the battery monitor that counts; None: the first.
-        """
+        """Take what outlives it, and who is told when something else is shown."""
         self._hass = hass
-        self._feeds = list(feeds)
-        self._main_monitor = main_monitor
+        self._feeds: list[tuple[Feed, Role | None]] = []
+        self._main_monitor: Feed | None = None
         self._latest = -math.inf
-        self._mains = mains
-        self._settings = settings
+        self._mains = MainsEntities()
+        self._settings = Settings()
         self._call_later = call_later
         self._on_change = on_change
         self._past = past
         self._battery = past.take(hass.loop.time())
         self._publication = Publication()
-        self._rules = rules_of(settings)
+        self._rules = rules_of(self._settings)
         self._due = math.inf
         self._cancel_due: Cancel | None = None
         self._stop_tracking: Cancel | None = None
@@ -151,13 +144,38 @@ class BatteryWatch:
         """What is shown: V, A, W, %, min, Ah; states; yes or no; None: unknown."""
 
     @callback
-    def async_start(self) -> None:
-        """Begin to follow the plug's entities."""
+    def async_follow(
+        self,
+        *,
+        feeds: Iterable[tuple[Feed, Role | None]],
+        main_monitor: Feed | None,
+        mains: MainsEntities,
+        settings: Settings,
+    ) -> None:
+        """Follow these from now on, with the role of what cannot be anything else.
+
+        `main_monitor`: the battery monitor that counts; None: the first. What is known
+        of the battery stays.
+        """
+        self._feeds = list(feeds)
+        self._main_monitor = main_monitor
+        if mains != self._mains:
+            self._mains = mains
+            self._follow_mains()
+        self._settings = settings
+        self._rules = rules_of(settings)
+        self.update()
+
+    @callback
+    def _follow_mains(self) -> None:
+        """Follow the plug's entities, and no others."""
+        if self._stop_tracking is not None:
+            self._stop_tracking()
+            self._stop_tracking = None
         if entities := self._mains.all:
             self._stop_tracking = async_track_state_change_event(
                 self._hass, entities, self._on_mains
             )
-        self.update()
 
     @callback
     def async_stop(self) -> None:

@@ -324,7 +324,7 @@ class BmsPoller:
         self.address = address
         self._model = model
         self._heard = heard
-        self._name = name
+        self.name = name
         self._faults = faults
         self._bms: BaseBMS | None = None
         self._device: BLEDevice | None = None
@@ -412,7 +412,7 @@ class BmsPoller:
             _LOGGER,
             silence_of(self.address),
             "BMS %s answers again",
-            self._name,
+            self.name,
             calm_s=(_SUCCESSES_WORTH_A_LINE - 1) * POLL_INTERVAL.total_seconds(),
         )
         self.failures, self.fault = 0, None
@@ -432,7 +432,7 @@ class BmsPoller:
                 _LOGGER,
                 silence_of(self.address),
                 "BMS %s cannot be read (%s). %s. It is tried again every %s s",
-                self._name,
+                self.name,
                 err,
                 _ADVICE[err.fault],
                 POLL_INTERVAL.seconds,

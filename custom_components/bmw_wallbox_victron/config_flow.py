@@ -9,10 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, override
 from urllib.parse import unquote, urlsplit
 
-from homeassistant.components.bluetooth import (
-    BluetoothServiceInfoBleak,
-    async_clear_address_from_match_history,
-)
+from homeassistant.components.bluetooth import BluetoothServiceInfoBleak
 from homeassistant.config_entries import (
     ConfigEntry,
     ConfigEntryState,
@@ -80,8 +77,8 @@ from .const import (
     SUBENTRY_VICTRON,
     SUBENTRY_WALLBOX,
 )
-from .coordinator import subentries_of
-from .listener import is_cut_off, is_readable
+from .listener import async_wait_until_readable, is_readable
+from .subentries import subentries_of
 from .victron_flow import (
     KEY_SCHEMA,
     VictronDevice,
@@ -248,7 +245,7 @@ def _is_known_as_wrong(entry: ConfigEntry, subentry: ConfigSubentry, key: str) -
     return (
         entry.state is ConfigEntryState.LOADED
         and key == subentry.data.get(CONF_ENCRYPTION_KEY)
-        and subentry.data[CONF_ADDRESS] in entry.runtime_data.wrong_keys
+        and subentry.data[CONF_ADDRESS] in entry.runtime_data.devices.wrong_keys
     )
 
 
@@ -541,9 +538,7 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         if address in addresses_of(self._entry):
             return self.async_abort(reason="device_already_configured")
         if not is_readable(discovery_info):
-            if is_cut_off(discovery_info):
-                # Its next advertisement may be whole.
-                async_clear_address_from_match_history(self.hass, address)
+            async_wait_until_readable(self.hass, address)
             return self.async_abort(reason="unsupported_device")
         said = await async_describe(self.hass, address, discovery_info)
         self.context["title_placeholders"] = {"name": said["name"]}
@@ -559,7 +554,9 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         entry = self._entry
         errors: dict[str, str] = {}
         if user_input is not None:
-            device, errors = await async_check_device(self.hass, entry, user_input)
+            device, errors = await async_check_device(
+                self.hass, entry, user_input, only=self._address
+            )
             if device is not None and device.other_monitors:
                 self._device = device
                 return await self.async_step_main_monitor()
@@ -568,7 +565,7 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_show_form(
             step_id="victron",
             data_schema=self.add_suggested_values_to_schema(
-                await async_device_schema(self.hass, entry),
+                await async_device_schema(self.hass, entry, only=self._address),
                 user_input or {CONF_ADDRESS: self._address},
             ),
             description_placeholders={"found": self._found},
@@ -626,6 +623,16 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_abort(
             reason="victron_added", description_placeholders=device.placeholders
         )
+
+    @callback
+    @override
+    def async_remove(self) -> None:
+        """Have the next key asked for: while this window was open, none could be."""
+        entry = self.hass.config_entries.async_get_entry(
+            self.context.get("entry_id", "")
+        )
+        if entry is not None and entry.state is ConfigEntryState.LOADED:
+            entry.runtime_data.async_take_changes()
 
     async def async_step_reauth(
         self, entry_data: Mapping[str, Any]

@@ -36,7 +36,8 @@ from .const import (
     SUBENTRY_VICTRON,
     SUBENTRY_WALLBOX,
 )
-from .coordinator import SiteConfigEntry, SiteCoordinator, subentries_of
+from .coordinator import SiteConfigEntry, SiteCoordinator
+from .subentries import subentries_of
 from .victron.models import model_name
 from .wallbox.state import Transaction, WallboxState
 
@@ -252,16 +253,16 @@ def _transaction(transaction: Transaction) -> dict[str, Any]:
 def _heard(coordinator: SiteCoordinator, address: str) -> dict[str, Any]:
     """Tell what was heard of a device."""
     about: dict[str, Any] = {"address": _short_address(address)}
-    feed = coordinator.feeds.get(address)
-    if feed is not None:  # else it was added just now
-        state = feed.state
+    device = coordinator.devices.get(address)
+    if device is not None:  # else it was added just now
+        state = device.feed.state
         about |= {
             "kind": state.identity.kind,
             "fresh": state.fresh,
             "last_heard": state.last_heard,
             "signal_strength": state.signal_strength,
             "shown": state.values,
-            "reading": feed.reading,
+            "reading": device.feed.reading,
         }
     return about
 
@@ -270,10 +271,12 @@ def _victron(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str
     """Tell about a Victron device."""
     address = subentry.data[CONF_ADDRESS]
     about = _heard(coordinator, address)
-    feed = coordinator.feeds.get(address)
-    if feed is not None and (model_id := feed.state.identity.model_id) is not None:
+    device = coordinator.devices.get(address)
+    if device is None:
+        return about
+    if (model_id := device.feed.state.identity.model_id) is not None:
         about |= {"model": model_name(model_id), "model_id": f"0x{model_id:04X}"}
-    listener = coordinator.listeners.get(address)
+    listener = device.listener
     if listener is None:
         return about | {"key": "unreadable"}
     watch = listener.watch
@@ -290,15 +293,15 @@ def _bms(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str, An
     """Tell about a BMS."""
     address = subentry.data[CONF_ADDRESS]
     about = _heard(coordinator, address) | {"model": subentry.data[CONF_MODEL]}
-    for poller in coordinator.pollers:
-        if poller.address == address:
-            about |= {"failures": poller.failures, "fault": poller.fault}
+    device = coordinator.devices.get(address)
+    if device is not None and (poller := device.poller) is not None:
+        about |= {"failures": poller.failures, "fault": poller.fault}
     return about
 
 
 def _battery(coordinator: SiteCoordinator) -> dict[str, Any] | None:
     """Tell about the battery."""
-    battery = coordinator.battery
+    battery = coordinator.devices.battery
     if battery is None:
         return None
     return {"settings": battery.settings, "values": battery.values}

@@ -11,21 +11,15 @@ from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import CONF_ADDRESS
 from homeassistant.core import callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from homeassistant.helpers.device_registry import CONNECTION_BLUETOOTH, DeviceInfo
+from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .const import (
-    ATTR_PENDING,
-    CONF_CHARGE_POINT_ID,
-    DOMAIN,
-    SERVER_DEVICE,
-    SUBENTRY_BMS,
-)
+from .const import ATTR_PENDING, CONF_CHARGE_POINT_ID, DOMAIN, SERVER_DEVICE
 from .coordinator import SiteConfigEntry, SiteCoordinator
 from .readings import DeviceIdentity, DeviceState
-from .victron.models import MANUFACTURER, model_name
+from .subentries import device_subentries
 from .wallbox.errors import CommandError
 from .wallbox.state import WallboxState
 from .wallbox.station import Station
@@ -170,28 +164,22 @@ class DeviceEntity(SiteEntity):
         description: DeviceEntityDescription,
     ) -> None:
         """Belong to the device."""
-        self._address: str = subentry.data[CONF_ADDRESS]
-        super().__init__(coordinator, self._address, description)
-        model_id = self.device_state.identity.model_id
-        self._attr_device_info = DeviceInfo(
-            connections={(CONNECTION_BLUETOOTH, self._address)},
-            identifiers={(DOMAIN, self._address)},
-            name=subentry.title,
-        )
-        if subentry.subentry_type == SUBENTRY_BMS:
-            if (bms := coordinator.bms_models.get(self._address)) is not None:
-                self._attr_device_info["manufacturer"] = bms.INFO["manufacturer"]
-                self._attr_device_info["model"] = bms.INFO["model"]
-            return
-        self._attr_device_info["manufacturer"] = MANUFACTURER
-        if model_id is not None:
-            self._attr_device_info["model"] = model_name(model_id)
-            self._attr_device_info["model_id"] = f"0x{model_id:04X}"
+        self._subentry = subentry
+        super().__init__(coordinator, subentry.data[CONF_ADDRESS], description)
+        self._attr_device_info = coordinator.devices.device_info(subentry)
+
+    @property
+    @override
+    def unique_id(self) -> str:
+        """Made of the address, which may be corrected while the entity is there."""
+        return f"{self._subentry.data[CONF_ADDRESS]}_{self.entity_description.key}"
 
     @property
     def device_state(self) -> DeviceState:
-        """What is shown of the device."""
-        return self.coordinator.data.devices[self._address]
+        """What is shown of the device; nothing where that changes just now."""
+        return self.coordinator.data.devices.get(
+            self._subentry.data[CONF_ADDRESS], DeviceState()
+        )
 
     @property
     @override
@@ -216,9 +204,9 @@ def add_device_entities[Description: DeviceEntityDescription](
 
     @callback
     def add() -> None:
-        for subentry in coordinator.device_subentries:
-            state = coordinator.data.devices[subentry.data[CONF_ADDRESS]]
-            if seen.get(subentry.subentry_id) == state.identity:
+        for subentry in device_subentries(entry):
+            state = coordinator.data.devices.get(subentry.data[CONF_ADDRESS])
+            if state is None or seen.get(subentry.subentry_id) == state.identity:
                 continue
             seen[subentry.subentry_id] = state.identity
             descriptions = [

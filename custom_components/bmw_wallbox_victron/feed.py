@@ -108,6 +108,13 @@ class Feed:
             state = self._show(state, now)
         self._take(state, news=news)
 
+    def set_timeout(self, timeout_s: float) -> bool:
+        """Let what was heard count for so long, in s; tells whether that is longer."""
+        before, self._timeout_s = self._timeout_s, timeout_s
+        if self.state.fresh and timeout_s != before:
+            self._put_off_silence(self._heard_at, self._now())
+        return timeout_s > before
+
     def _show(self, state: DeviceState, now: float) -> DeviceState:
         """Show what is worth it, and come back when more of it is."""
         publication, due = publish(self._publication, self.reading, self._rules, now)
@@ -140,7 +147,7 @@ class Feed:
             self._cancel_silence()
         self._put_off_at = heard_at
         end = heard_at + self._timeout_s + _PUT_OFF_S
-        self._cancel_silence = self._call_later(end - now, self._on_silence)
+        self._cancel_silence = self._call_later(max(0.0, end - now), self._on_silence)
 
     def _on_silence(self) -> None:
         """Stop showing what the device said."""

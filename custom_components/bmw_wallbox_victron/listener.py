@@ -27,6 +27,10 @@ from .victron.records import BY_KIND, Kind, Record, find
 _LOGGER = logging.getLogger(__name__)
 
 _DATA_STARTED: Final[HassKey[float]] = HassKey(f"{DOMAIN}_started")
+_DATA_UNREADABLE: Final[HassKey[dict[str, None]]] = HassKey(f"{DOMAIN}_unreadable")
+#: Of more devices than this the one that was found first is forgotten: anybody may
+#: send as many as they like.
+_MOST_UNREADABLE: Final = 64
 
 #: A second receiver may be so many advertisements behind the first, for so long, in s.
 _BEHIND: Final = 30
@@ -206,11 +210,6 @@ def _ignore(_: BluetoothServiceInfoBleak, __: BluetoothChange) -> None:
     """Take what the other callback takes as well."""
 
 
-def is_cut_off(info: BluetoothServiceInfoBleak) -> bool:
-    """Tell whether an advertisement is not even a whole envelope."""
-    return parse(info.manufacturer_data.get(COMPANY_ID, b"")) is Refusal.TOO_SHORT
-
-
 def is_readable(info: BluetoothServiceInfoBleak) -> bool:
     """Tell whether an advertisement carries a record that is known here."""
     advertisement = parse(info.manufacturer_data.get(COMPANY_ID, b""))
@@ -218,3 +217,32 @@ def is_readable(info: BluetoothServiceInfoBleak) -> bool:
         not isinstance(advertisement, Refusal)
         and find(advertisement.record_type, advertisement.model_id) is not None
     )
+
+
+@callback
+def async_wait_until_readable(hass: HomeAssistant, address: str) -> None:
+    """Have a device discovered again once it says what is known here.
+
+    Home Assistant passes on the first advertisement of a device only. That may be cut
+    off, or a record of another sort: devices can be set up anew.
+    """
+    waiting = hass.data.get(_DATA_UNREADABLE)
+    if waiting is None:
+        waiting = hass.data[_DATA_UNREADABLE] = {}
+
+        @callback
+        def look(info: BluetoothServiceInfoBleak, _: BluetoothChange) -> None:
+            if info.address in waiting and is_readable(info):
+                del waiting[info.address]
+                bluetooth.async_rediscover_address(hass, info.address)
+
+        bluetooth.async_register_callback(
+            hass,
+            look,
+            BluetoothCallbackMatcher(manufacturer_id=COMPANY_ID, connectable=False),
+            BluetoothScanningMode.PASSIVE,
+            replay=BluetoothCallbackReplay.DISABLED,
+        )
+    if len(waiting) >= _MOST_UNREADABLE:
+        del waiting[next(iter(waiting))]
+    waiting[address] = None

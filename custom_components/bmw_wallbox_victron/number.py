@@ -117,4 +117,4 @@ class WallboxNumber(WallboxWishEntity, NumberEntity):
     @override
     def shown(self) -> object:
         """What the state is made of."""
-        return self.native_value, self.pending
+        return self.native_value, self.native_max_value, self.pending

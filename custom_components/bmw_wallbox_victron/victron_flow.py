@@ -22,15 +22,9 @@ from homeassistant.helpers.translation import async_get_translations
 import voluptuous as vol
 
 from .battery.sources import ROLES, Role
-from .const import (
-    CONF_ENCRYPTION_KEY,
-    CONF_MAIN_MONITOR,
-    DOMAIN,
-    SUBENTRY_BMS,
-    SUBENTRY_VICTRON,
-)
-from .coordinator import subentries_of
+from .const import CONF_ENCRYPTION_KEY, CONF_MAIN_MONITOR, DOMAIN, SUBENTRY_VICTRON
 from .listener import age_of, is_readable, last_advertisement
+from .subentries import device_subentries, subentries_of
 from .victron.advertisement import (
     COMPANY_ID,
     Advertisement,
@@ -73,8 +67,7 @@ def addresses_of(
         return set()
     return {
         subentry.data[CONF_ADDRESS]
-        for subentry_type in (SUBENTRY_VICTRON, SUBENTRY_BMS)
-        for subentry in subentries_of(entry, subentry_type)
+        for subentry in device_subentries(entry)
         if subentry is not except_for
     }
 
@@ -115,13 +108,20 @@ async def async_describe(
 
 
 async def async_device_schema(
-    hass: HomeAssistant, entry: ConfigEntry | None
+    hass: HomeAssistant, entry: ConfigEntry | None, *, only: str | None = None
 ) -> vol.Schema:
-    """Ask for one of the devices that are heard, or an address, and for its key."""
+    """Ask for one of the devices that are heard, or an address, and for its key.
+
+    `only`: the address of the one that is asked about.
+    """
     taken = addresses_of(entry)
     options = []
     for info in bluetooth.async_discovered_service_info(hass, connectable=False):
-        if info.address in taken or not is_readable(info):
+        if (
+            info.address in taken
+            or (only is not None and info.address != only)
+            or not is_readable(info)
+        ):
             continue
         said = await async_describe(hass, info.address, info)
         options.append(
@@ -148,12 +148,12 @@ def battery_monitors(entry: ConfigEntry | None) -> dict[str, str]:
     """Give the battery monitors of the entry: address -> title."""
     if entry is None or entry.state is not ConfigEntryState.LOADED:
         return {}
-    feeds = entry.runtime_data.feeds
+    states = entry.runtime_data.devices.states
     return {
         address: subentry.title
         for subentry in subentries_of(entry, SUBENTRY_VICTRON)
-        if (address := subentry.data[CONF_ADDRESS]) in feeds
-        and ROLES.get(feeds[address].state.identity.kind or "") is Role.BATTERY_MONITOR
+        if (address := subentry.data[CONF_ADDRESS]) in states
+        and ROLES.get(states[address].identity.kind or "") is Role.BATTERY_MONITOR
     }
 
 
@@ -214,12 +214,21 @@ def check_encryption_key(
 
 
 async def async_check_device(
-    hass: HomeAssistant, entry: ConfigEntry | None, user_input: Mapping[str, Any]
+    hass: HomeAssistant,
+    entry: ConfigEntry | None,
+    user_input: Mapping[str, Any],
+    *,
+    only: str | None = None,
 ) -> tuple[VictronDevice | None, dict[str, str]]:
-    """Check what was typed; gives the device, or errors."""
+    """Check what was typed; gives the device, or errors.
+
+    `only`: the address of the one that was asked about.
+    """
     address = parse_address(user_input[CONF_ADDRESS])
     if address is None:
         return None, {CONF_ADDRESS: "invalid_address"}
+    if only is not None and address != only:
+        return None, {CONF_ADDRESS: "other_device"}
     if address in addresses_of(entry):
         return None, {CONF_ADDRESS: "device_already_configured"}
     key, errors = check_encryption_key(hass, address, user_input[CONF_ENCRYPTION_KEY])

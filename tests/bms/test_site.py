@@ -1,11 +1,17 @@
 """A BMS in Home Assistant: from its characteristics to entity states."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from datetime import timedelta
+from types import MappingProxyType
 from unittest.mock import PropertyMock, patch
 
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
+from homeassistant.config_entries import (
+    ConfigEntryState,
+    ConfigSubentry,
+    ConfigSubentryData,
+)
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
@@ -265,3 +271,87 @@ async def test_a_model_that_is_gone(
     assert states(hass) == {"data_fresh": "off"}
     assert "The model of House battery is not known any more" in caplog.text
     assert jbd.opened == 0
+
+
+async def connected(jbd: SimulatedBms) -> None:
+    """Wait until somebody is connected to it."""
+    async with asyncio.timeout(5):
+        while jbd.client is None:  # noqa: ASYNC110 - the radio tells nobody
+            await asyncio.sleep(0)
+
+
+async def test_removed_while_it_is_polled(
+    hass: HomeAssistant, entry: MockConfigEntry, radio: BmsRadio, jbd: SimulatedBms
+) -> None:
+    """Nothing is left of it: no entity, no connection, no battery, no complaint."""
+    radio.hear(jbd)
+    jbd.fault = Fault.SILENT
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    await connected(jbd)
+    (subentry_id,) = entry.subentries
+    hass.config_entries.async_remove_subentry(entry, subentry_id)
+    await settle(hass)
+    assert jbd.client is None
+    assert states(hass) == {}
+    assert not er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    assert entry.state is ConfigEntryState.LOADED
+    # Added again at once, it is polled again.
+    jbd.fault = None
+    hass.config_entries.async_add_subentry(
+        entry,
+        ConfigSubentry(
+            subentry_type="bms",
+            title="House battery",
+            data=MappingProxyType({"address": ADDRESS, "model": "jbd_bms"}),
+            unique_id=ADDRESS,
+        ),
+    )
+    await settle(hass)
+    assert states(hass)["data_fresh"] == "on"
+
+
+async def test_corrected_while_it_runs(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    radio: BmsRadio,
+    jbd: SimulatedBms,
+    humsienk: SimulatedBms,
+) -> None:
+    """With another address and model its entities follow, and none is made anew."""
+    radio.hear(jbd)
+    radio.hear(humsienk)
+    await start(hass, entry)
+    registry = er.async_get(hass)
+    before = {
+        each.entity_id
+        for each in er.async_entries_for_config_entry(registry, entry.entry_id)
+    }
+    (subentry_id,) = entry.subentries
+    flow = await hass.config_entries.subentries.async_init(
+        (entry.entry_id, "bms"),
+        context={"source": "reconfigure", "subentry_id": subentry_id},
+    )
+    result = await hass.config_entries.subentries.async_configure(
+        flow["flow_id"], {"address": humsienk.address, "model": "humsienk_bms"}
+    )
+    assert result["reason"] == "reconfigure_successful"
+    await settle(hass)
+    assert before == {
+        each.entity_id
+        for each in er.async_entries_for_config_entry(registry, entry.entry_id)
+    }
+    assert states(hass) == {}
+    soc = registry.async_get_entity_id("sensor", DOMAIN, f"{humsienk.address}_soc")
+    fresh = registry.async_get_entity_id(
+        "binary_sensor", DOMAIN, f"{humsienk.address}_data_fresh"
+    )
+    assert soc is not None
+    assert fresh is not None
+    state = hass.states.get(fresh)
+    assert state is not None
+    assert state.state == "on"
+    device = device_of(hass, entry, humsienk.address)
+    assert device is not None
+    assert device.manufacturer == "Humsienk"
+    assert device.connections == {("bluetooth", humsienk.address)}

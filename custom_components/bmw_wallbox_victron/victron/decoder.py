@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from .advertisement import AdvertisementKey, Refusal, parse
 from .plausibility import (
-    REPEAT_SECONDS,
     Judgement,
     KeyVerdict,
     KeyWatch,
@@ -20,13 +19,12 @@ from .records import Reading, decode, find
 class Decoder:
     """Reads what one device advertises."""
 
-    __slots__ = ("_data", "_key", "_outcome", "_since", "watch")
+    __slots__ = ("_data", "_key", "_outcome", "watch")
 
     def __init__(self, key: bytes) -> None:
         self._key = AdvertisementKey(key)
         self._data = b""
         self._outcome: Reading | Refusal = Refusal.NOT_INSTANT_READOUT
-        self._since = 0.0
         self.watch = KeyWatch()
 
     @property
@@ -38,8 +36,9 @@ class Decoder:
         """Read an advertisement (what follows the company id) heard at `now`, in s.
 
         A repeated one gives the same answer: what was good is good still, and what
-        waits for a second advertisement is not confirmed by itself. Where nothing was
-        ever shown and nothing else comes for long, it speaks against the key.
+        waits for a second advertisement is neither confirmed by itself nor speaks
+        against the key, however long it stands still: a charger in a fault may. Noise
+        that looks like it is found out by whatever comes next.
         """
         outcome = self._outcome
         if data == self._data:
@@ -50,12 +49,10 @@ class Decoder:
                 self.watch, self._outcome = persist(self.watch, now)
                 if isinstance(self._outcome, Reading):
                     return self._outcome
-            waits = outcome is Refusal.UNCONFIRMED and self.watch.shown is None
-            if outcome.against_key or (waits and now - self._since >= REPEAT_SECONDS):
+            if outcome.against_key:
                 self.watch = fail(self.watch, data, now)
             return outcome
         self._data = data
-        self._since = now
         self._outcome = self._hear(data, now)
         return self._outcome
 

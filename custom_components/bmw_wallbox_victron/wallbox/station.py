@@ -92,6 +92,13 @@ class Station:
         """How many calls in a row were not answered."""
         self.controller = Controller(self, call_later)
 
+    def configure(self, config: StationConfig) -> None:
+        """Let other settings of the same wallbox count; its connection stays."""
+        before, self.config = self.config, config
+        if self.link is not None and config.meter_interval != before.meter_interval:
+            self.link.refresh()
+        self.update(self.state, look=True)
+
     def update(
         self, state: WallboxState, *, look: bool = False, replayed: bool = False
     ) -> None:

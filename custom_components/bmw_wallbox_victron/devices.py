@@ -1,0 +1,549 @@
+"""One half of the site: the devices heard by Bluetooth, and the battery they tell of.
+
+What is set for it is taken over while it runs: devices come and go, keys and options
+change, and nothing else notices.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+import logging
+from typing import TYPE_CHECKING, Final
+
+from homeassistant.components import bluetooth
+from homeassistant.config_entries import (
+    SOURCE_BLUETOOTH,
+    SOURCE_REAUTH,
+    ConfigEntry,
+    ConfigFlowContext,
+    ConfigSubentry,
+)
+from homeassistant.const import CONF_ADDRESS
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.device_registry import CONNECTION_BLUETOOTH, DeviceInfo
+from homeassistant.helpers.translation import async_get_translations
+from homeassistant.util import dt as dt_util
+
+from . import bms
+from .battery.battery import Settings
+from .battery.sources import Role
+from .battery_watch import BatteryWatch, MainsEntities, async_get_past
+from .const import (
+    BATTERY_DEVICE,
+    CONF_ENCRYPTION_KEY,
+    CONF_FRESHNESS_TIMEOUT,
+    CONF_MAIN_MONITOR,
+    CONF_MAINS_CURRENT,
+    CONF_MAINS_POWER,
+    CONF_MAINS_SWITCH,
+    CONF_MODEL,
+    DEFAULT_FRESHNESS_TIMEOUT,
+    DOMAIN,
+    SUBENTRY_BMS,
+    SUBENTRY_VICTRON,
+)
+from .fault_log import FaultLog, Key
+from .feed import Cancel, Feed
+from .listener import VictronListener, rules_of
+from .publish import Rule
+from .readings import DeviceIdentity, DeviceState, Value
+from .storage import SiteStore
+from .subentries import device_subentries, subentries_of
+from .victron.advertisement import parse_key
+from .victron.models import MANUFACTURER, model_name
+
+if TYPE_CHECKING:
+    from aiobmsble.basebms import BaseBMS
+
+_LOGGER = logging.getLogger(__name__)
+
+#: A device that is heard for so long is back, in s: at the edge of a receiver's reach
+#: it comes and goes.
+_HEARD_S: Final = 600.0
+#: What the owner may set of the battery's rules.
+BATTERY_NUMBERS = ("charge_detect_min_voltage", "charge_detect_min_rise")
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Device:
+    """One device, and who hears it."""
+
+    address: str
+    """Its Bluetooth address."""
+    feed: Feed
+    """What it says, and for how long that counts."""
+    setting: str | None = None
+    """What it is heard with: a key or a model, as it was set."""
+    listener: VictronListener | None = None
+    """Hears it; None: it is a BMS, or its key cannot be read."""
+    poller: bms.BmsPoller | None = None
+    """Polls it; None: it is no BMS, or its model is not known."""
+    model: type[BaseBMS] | None = None
+    """The model of a BMS, as far as it is known."""
+    info: DeviceInfo | None = None
+    """What the device registry was told."""
+
+
+class Devices:
+    """Owns all that listens to Bluetooth, and the battery."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry,
+        *,
+        store: SiteStore,
+        faults: FaultLog,
+        call_later: Callable[[float, Callable[[], None]], Cancel],
+        on_change: Callable[[], None],
+    ) -> None:
+        """Take the entry, and who is told when something else is to be shown."""
+        self._hass = hass
+        self._entry = entry
+        self._store = store
+        self._faults = faults
+        self._call_later = call_later
+        self._on_change = on_change
+        self._past = async_get_past(hass, entry.entry_id)
+        self._devices: dict[str, Device] = {}
+        """By subentry."""
+        self._models: dict[str, type[BaseBMS] | None] = {}
+        """The models of BMSs that were looked for, by name."""
+        self._stopped = False
+        self.wrong_keys: set[str] = set()
+        """Addresses of the devices whose key does not fit what they say."""
+        self.battery: BatteryWatch | None = None
+        """The battery; None: there is no device that could know of one."""
+        self.messages: Mapping[str, str] = {}
+        """What goes with the battery's summary, by name, in the owner's language."""
+
+    @property
+    def states(self) -> dict[str, DeviceState]:
+        """What is shown of each device, by address."""
+        return {device.address: device.feed.state for device in self._devices.values()}
+
+    @property
+    def values(self) -> Mapping[str, Value]:
+        """What is shown of the battery: see `BatteryWatch.values`."""
+        return {} if self.battery is None else self.battery.values
+
+    def get(self, address: str) -> Device | None:
+        """Give a device; None: it was added or removed just now."""
+        for device in self._devices.values():
+            if device.address == address:
+                return device
+        return None
+
+    def device_info(self, subentry: ConfigSubentry) -> DeviceInfo:
+        """Describe a device to the device registry."""
+        device = self._devices[subentry.subentry_id]
+        info = DeviceInfo(
+            connections={(CONNECTION_BLUETOOTH, device.address)},
+            identifiers={(DOMAIN, device.address)},
+            name=subentry.title,
+        )
+        if subentry.subentry_type == SUBENTRY_BMS:
+            if device.model is not None:
+                info["manufacturer"] = device.model.INFO["manufacturer"]
+                info["model"] = device.model.INFO["model"]
+            return info
+        info["manufacturer"] = MANUFACTURER
+        if (model_id := device.feed.state.identity.model_id) is not None:
+            info["model"] = model_name(model_id)
+            info["model_id"] = f"0x{model_id:04X}"
+        return info
+
+    # What is set
+
+    async def async_apply(self) -> None:
+        """Make what is set now count, as far as it does not already."""
+        if not self.messages and device_subentries(self._entry):
+            self.messages = await _async_messages(self._hass)
+        # What follows waits for nothing, so that nothing is set in its midst.
+        while missing := self._models_set - self._models.keys():
+            for name in missing:
+                self._models[name] = await bms.async_load_model(self._hass, name)
+        if self._stopped:
+            return
+        wanted = {
+            subentry.subentry_id: subentry
+            for subentry in device_subentries(self._entry)
+        }
+        for subentry_id in self._devices.keys() - wanted.keys():
+            self._remove(subentry_id)
+        # The order in which they were added tells which monitor is the first.
+        self._devices = {
+            subentry_id: self._device(subentry)
+            for subentry_id, subentry in wanted.items()
+        }
+        unheard = [
+            listener
+            for subentry_id, subentry in wanted.items()
+            if (listener := self._take(subentry, self._devices[subentry_id]))
+        ]
+        for listener in unheard:
+            listener.async_start()
+        self.check_keys()
+        self._forget_discovered()
+        self._take_battery()
+        self.publish()
+
+    @property
+    def _models_set(self) -> set[str]:
+        """The names of the models that BMSs are set to."""
+        return {
+            _model_of(subentry) for subentry in subentries_of(self._entry, SUBENTRY_BMS)
+        }
+
+    def _device(self, subentry: ConfigSubentry) -> Device:
+        """Give the device of a subentry; a new one where its address is another."""
+        address = subentry.data[CONF_ADDRESS]
+        device = self._devices.get(subentry.subentry_id)
+        if device is not None and device.address == address:
+            return device
+        if device is not None:
+            self._stop(device)
+        is_bms = subentry.subentry_type == SUBENTRY_BMS
+        return Device(
+            address=address,
+            feed=self._make_feed(subentry, _rules_of_bms if is_bms else rules_of),
+            info=None if device is None else device.info,
+        )
+
+    def _make_feed(
+        self,
+        subentry: ConfigSubentry,
+        rules_of: Callable[[DeviceIdentity], Mapping[str, Rule]],
+    ) -> Feed:
+        """Keep what a device says, and for how long it counts."""
+        return Feed(
+            timeout_s=self._timeout_s,
+            rules_of=rules_of,
+            now=self._hass.loop.time,
+            utcnow=dt_util.utcnow,
+            call_later=self._call_later,
+            on_news=self._on_news,
+            identity=self._store.devices.get(subentry.subentry_id),
+            began_at=self._past.heard_at.get(subentry.data[CONF_ADDRESS]),
+        )
+
+    @property
+    def _timeout_s(self) -> float:
+        """For how long counts what was heard, in s."""
+        timeout_s: float = self._entry.options.get(
+            CONF_FRESHNESS_TIMEOUT, DEFAULT_FRESHNESS_TIMEOUT
+        )
+        return timeout_s
+
+    def _take(self, subentry: ConfigSubentry, device: Device) -> VictronListener | None:
+        """Take what is set for a device; gives a listener that is to be started."""
+        longer = device.feed.set_timeout(self._timeout_s)
+        unheard = None
+        if subentry.subentry_type == SUBENTRY_BMS:
+            self._poll(subentry, device)
+        else:
+            unheard = self._listen(subentry, device, again=longer)
+        info = self.device_info(subentry)
+        if device.info is not None and device.info != info:
+            dr.async_get(self._hass).async_get_or_create(
+                config_entry_id=self._entry.entry_id,
+                config_subentry_id=subentry.subentry_id,
+                **info,
+            )
+        device.info = info
+        return unheard
+
+    def _listen(
+        self, subentry: ConfigSubentry, device: Device, *, again: bool
+    ) -> VictronListener | None:
+        """Have a Victron device listened to with its key.
+
+        `again`: what it said last may count now, if it did not before.
+        """
+        text = subentry.data.get(CONF_ENCRYPTION_KEY)
+        setting = text if isinstance(text, str) else None
+        if setting == device.setting and not again:
+            return None
+        if device.listener is not None:
+            device.listener.async_stop()
+        if setting != device.setting:
+            device.setting = setting
+            key = None if setting is None else parse_key(setting)
+            device.listener = (
+                None
+                if key is None
+                else VictronListener(
+                    self._hass,
+                    address=device.address,
+                    key=key,
+                    feed=device.feed,
+                    on_verdict=self.check_keys,
+                )
+            )
+        return device.listener
+
+    def _poll(self, subentry: ConfigSubentry, device: Device) -> None:
+        """Have a BMS polled as its model."""
+        if device.poller is not None:
+            device.poller.name = subentry.title
+        setting = _model_of(subentry)
+        if setting == device.setting:
+            return
+        device.setting = setting
+        self._stop_polling(device)
+        device.model = self._models[setting]
+        if device.model is None:
+            self._faults.begin(
+                _LOGGER,
+                bms.silence_of(device.address),
+                "The model of %s is not known any more: reconfigure it",
+                subentry.title,
+            )
+            return
+        device.poller = bms.BmsPoller(
+            self._hass,
+            device.address,
+            device.model,
+            partial(_hear_bms, device.feed),
+            name=subentry.title,
+            faults=self._faults,
+        )
+        device.poller.async_start()
+
+    @callback
+    def _forget_discovered(self) -> None:
+        """Offer no more what was found by itself, and meanwhile added by hand."""
+        flows = self._hass.config_entries.flow
+        for flow in flows.async_progress_by_handler(
+            DOMAIN, match_context={"source": SOURCE_BLUETOOTH}
+        ):
+            if self.get(flow["context"].get("unique_id") or "") is not None:
+                flows.async_abort(flow["flow_id"])
+
+    @callback
+    def _take_battery(self) -> None:
+        """Join what the devices say to one battery."""
+        if not self._devices:
+            self._remove_battery()
+            return
+        options = self._entry.options
+        main = self.get(options.get(CONF_MAIN_MONITOR, ""))
+        sources = [
+            (
+                self._devices[subentry.subentry_id].feed,
+                Role.BMS if subentry.subentry_type == SUBENTRY_BMS else None,
+            )
+            for subentry in device_subentries(self._entry)
+            if subentry.subentry_id in self._devices
+        ]
+        mains = MainsEntities(
+            switch=options.get(CONF_MAINS_SWITCH),
+            power=options.get(CONF_MAINS_POWER),
+            current=options.get(CONF_MAINS_CURRENT),
+        )
+        numbers = {
+            key: number
+            for key, number in self._store.numbers.items()
+            if key in BATTERY_NUMBERS
+        }
+        if self.battery is None:
+            self.battery = BatteryWatch(
+                self._hass,
+                past=self._past,
+                call_later=self._call_later,
+                on_change=self._on_change,
+            )
+        self.battery.async_follow(
+            feeds=sources,
+            main_monitor=None if main is None else main.feed,
+            mains=mains,
+            settings=Settings(freshness_timeout_s=self._timeout_s, **numbers),
+        )
+
+    @callback
+    def _remove_battery(self) -> None:
+        """Let the battery go with the last device that could know of it."""
+        if self.battery is not None:
+            self.battery.async_stop()
+            self.battery = None
+        registry = dr.async_get(self._hass)
+        for device in dr.async_entries_for_config_entry(registry, self._entry.entry_id):
+            if (DOMAIN, BATTERY_DEVICE) in device.identifiers:
+                registry.async_remove_device(device.id)
+
+    @callback
+    def set_battery_number(self, key: str, number: float) -> None:
+        """Let a number of the battery's rules count, at once and for good."""
+        if self.battery is None:
+            raise RuntimeError("there is no battery")
+        self._store.async_keep_numbers({**self._store.numbers, key: number})
+        self.battery.set_settings(replace(self.battery.settings, **{key: number}))
+
+    # What is heard
+
+    @callback
+    def _on_news(self, shown: bool) -> None:
+        """Take what a device said; `shown`: that changed what is shown of it."""
+        if (self.battery is not None and self.battery.update()) or shown:
+            self.publish()
+
+    @callback
+    def publish(self) -> None:
+        """Tell that something else is to be shown, and keep what the devices are."""
+        identities: dict[str, DeviceIdentity] = {}
+        for subentry in device_subentries(self._entry):
+            device = self._devices.get(subentry.subentry_id)
+            if device is not None and device.feed.state.identity.kind is not None:
+                identities[subentry.subentry_id] = device.feed.state.identity
+            elif (known := self._store.devices.get(subentry.subentry_id)) is not None:
+                identities[subentry.subentry_id] = known
+        self._store.async_keep_devices(identities)
+        self._on_change()
+
+    @callback
+    def check_keys(self) -> None:
+        """Ask for the key of a device that cannot be read, of one at a time."""
+        wrong = []
+        for subentry in subentries_of(self._entry, SUBENTRY_VICTRON):
+            device = self._devices.get(subentry.subentry_id)
+            if device is None:
+                continue  # it was added just now
+            address = device.address
+            if device.listener is None or device.listener.key_is_wrong:
+                wrong.append(subentry)
+                self._faults.drop(bms.silence_of(address))
+                self._faults.begin(
+                    _LOGGER,
+                    _key_fault(address),
+                    "The encryption key does not fit %s any more: it was changed in "
+                    "VictronConnect, or never was right. Home Assistant asks for it",
+                    subentry.title,
+                )
+            elif device.listener.key_is_right:
+                self._faults.end(
+                    _LOGGER,
+                    _key_fault(address),
+                    "The encryption key fits %s again",
+                    subentry.title,
+                )
+        addresses = self.wrong_keys = {
+            subentry.data[CONF_ADDRESS] for subentry in wrong
+        }
+        asked = None
+        flows = self._entry.async_get_active_flows(self._hass, {SOURCE_REAUTH})
+        for flow in list(flows):
+            asked = flow["context"].get("unique_id")
+            if asked not in addresses and asked != self._entry.unique_id:
+                self._hass.config_entries.flow.async_abort(flow["flow_id"])
+                asked = None
+        if wrong and asked is None:
+            address = wrong[0].data[CONF_ADDRESS]
+            self._entry.async_start_reauth(
+                self._hass,
+                # The entry has one unique id, and a key for each device.
+                ConfigFlowContext(
+                    unique_id=address, title_placeholders={"name": wrong[0].title}
+                ),
+                {CONF_ADDRESS: address},
+            )
+
+    @callback
+    def look_for_silence(self) -> None:
+        """Say which battery monitor or BMS gives no reading, and which does again."""
+        silent = [] if self.battery is None else self.battery.silent()
+        for subentry in device_subentries(self._entry):
+            device = self._devices.get(subentry.subentry_id)
+            if device is None or self._faults.is_on(_key_fault(device.address)):
+                continue
+            fault, name = bms.silence_of(device.address), subentry.title
+            if device.feed in silent:
+                minutes = round((self._hass.loop.time() - device.feed.heard_at) / 60)
+                self._faults.begin(
+                    _LOGGER,
+                    fault,
+                    "%s has given no reading for %s min: close VictronConnect and the "
+                    "like on every phone, and check that it has power and that a "
+                    "Bluetooth adapter or proxy is near enough",
+                    name,
+                    minutes,
+                )
+            elif device.feed.state.fresh and device.listener is not None:
+                self._faults.end(
+                    _LOGGER, fault, "%s is heard again", name, calm_s=_HEARD_S
+                )
+
+    # The end
+
+    @callback
+    def async_stop(self) -> None:
+        """Stop all that listens. What it heard outlives a reload."""
+        self._stopped = True
+        self._past.heard_at = {
+            device.address: device.feed.heard_at for device in self._devices.values()
+        }
+        for device in self._devices.values():
+            self._stop(device)
+        if self.battery is not None:
+            self.battery.async_stop()
+
+    @callback
+    def _remove(self, subentry_id: str) -> None:
+        """Forget a device that was removed."""
+        device = self._devices.pop(subentry_id)
+        self._stop(device)
+        self.wrong_keys.discard(device.address)
+        # Added again, it is not one that has been silent for long.
+        self._past.heard_at.pop(device.address, None)
+        # Whoever removed a device finds it among the discovered ones.
+        bluetooth.async_rediscover_address(self._hass, device.address)
+
+    @callback
+    def _stop(self, device: Device) -> None:
+        """Stop listening to a device."""
+        if device.listener is not None:
+            device.listener.async_stop()
+        self._stop_polling(device)
+        device.feed.close()
+
+    @callback
+    def _stop_polling(self, device: Device) -> None:
+        """Stop polling a BMS."""
+        if device.poller is not None:
+            # Hanging up takes its time; nobody else waits for it.
+            self._hass.async_create_task(device.poller.async_stop())
+            device.poller = None
+
+
+def _key_fault(address: str) -> Key:
+    """Name the fault that a key does not fit."""
+    return address, "key"
+
+
+def _model_of(subentry: ConfigSubentry) -> str:
+    """Give the name of a BMS's model."""
+    return str(subentry.data.get(CONF_MODEL, ""))
+
+
+def _rules_of_bms(_: DeviceIdentity) -> Mapping[str, Rule]:
+    """Give how closely what is shown of a BMS follows it."""
+    return bms.RULES
+
+
+@callback
+def _hear_bms(feed: Feed, values: bms.BmsValues, signal_strength: int | None) -> None:
+    """Take what a BMS said just now."""
+    feed.hear(bms.IDENTITY, values, signal_strength=signal_strength)
+
+
+async def _async_messages(hass: HomeAssistant) -> dict[str, str]:
+    """Give what goes with the battery's summary, in the owner's language."""
+    texts = await async_get_translations(
+        hass, hass.config.language, "selector", [DOMAIN]
+    )
+    prefix = f"component.{DOMAIN}.selector.summary_message.options."
+    return {
+        key.removeprefix(prefix): text
+        for key, text in texts.items()
+        if key.startswith(prefix)
+    }
