@@ -61,11 +61,13 @@ def entities(config: Any) -> set[str]:
 
 @pytest.fixture
 async def installed(
+    request: pytest.FixtureRequest,
     hass: HomeAssistant,
     radio: Radio,
     entry: MockConfigEntry,
 ) -> set[str]:
     """The entity ids of a wallbox, a SmartShunt, an IP22 and an Orion that are on."""
+    hass.config.language = request.param
     for address, name in ((SHUNT, "Shunt"), (CHARGER, "IP22"), (ORION, "Orion")):
         hass.config_entries.async_add_subentry(
             entry,
@@ -98,6 +100,7 @@ def test_all_are_there() -> None:
 
 
 @pytest.mark.usefixtures("enable_bluetooth")
+@pytest.mark.parametrize("installed", ["en", "de", "pl", "pt"], indirect=True)
 async def test_every_entity_exists(hass: HomeAssistant, installed: set[str]) -> None:
     named = {name: entities(load(name)) for name in NAMES}
     assert len(named["wallbox"]) > 15

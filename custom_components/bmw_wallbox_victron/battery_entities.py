@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, override
+from typing import Any, ClassVar, Final, override
 
 from homeassistant.components.binary_sensor import (
     BinarySensorDeviceClass,
@@ -24,6 +24,7 @@ from homeassistant.components.sensor import (
 )
 from homeassistant.const import (
     EntityCategory,
+    Platform,
     UnitOfElectricCurrent,
     UnitOfElectricPotential,
     UnitOfPower,
@@ -34,6 +35,7 @@ from homeassistant.core import callback
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util import slugify
 
 from .battery.power_source import PowerSource
 from .battery.sources import Role
@@ -208,11 +210,17 @@ BATTERY_NUMBERS: Final = (
 class BatteryEntity(SiteEntity):
     """An entity of the battery. Without a fresh source it is unknown."""
 
+    domain: ClassVar[str]
+    """Of which platform it is."""
+
     def __init__(
         self, coordinator: SiteCoordinator, description: EntityDescription
     ) -> None:
         """Belong to the battery's device."""
         super().__init__(coordinator, BATTERY_DEVICE, description)
+        # There is one battery, whose device is named in the owner's language.
+        name = self.english_name(self.domain) or description.key
+        self.entity_id = f"{self.domain}.{slugify(f'battery {name}')}"
         self._attr_device_info = DeviceInfo(
             identifiers={(DOMAIN, BATTERY_DEVICE)}, translation_key=BATTERY_DEVICE
         )
@@ -259,6 +267,8 @@ def add_battery_entities[Description: EntityDescription](
 class BatterySensor(BatteryEntity, SensorEntity):
     """A sensor of the battery."""
 
+    domain = Platform.SENSOR
+
     entity_description: BatterySensorEntityDescription
 
     @property
@@ -289,6 +299,8 @@ class BatterySensor(BatteryEntity, SensorEntity):
 class BatteryBinarySensor(BatteryEntity, BinarySensorEntity):
     """A binary sensor of the battery."""
 
+    domain = Platform.BINARY_SENSOR
+
     @property
     @override
     def is_on(self) -> bool | None:
@@ -299,6 +311,8 @@ class BatteryBinarySensor(BatteryEntity, BinarySensorEntity):
 
 class BatteryNumber(BatteryEntity, NumberEntity):
     """A number that the battery's rules compare with."""
+
+    domain = Platform.NUMBER
 
     @property
     @override

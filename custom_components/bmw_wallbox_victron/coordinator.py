@@ -23,6 +23,7 @@ from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.event import async_call_later, async_track_time_interval
+from homeassistant.helpers.translation import async_get_translations
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
@@ -117,6 +118,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._cancel_retry: Callable[[], None] | None = None
         self.certificates: CertificateStore | None = None
         self._server: CentralSystem | None = None
+        self.english: Mapping[str, str] = {}
+        """The English names of entities, by their place in the translations."""
 
     @property
     def wallbox_subentries(self) -> list[ConfigSubentry]:
@@ -128,6 +131,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self.config_entry.async_on_unload(
             self.hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, self._async_stop)
         )
+        self.english = await async_get_translations(self.hass, "en", "entity", [DOMAIN])
         stored = await self._store.async_load()
         ledgers = await self._sessions.async_load()
         options = self.config_entry.options

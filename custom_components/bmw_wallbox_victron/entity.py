@@ -69,6 +69,22 @@ class SiteEntity(CoordinatorEntity[SiteCoordinator]):
         self._attr_unique_id = f"{owner}_{description.key}"
         self._written: object = None
 
+    def english_name(self, domain: str) -> str | None:
+        """Give the name that entity ids are made of; None: there is none.
+
+        It is English in every language, because dashboards, blueprints and the
+        documentation name entity ids.
+        """
+        place = f"component.{DOMAIN}.entity.{domain}.{self.translation_key}.name"
+        return self.coordinator.english.get(place)
+
+    @property
+    @override
+    def suggested_object_id(self) -> str | None:
+        """What the entity id is made of, beside the name of the device."""
+        name = self.english_name(self.platform_data.domain)
+        return name or super().suggested_object_id
+
     @property
     @abstractmethod
     def shown(self) -> object:
