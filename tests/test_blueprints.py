@@ -116,6 +116,31 @@ async def test_critical_is_told_once_and_its_recovery(
 
 
 @pytest.mark.usefixtures("battery")
+@pytest.mark.parametrize(
+    ("language", "title", "message"),
+    [
+        ("de", "Batterie fast leer", "Die Batterie ist fast leer"),
+        ("pl", "Akumulator prawie pusty", "Akumulator jest prawie pusty"),
+        ("pt", "Bateria quase vazia", "A bateria está quase vazia"),
+    ],
+)
+async def test_told_in_the_language_that_was_chosen(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    language: str,
+    title: str,
+    message: str,
+) -> None:
+    bench = await alerts(hass, freezer, language=language)
+    await bench.show(STATUS, "low", "critical")
+    await bench.wait(minutes=2, seconds=5)
+    ((_, data),) = bench.calls("persistent_notification")
+    assert data["title"] == title
+    assert data["message"].startswith(message)
+    assert data["message"].endswith("14.8 %")
+
+
+@pytest.mark.usefixtures("battery")
 async def test_critical_for_too_short_is_not_told(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
