@@ -50,6 +50,7 @@ history:
 logbook:
 my:
 recorder:
+script: !include scripts.yaml
 sun:
 
 # The simulated caravan: in place of a Bluetooth radio.
@@ -147,9 +148,11 @@ def prepare(layout: Layout, *, speed: float = 1.0, now: datetime | None = None) 
     (layout.config / "configuration.yaml").write_text(
         _CONFIGURATION.format(speed=speed), encoding="utf-8"
     )
-    automations = layout.config / "automations.yaml"
-    if not automations.exists():
-        automations.write_text("[]\n", encoding="utf-8")
+    # What is made in the UI is kept in them.
+    for name, nothing in (("automations.yaml", "[]\n"), ("scripts.yaml", "{}\n")):
+        path = layout.config / name
+        if not path.exists():
+            path.write_text(nothing, encoding="utf-8")
     components = layout.config / "custom_components"
     # A link itself, where an older demo made it.
     if components.is_symlink():

@@ -132,6 +132,32 @@ def test_every_card_is_home_assistants_own(name: str) -> None:
     assert kinds >= {"heading", "gauge", "tile", "history-graph", "statistics-graph"}
 
 
+@pytest.mark.parametrize(
+    ("status", "colours"),
+    [
+        ("critical", ["red"]),
+        ("low", ["orange"]),
+        ("ok", [None]),
+        ("good", [None]),
+        ("unknown", [None]),
+        ("unavailable", []),
+    ],
+)
+def test_the_badge_of_the_status(status: str, colours: list[str | None]) -> None:
+    """It is there once, where there is a battery, and its colour tells how urgent."""
+    (view,) = load("battery")["views"]
+    shown = []
+    for badge in view["badges"]:
+        if badge["entity"] == "sensor.battery_status":
+            (condition,) = badge["visibility"]
+            assert condition.keys() == {"condition", "entity", "state"}
+            assert condition["entity"] == badge["entity"]
+            states = condition["state"]
+            if status in ([states] if isinstance(states, str) else states):
+                shown.append(badge.get("color"))
+    assert shown == colours
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_templates_are_valid(hass: HomeAssistant, name: str) -> None:
     for key, value in walk(load(name)):

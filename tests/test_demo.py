@@ -290,11 +290,19 @@ def test_a_cleared_folder_keeps_its_lock_and_what_it_links_to(layout: Layout) ->
 def test_prepare_keeps_what_is_there(layout: Layout) -> None:
     prepare(layout)
     certificate = layout.tls.certificate.read_bytes()
-    automations = layout.config / "automations.yaml"
-    automations.write_text("- alias: mine\n", encoding="utf-8")
+    made = {
+        "automations.yaml": ("[]\n", "- alias: mine\n"),
+        "scripts.yaml": ("{}\n", "mine:\n  sequence: []\n"),
+    }
+    configuration = (layout.config / "configuration.yaml").read_text(encoding="utf-8")
+    for name, (nothing, mine) in made.items():
+        assert f"!include {name}\n" in configuration
+        assert (layout.config / name).read_text(encoding="utf-8") == nothing
+        (layout.config / name).write_text(mine, encoding="utf-8")
     prepare(layout)
     assert layout.tls.certificate.read_bytes() == certificate
-    assert automations.read_text(encoding="utf-8") == "- alias: mine\n"
+    for name, (_, mine) in made.items():
+        assert (layout.config / name).read_text(encoding="utf-8") == mine
 
 
 def test_prepare_renews_the_certificate(layout: Layout) -> None:

@@ -271,9 +271,11 @@ async def test_an_empty_month(run: Run) -> None:
 
 @pytest.mark.parametrize("month", ["2026-13", "October", "2026-10-01", 202610])
 async def test_what_is_no_month(run: Run, month: object) -> None:
-    """It is an error that says what was given."""
-    with pytest.raises(HomeAssistantError, match=f"invalid input '?{month}"):
+    """The caller is told how to write it, in a sentence, and not with a template."""
+    with pytest.raises(HomeAssistantError) as info:
         await run(month)
+    said = str(info.value)
+    assert said == f"TemplateNotFound: Write the month like 2026-10, not {month}."
 
 
 async def test_a_wallbox_that_is_gone(

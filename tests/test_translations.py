@@ -368,6 +368,19 @@ def test_words_for_states(platform: str, key: str) -> None:
         assert _attribute(description, "native_unit_of_measurement") is None
 
 
+@pytest.mark.parametrize("key", ["charging_detected", "data_fresh"])
+def test_words_of_its_own(key: str) -> None:
+    """Its device class's words would contradict what stands beside it.
+
+    The battery may be charging and no rise of its voltage be detected; a device that
+    advertises is heard, and not connected.
+    """
+    assert STRINGS["entity"]["binary_sensor"][key].get("state", {}).keys() == {
+        "on",
+        "off",
+    }
+
+
 @pytest.mark.parametrize(("platform", "key"), ENTITIES)
 def test_icon(platform: str, key: str) -> None:
     """An entity that has no icon from its device class has one of ours."""

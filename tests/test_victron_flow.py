@@ -79,7 +79,7 @@ async def by_hand(hass: HomeAssistant) -> Any:
         DOMAIN, context={"source": SOURCE_USER}
     )
     assert result["type"] is FlowResultType.MENU
-    assert result["menu_options"] == ["wallbox", "victron"]
+    assert result["menu_options"] == ["wallbox", "victron", "bms"]
     result = await hass.config_entries.flow.async_configure(
         result["flow_id"], {"next_step_id": "victron"}
     )

@@ -105,7 +105,7 @@ def _recognise(
 
 
 async def async_bms_form(
-    hass: HomeAssistant, entry: ConfigEntry, this: ConfigSubentry | None = None
+    hass: HomeAssistant, entry: ConfigEntry | None, this: ConfigSubentry | None = None
 ) -> BmsForm:
     """Ask for one of the BMSs that are heard, or an address, and for its model."""
     models = await async_load_models(hass)
@@ -144,7 +144,7 @@ async def async_bms_form(
 
 async def async_check_bms(
     hass: HomeAssistant,
-    entry: ConfigEntry,
+    entry: ConfigEntry | None,
     user_input: Mapping[str, Any],
     this: ConfigSubentry | None = None,
 ) -> tuple[BmsDevice | None, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Setting up in the UI: the server and a wallbox, or a Victron device; then more."""
+"""Setting up in the UI: a server and wallbox, a Victron device or a BMS; then more."""
 
 import asyncio
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ from homeassistant.helpers.typing import UNDEFINED
 from homeassistant.util import dt as dt_util
 import voluptuous as vol
 
-from .bms_flow import async_bms_form, async_check_bms
+from .bms_flow import BmsDevice, async_bms_form, async_check_bms
 from .const import (
     BATTERY_DEVICE,
     CONF_ALLOW_REBOOT,
@@ -439,7 +439,9 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask what to add."""
         # A window that was closed half-way must not lock its owner out.
         await self.async_set_unique_id(DOMAIN, raise_on_progress=False)
-        return self.async_show_menu(step_id="user", menu_options=["wallbox", "victron"])
+        return self.async_show_menu(
+            step_id="user", menu_options=["wallbox", "victron", "bms"]
+        )
 
     async def async_step_server(
         self, user_input: dict[str, Any] | None = None
@@ -561,7 +563,7 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
                 self._device = device
                 return await self.async_step_main_monitor()
             if device is not None:
-                return await self._async_add_victron(entry, device)
+                return await self._async_add_device(entry, SUBENTRY_VICTRON, device)
         return self.async_show_form(
             step_id="victron",
             data_schema=self.add_suggested_values_to_schema(
@@ -582,17 +584,41 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
             return self.async_abort(reason="device_removed")
         if user_input is not None:
             _set_main_monitor(self.hass, entry, user_input)
-            return await self._async_add_victron(entry, device)
+            return await self._async_add_device(entry, SUBENTRY_VICTRON, device)
         return self.async_show_form(
             step_id="main_monitor",
             data_schema=monitor_schema(entry, device),
             last_step=True,
         )
 
-    async def _async_add_victron(
-        self, entry: ConfigEntry | None, device: VictronDevice
+    async def async_step_bms(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for a BMS and its model."""
+        entry = self._entry
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            device, errors = await async_check_bms(self.hass, entry, user_input)
+            if device is not None:
+                return await self._async_add_device(entry, SUBENTRY_BMS, device)
+        form = await async_bms_form(self.hass, entry)
+        return self.async_show_form(
+            step_id="bms",
+            data_schema=self.add_suggested_values_to_schema(
+                form.schema, user_input or form.suggested
+            ),
+            errors=errors,
+            last_step=True,
+        )
+
+    async def _async_add_device(
+        self,
+        entry: ConfigEntry | None,
+        subentry_type: str,
+        device: VictronDevice | BmsDevice,
     ) -> ConfigFlowResult:
         """Create the entry with the device, or add the device to it."""
+        is_bms = subentry_type == SUBENTRY_BMS
         address = device.data[CONF_ADDRESS]
         if entry is None:
             await self.async_set_unique_id(DOMAIN, raise_on_progress=False)
@@ -601,19 +627,19 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
                 data={},
                 subentries=[
                     ConfigSubentryData(
-                        subentry_type=SUBENTRY_VICTRON,
+                        subentry_type=subentry_type,
                         title=device.title,
                         data=device.data,
                         unique_id=address,
                     )
                 ],
-                description="victron",
+                description="bms" if is_bms else "victron",
                 description_placeholders=device.placeholders,
             )
         self.hass.config_entries.async_add_subentry(
             entry,
             ConfigSubentry(
-                subentry_type=SUBENTRY_VICTRON,
+                subentry_type=subentry_type,
                 title=device.title,
                 data=MappingProxyType(dict(device.data)),
                 unique_id=address,
@@ -621,7 +647,8 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         )
         _reload_if_not_loaded(self.hass, entry)
         return self.async_abort(
-            reason="victron_added", description_placeholders=device.placeholders
+            reason="bms_added" if is_bms else "victron_added",
+            description_placeholders=device.placeholders,
         )
 
     @callback

@@ -7,6 +7,7 @@ from aiobmsble.test_data import bms_advertisements
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
     SOURCE_USER,
+    ConfigEntryState,
     ConfigSubentryData,
 )
 from homeassistant.core import HomeAssistant
@@ -117,6 +118,76 @@ async def test_a_bms_in_reach(
     assert result["unique_id"] == ADDRESS
     await hass.async_block_till_done(wait_background_tasks=True)
     assert (jbd.opened, jbd.open_now, jbd.refused) == (2, 0, 0)
+
+
+async def from_the_menu(hass: HomeAssistant) -> tuple[Flow, Result]:
+    """Open the form from the first window of the integration."""
+    flow = Flow(hass.config_entries.flow, "config")
+    menu = await flow.start(DOMAIN, source=SOURCE_USER)
+    assert menu["menu_options"] == ["wallbox", "victron", "bms"]
+    return flow, await flow.submit({"next_step_id": "bms"})
+
+
+async def test_from_nothing(
+    hass: HomeAssistant, radio: BmsRadio, jbd: SimulatedBms
+) -> None:
+    """Who has nothing but a BMS gets the integration with it, and its readings."""
+    jbd.fault = Fault.BUSY
+    radio.hear(jbd)
+    flow, form = await from_the_menu(hass)
+    assert form["step_id"] == "bms"
+    proposed = fields(form)
+    assert (proposed["address"][0], proposed["model"][0]) == (ADDRESS, "jbd_bms")
+    other = {"address": ADDRESS, "model": "humsienk_bms"}
+    result = await flow.submit(other)
+    assert result["errors"] == {"base": "cannot_connect"}
+    assert fields(result)["model"][0] == "humsienk_bms"
+    jbd.fault = None
+    assert (await flow.submit(other))["errors"] == {"model": "no_answer"}
+    result = await flow.submit(FORM)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["title"] == NAME
+    assert result["description"] == "bms"
+    assert result["description_placeholders"] == {
+        "name": "JBD-SP04S034",
+        "model": "Jiabaida smart BMS",
+        "address": ADDRESS,
+    }
+    await hass.async_block_till_done(wait_background_tasks=True)
+    (entry,) = hass.config_entries.async_entries(DOMAIN)
+    assert entry.state is ConfigEntryState.LOADED
+    assert entry.unique_id == DOMAIN
+    assert entry.data == {}
+    (subentry,) = entry.subentries.values()
+    assert (subentry.subentry_type, subentry.title) == ("bms", "JBD-SP04S034")
+    assert subentry.data == FORM
+    assert subentry.unique_id == ADDRESS
+    voltage = hass.states.get("sensor.battery_voltage")
+    assert voltage is not None
+    assert voltage.state == "13.28"
+
+
+async def test_from_the_menu_to_the_entry(
+    hass: HomeAssistant, entry: MockConfigEntry, radio: BmsRadio, jbd: SimulatedBms
+) -> None:
+    """With an entry it joins that one, once."""
+    radio.hear(jbd)
+    flow, _ = await from_the_menu(hass)
+    result = await flow.submit({"address": VICTRON, "model": "jbd_bms"})
+    assert result["errors"] == {"address": "device_already_configured"}
+    result = await flow.submit(FORM)
+    assert result["reason"] == "bms_added"
+    assert hass.config_entries.async_entries(DOMAIN) == [entry]
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert {each.title for each in entry.subentries.values()} == {
+        "SmartShunt",
+        "JBD-SP04S034",
+    }
+    assert hass.states.get("sensor.jbd_sp04s034_temperature") is not None
+    flow, form = await from_the_menu(hass)
+    assert fields(form)["address"] == (None, [])
+    result = await flow.submit(FORM)
+    assert result["errors"] == {"address": "device_already_configured"}
 
 
 async def test_the_nearest_is_proposed(
