@@ -247,6 +247,34 @@ async def test_a_lost_poll_is_not_worth_a_line(
     assert lines(caplog) == []
 
 
+@pytest.mark.parametrize("good", [1, 2])
+async def test_one_that_comes_and_goes_has_one_fault(
+    make_owner: MakeOwner,
+    radio: BmsRadio,
+    jbd: SimulatedBms,
+    caplog: pytest.LogCaptureFixture,
+    good: int,
+) -> None:
+    """It is over when three polls in a row are good, however many fail before."""
+    radio.hear(jbd)
+    owner = await make_owner(jbd)
+    await owner.start()
+    for _ in range(5):
+        jbd.fault = Fault.BUSY
+        await owner.poll(3)
+        jbd.fault = None
+        await owner.poll(good)
+    jbd.fault = Fault.BUSY
+    await owner.poll()
+    jbd.fault = None
+    await owner.poll(2)
+    (line,) = lines(caplog)
+    assert "close its app" in line
+    await owner.poll()
+    (_, line) = lines(caplog)
+    assert "answers again" in line
+
+
 async def test_what_the_library_logs_is_there_to_debug(
     make_owner: MakeOwner,
     radio: BmsRadio,
