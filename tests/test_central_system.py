@@ -27,6 +27,7 @@ from demo import pki
 from demo.wallbox import DELTA, CallFailed, Car, SimulatedWallbox
 
 from .conftest import CHARGE_POINT_ID, Site, settle
+from .test_victron import let_pass
 
 MakeWallbox = Callable[..., SimulatedWallbox]
 OCPP = [Subprotocol("ocpp2.0.1")]
@@ -252,6 +253,63 @@ async def test_plain_ws_is_hung_up_on(site: Site) -> None:
     """Without TLS there is no answer at all."""
     with pytest.raises((InvalidMessage, ConnectionError, EOFError)):
         await dial(site, None)
+
+
+async def fail_to_shake_hands(site: Site, address: str) -> None:
+    """Speak no TLS, from an address of our own."""
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", site.entry.data["port"], local_addr=(address, 0)
+    )
+    writer.write(b"GET / HTTP/1.1\r\n\r\n")
+    with suppress(ConnectionError):
+        await reader.read()
+    writer.close()
+
+
+def said_of_tls(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Give what is in the log of handshakes."""
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelno > logging.DEBUG and " TLS " in f" {record.getMessage()}"
+    ]
+
+
+async def test_many_addresses_do_not_fill_the_log(
+    hass: HomeAssistant,
+    site: Site,
+    caplog: pytest.LogCaptureFixture,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """Of who has many, not each is told; when they are gone, the next is."""
+    for number in range(2, 42):
+        for _ in range(3):
+            await fail_to_shake_hands(site, f"127.0.0.{number}")
+    assert len(said_of_tls(caplog)) == 16
+    await let_pass(hass, freezer, 3601)
+    assert len(said_of_tls(caplog)) == 32
+    for _ in range(3):
+        await fail_to_shake_hands(site, "127.0.0.99")
+    assert said_of_tls(caplog)[-1].startswith("127.0.0.99 tries to connect")
+
+
+async def test_handshakes_that_fail_now_and_then_are_one_fault(
+    hass: HomeAssistant,
+    site: Site,
+    client_context: ssl.SSLContext,
+    caplog: pytest.LogCaptureFixture,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """It is over when none fails any more, not when one succeeds."""
+    address = "127.0.0.1"
+    for failures in (3, 1, 3, 1):
+        for _ in range(failures):
+            await fail_to_shake_hands(site, address)
+        await refused(dial(site, client_context, "", subprotocols=None))
+        await let_pass(hass, freezer, 500)
+    assert len(said_of_tls(caplog)) == 1
+    await let_pass(hass, freezer, 101)
+    assert said_of_tls(caplog)[1:] == [f"TLS with {address} does not fail any more"]
 
 
 @pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1"])

@@ -11,6 +11,9 @@ type Key = tuple[str, str]
 #: Whose are those of the server, and of whoever knocks at it.
 SERVER: Final = "server"
 
+#: So many faults of one kind are kept of those who are no devices of ours.
+_MAX_OF_STRANGERS: Final = 16
+
 type _Line = tuple[logging.Logger, str, tuple[object, ...]]
 
 
@@ -44,9 +47,16 @@ class FaultLog:
         """Tell whether a fault is not over."""
         return key in self._faults
 
-    def count(self, kind: str) -> int:
-        """Tell how many faults of a kind there are."""
-        return sum(each[1].startswith(kind) for each in self._faults)
+    def has_room(self, key: Key, kind: str) -> bool:
+        """Tell whether a fault may be told of that a stranger to us has named.
+
+        Such are few at a time: whoever tries many names or addresses says nothing new.
+        The names of a kind begin with it.
+        """
+        if key in self._faults:
+            return True
+        alike = sum(each[1].startswith(kind) for each in self._faults)
+        return alike < _MAX_OF_STRANGERS
 
     def begin(
         self,

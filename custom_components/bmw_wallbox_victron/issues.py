@@ -54,8 +54,6 @@ _GONE: Final = timedelta(hours=1)
 _QUIET: Final = timedelta(minutes=5)
 _MAX_STRANGERS: Final = 3
 _MAX_REASON: Final = 200
-#: So many are in the log. Whoever tries ids after them says nothing new.
-_MAX_LOGGED: Final = 16
 
 _CERTIFICATE_EXPIRES: Final = "certificate_expires"
 _CERTIFICATE_INVALID: Final = "certificate_invalid"
@@ -194,10 +192,7 @@ class SiteIssues:
     def _log_stranger(self, charge_point_id: str) -> None:
         """Say that an unknown charge point knocks."""
         fault = (SERVER, f"{_STRANGER_FAULT}{charge_point_id.casefold()}")
-        if (
-            not self.faults.is_on(fault)
-            and self.faults.count(_STRANGER_FAULT) >= _MAX_LOGGED
-        ):
+        if not self.faults.has_room(fault, _STRANGER_FAULT):
             return
         self.faults.begin(
             _LOGGER,
