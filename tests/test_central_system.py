@@ -5,7 +5,7 @@ import base64
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 import json
 import logging
 from pathlib import Path
@@ -18,7 +18,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import async_fire_time_changed
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 from websockets.typing import Subprotocol
@@ -310,6 +313,26 @@ async def test_handshakes_that_fail_now_and_then_are_one_fault(
     assert len(said_of_tls(caplog)) == 1
     await let_pass(hass, freezer, 101)
     assert said_of_tls(caplog)[1:] == [f"TLS with {address} does not fail any more"]
+
+
+async def test_a_fault_ends_where_the_clock_was_set_back(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    client_context: ssl.SSLContext,
+    caplog: pytest.LogCaptureFixture,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A computer without a battery for its clock may start in the future."""
+    ahead = timedelta(days=1)
+    monkeypatch.setattr(dt_util, "utcnow", lambda: datetime.now(UTC) + ahead)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    await refused(dial(Site(hass, entry), client_context, "DE*BMW*ESTRANGER"))
+    ahead = timedelta()
+    await let_pass(hass, freezer, 3601)
+    assert "'DE*BMW*ESTRANGER' does not knock any more" in caplog.text
+    await hass.config_entries.async_unload(entry.entry_id)
 
 
 @pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1"])

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 import logging
 from typing import Final
 
@@ -23,12 +22,12 @@ class _Fault:
 
     start: _Line | None
     """What is to be said of its start; None: that is said."""
-    start_at: datetime
-    """When."""
+    start_at: float
+    """When, in s."""
     end: _Line | None = None
     """What is to be said of its end; None: it goes on."""
-    end_at: datetime | None = None
-    """When, unless it begins again until then."""
+    end_at: float | None = None
+    """When, in s, unless it begins again until then."""
 
 
 class FaultLog:
@@ -38,8 +37,8 @@ class FaultLog:
     connection, is one fault and not many: its end may wait for some calm.
     """
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
-        """Start with nothing wrong."""
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Start with nothing wrong. `clock` gives seconds, and is never set."""
         self._clock = clock
         self._faults: dict[Key, _Fault] = {}
 
@@ -74,7 +73,7 @@ class FaultLog:
         fault = self._faults.get(key)
         if fault is None:
             fault = self._faults[key] = _Fault(
-                (logger, message, args), self._clock() + timedelta(seconds=after_s)
+                (logger, message, args), self._clock() + after_s
             )
         fault.end = fault.end_at = None
         self._look(key, fault)
@@ -98,7 +97,7 @@ class FaultLog:
         if fault.start is not None:
             del self._faults[key]
             return
-        end_at = self._clock() + timedelta(seconds=calm_s)
+        end_at = self._clock() + calm_s
         if fault.end_at is None or end_at < fault.end_at:
             fault.end, fault.end_at = (logger, message, args), end_at
         self._look(key, fault)

@@ -88,7 +88,7 @@ class SiteIssues:
         self._strangers: dict[str, _Visitor] = {}
         self._wrong_passwords: dict[str, _Visitor] = {}
         self._passwords: dict[str, str | None] = {}
-        self.faults = FaultLog(dt_util.utcnow)
+        self.faults = FaultLog(hass.loop.time)
         """What the log has told of, and not that it is over."""
 
     @callback

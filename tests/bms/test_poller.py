@@ -12,7 +12,6 @@ from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
-from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
@@ -61,7 +60,7 @@ class Owner:
             model,
             self.hear,
             name="House battery",
-            faults=FaultLog(dt_util.utcnow),
+            faults=FaultLog(hass.loop.time),
         )
         self.heard: list[tuple[BmsValues, int | None]] = []
         self.took = 0.0
