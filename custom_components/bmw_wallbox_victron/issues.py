@@ -53,7 +53,6 @@ _GONE: Final = timedelta(hours=1)
 #: registry written with each of them.
 _QUIET: Final = timedelta(minutes=5)
 _MAX_STRANGERS: Final = 3
-_MAX_REASON: Final = 200
 
 _CERTIFICATE_EXPIRES: Final = "certificate_expires"
 _CERTIFICATE_INVALID: Final = "certificate_invalid"
@@ -552,8 +551,7 @@ def async_forget_limit_issue(hass: HomeAssistant, subentry: ConfigSubentry) -> N
 
 def _as_text(text: str) -> str:
     """Keep what somebody else wrote from being read as Markdown, or as a link."""
-    plain = " ".join(text.split())[:_MAX_REASON]
-    return re.sub(r"([\\`*_{}\[\]()<>#!|~&:.@])", r"\\\1", plain)
+    return re.sub(r"([\\`*_{}\[\]()<>#!|~&:.@])", r"\\\1", text)
 
 
 def _limit_issue(subentry: ConfigSubentry) -> str:
