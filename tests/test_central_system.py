@@ -5,7 +5,7 @@ import base64
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 import json
 import logging
 from pathlib import Path
@@ -18,7 +18,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import async_fire_time_changed
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 from websockets.typing import Subprotocol
@@ -27,6 +30,7 @@ from demo import pki
 from demo.wallbox import DELTA, CallFailed, Car, SimulatedWallbox
 
 from .conftest import CHARGE_POINT_ID, Site, settle
+from .test_victron import let_pass
 
 MakeWallbox = Callable[..., SimulatedWallbox]
 OCPP = [Subprotocol("ocpp2.0.1")]
@@ -252,6 +256,83 @@ async def test_plain_ws_is_hung_up_on(site: Site) -> None:
     """Without TLS there is no answer at all."""
     with pytest.raises((InvalidMessage, ConnectionError, EOFError)):
         await dial(site, None)
+
+
+async def fail_to_shake_hands(site: Site, address: str) -> None:
+    """Speak no TLS, from an address of our own."""
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", site.entry.data["port"], local_addr=(address, 0)
+    )
+    writer.write(b"GET / HTTP/1.1\r\n\r\n")
+    with suppress(ConnectionError):
+        await reader.read()
+    writer.close()
+
+
+def said_of_tls(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Give what is in the log of handshakes."""
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelno > logging.DEBUG and " TLS " in f" {record.getMessage()}"
+    ]
+
+
+async def test_many_addresses_do_not_fill_the_log(
+    hass: HomeAssistant,
+    site: Site,
+    caplog: pytest.LogCaptureFixture,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """Of who has many, not each is told; when they are gone, the next is."""
+    for number in range(2, 42):
+        for _ in range(3):
+            await fail_to_shake_hands(site, f"127.0.0.{number}")
+    assert len(said_of_tls(caplog)) == 16
+    await let_pass(hass, freezer, 3601)
+    assert len(said_of_tls(caplog)) == 32
+    for _ in range(3):
+        await fail_to_shake_hands(site, "127.0.0.99")
+    assert said_of_tls(caplog)[-1].startswith("127.0.0.99 tries to connect")
+
+
+async def test_handshakes_that_fail_now_and_then_are_one_fault(
+    hass: HomeAssistant,
+    site: Site,
+    client_context: ssl.SSLContext,
+    caplog: pytest.LogCaptureFixture,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """It is over when none fails any more, not when one succeeds."""
+    address = "127.0.0.1"
+    for failures in (3, 1, 3, 1):
+        for _ in range(failures):
+            await fail_to_shake_hands(site, address)
+        await refused(dial(site, client_context, "", subprotocols=None))
+        await let_pass(hass, freezer, 500)
+    assert len(said_of_tls(caplog)) == 1
+    await let_pass(hass, freezer, 101)
+    assert said_of_tls(caplog)[1:] == [f"TLS with {address} does not fail any more"]
+
+
+async def test_a_fault_ends_where_the_clock_was_set_back(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    client_context: ssl.SSLContext,
+    caplog: pytest.LogCaptureFixture,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A computer without a battery for its clock may start in the future."""
+    ahead = timedelta(days=1)
+    monkeypatch.setattr(dt_util, "utcnow", lambda: datetime.now(UTC) + ahead)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    await refused(dial(Site(hass, entry), client_context, "DE*BMW*ESTRANGER"))
+    ahead = timedelta()
+    await let_pass(hass, freezer, 3601)
+    assert "'DE*BMW*ESTRANGER' does not knock any more" in caplog.text
+    await hass.config_entries.async_unload(entry.entry_id)
 
 
 @pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1"])

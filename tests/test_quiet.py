@@ -22,7 +22,7 @@ from demo.bms import BmsRadio, Fault as BmsFault, Jbd, SimulatedBms
 from demo.caravan.devices import WELL, Quirks as DeviceQuirks, fit_out
 from demo.caravan.identity import IDENTITIES, SHUNT
 from demo.caravan.physics import Caravan, Plan
-from demo.wallbox import DELTA, Car, RegisterRestarts
+from demo.wallbox import DELTA, Car, RegisterRestarts, station
 
 from .conftest import CHARGE_POINT_ID
 from .quiet import PASSWORD, PLUG, TOKEN, Log, World
@@ -541,6 +541,40 @@ async def test_a_fault_is_logged_at_its_start_and_at_its_end(
 
 
 # What is coped with
+
+
+async def test_what_a_wallbox_says_is_one_line(
+    world: World,
+    log: Log,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It can neither forge a line nor colour one, and is cut where it goes on."""
+    bench = world.bench
+    said = "a\r\n2026-11-21\x1b[31m ERROR\u2028\u202eforged " + "x" * 400
+    monkeypatch.setattr(
+        station, "_because", lambda code: {"reasonCode": code, "additionalInfo": said}
+    )
+    monkeypatch.setattr(bench.box.profiles, "put", lambda _: False)
+    await bench.connect()
+    await bench.box.plug_in(Car())
+    await world.live(60, step=5)
+    bench.limit(10)
+    await world.live(120, step=5)
+    assert "OutOfStorage, a 2026-11-21 [31m ERROR forged xxx" in str(
+        await bench.outcome()
+    )
+    (line,) = log.texts()
+    assert "OutOfStorage, a 2026-11-21 [31m ERROR forged xxx" in line
+    assert len(line) < 500
+    told = [
+        record.getMessage()
+        for record in caplog.records
+        if record.name.startswith("custom_components.")
+        and "forged" in record.getMessage()
+    ]
+    assert len(told) > 1
+    assert [each for each in told if not each.isprintable()] == []
 
 
 async def a_session(world: World) -> None:

@@ -49,7 +49,7 @@ _RELEASE_LIMIT_S: Final = 10.0
 #: So many polls in a row fail before it is worth a line in the log: Bluetooth loses
 #: a connection now and then.
 _FAILURES_WORTH_A_LINE: Final = 3
-#: And so many good ones, until it is well again.
+#: And so many good ones in a row, until it is well again.
 _SUCCESSES_WORTH_A_LINE: Final = 3
 
 #: What no battery of a vehicle exceeds, either way: V and A.
@@ -335,6 +335,8 @@ class BmsPoller:
         self._away = False
         self.failures = 0
         """How many polls in a row have failed."""
+        self._successes = 0
+        """How many in a row had values, since it was last out of reach."""
         self.fault: BmsFault | None = None
         """Why the last one did; None: it did not."""
 
@@ -387,6 +389,7 @@ class BmsPoller:
         self._away = device is None
         if device is None:
             _LOGGER.debug("BMS %s is out of reach", self.address)
+            self._successes = 0
             return
         self._task = self._hass.async_create_background_task(
             self._poll(device), f"poll of BMS {self.address}"
@@ -408,14 +411,12 @@ class BmsPoller:
             self._begins_anew = True
             self._failed(err)
             return
-        self._faults.end(
-            _LOGGER,
-            silence_of(self.address),
-            "BMS %s answers again",
-            self.name,
-            calm_s=(_SUCCESSES_WORTH_A_LINE - 1) * POLL_INTERVAL.total_seconds(),
-        )
         self.failures, self.fault = 0, None
+        self._successes += 1
+        if self._successes >= _SUCCESSES_WORTH_A_LINE:
+            self._faults.end(
+                _LOGGER, silence_of(self.address), "BMS %s answers again", self.name
+            )
         info = bluetooth.async_last_service_info(
             self._hass, self.address, connectable=True
         )
@@ -425,6 +426,7 @@ class BmsPoller:
     def _failed(self, err: BmsError) -> None:
         """Say what went wrong, where it is no single failure."""
         self.failures += 1
+        self._successes = 0
         self.fault = err.fault
         _LOGGER.debug("Poll %s of BMS %s failed: %s", self.failures, self.address, err)
         if self.failures >= _FAILURES_WORTH_A_LINE:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 import logging
 from typing import Final
 
@@ -10,6 +9,9 @@ from typing import Final
 type Key = tuple[str, str]
 #: Whose are those of the server, and of whoever knocks at it.
 SERVER: Final = "server"
+
+#: So many faults of one kind are kept of those who are no devices of ours.
+_MAX_OF_STRANGERS: Final = 16
 
 type _Line = tuple[logging.Logger, str, tuple[object, ...]]
 
@@ -20,12 +22,12 @@ class _Fault:
 
     start: _Line | None
     """What is to be said of its start; None: that is said."""
-    start_at: datetime
-    """When."""
+    start_at: float
+    """When, in s."""
     end: _Line | None = None
     """What is to be said of its end; None: it goes on."""
-    end_at: datetime | None = None
-    """When, unless it begins again until then."""
+    end_at: float | None = None
+    """When, in s, unless it begins again until then."""
 
 
 class FaultLog:
@@ -35,8 +37,8 @@ class FaultLog:
     connection, is one fault and not many: its end may wait for some calm.
     """
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
-        """Start with nothing wrong."""
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Start with nothing wrong. `clock` gives seconds, and is never set."""
         self._clock = clock
         self._faults: dict[Key, _Fault] = {}
 
@@ -44,9 +46,16 @@ class FaultLog:
         """Tell whether a fault is not over."""
         return key in self._faults
 
-    def count(self, kind: str) -> int:
-        """Tell how many faults of a kind there are."""
-        return sum(each[1].startswith(kind) for each in self._faults)
+    def has_room(self, key: Key, kind: str) -> bool:
+        """Tell whether a fault may be told of that a stranger to us has named.
+
+        Such are few at a time: whoever tries many names or addresses says nothing new.
+        The names of a kind begin with it.
+        """
+        if key in self._faults:
+            return True
+        alike = sum(each[1].startswith(kind) for each in self._faults)
+        return alike < _MAX_OF_STRANGERS
 
     def begin(
         self,
@@ -64,7 +73,7 @@ class FaultLog:
         fault = self._faults.get(key)
         if fault is None:
             fault = self._faults[key] = _Fault(
-                (logger, message, args), self._clock() + timedelta(seconds=after_s)
+                (logger, message, args), self._clock() + after_s
             )
         fault.end = fault.end_at = None
         self._look(key, fault)
@@ -88,7 +97,7 @@ class FaultLog:
         if fault.start is not None:
             del self._faults[key]
             return
-        end_at = self._clock() + timedelta(seconds=calm_s)
+        end_at = self._clock() + calm_s
         if fault.end_at is None or end_at < fault.end_at:
             fault.end, fault.end_at = (logger, message, args), end_at
         self._look(key, fault)

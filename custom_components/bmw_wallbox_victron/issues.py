@@ -53,9 +53,6 @@ _GONE: Final = timedelta(hours=1)
 #: registry written with each of them.
 _QUIET: Final = timedelta(minutes=5)
 _MAX_STRANGERS: Final = 3
-_MAX_REASON: Final = 200
-#: So many are in the log. Whoever tries ids after them says nothing new.
-_MAX_LOGGED: Final = 16
 
 _CERTIFICATE_EXPIRES: Final = "certificate_expires"
 _CERTIFICATE_INVALID: Final = "certificate_invalid"
@@ -90,7 +87,7 @@ class SiteIssues:
         self._strangers: dict[str, _Visitor] = {}
         self._wrong_passwords: dict[str, _Visitor] = {}
         self._passwords: dict[str, str | None] = {}
-        self.faults = FaultLog(dt_util.utcnow)
+        self.faults = FaultLog(hass.loop.time)
         """What the log has told of, and not that it is over."""
 
     @callback
@@ -194,10 +191,7 @@ class SiteIssues:
     def _log_stranger(self, charge_point_id: str) -> None:
         """Say that an unknown charge point knocks."""
         fault = (SERVER, f"{_STRANGER_FAULT}{charge_point_id.casefold()}")
-        if (
-            not self.faults.is_on(fault)
-            and self.faults.count(_STRANGER_FAULT) >= _MAX_LOGGED
-        ):
+        if not self.faults.has_room(fault, _STRANGER_FAULT):
             return
         self.faults.begin(
             _LOGGER,
@@ -557,8 +551,7 @@ def async_forget_limit_issue(hass: HomeAssistant, subentry: ConfigSubentry) -> N
 
 def _as_text(text: str) -> str:
     """Keep what somebody else wrote from being read as Markdown, or as a link."""
-    plain = " ".join(text.split())[:_MAX_REASON]
-    return re.sub(r"([\\`*_{}\[\]()<>#!|~&:.@])", r"\\\1", plain)
+    return re.sub(r"([\\`*_{}\[\]()<>#!|~&:.@])", r"\\\1", text)
 
 
 def _limit_issue(subentry: ConfigSubentry) -> str:

@@ -12,7 +12,6 @@ from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
-from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
@@ -61,7 +60,7 @@ class Owner:
             model,
             self.hear,
             name="House battery",
-            faults=FaultLog(dt_util.utcnow),
+            faults=FaultLog(hass.loop.time),
         )
         self.heard: list[tuple[BmsValues, int | None]] = []
         self.took = 0.0
@@ -245,6 +244,34 @@ async def test_a_lost_poll_is_not_worth_a_line(
     assert len(owner.heard) == 5
     assert jbd.open_now == 0
     assert lines(caplog) == []
+
+
+@pytest.mark.parametrize("good", [1, 2])
+async def test_one_that_comes_and_goes_has_one_fault(
+    make_owner: MakeOwner,
+    radio: BmsRadio,
+    jbd: SimulatedBms,
+    caplog: pytest.LogCaptureFixture,
+    good: int,
+) -> None:
+    """It is over when three polls in a row are good, however many fail before."""
+    radio.hear(jbd)
+    owner = await make_owner(jbd)
+    await owner.start()
+    for _ in range(5):
+        jbd.fault = Fault.BUSY
+        await owner.poll(3)
+        jbd.fault = None
+        await owner.poll(good)
+    jbd.fault = Fault.BUSY
+    await owner.poll()
+    jbd.fault = None
+    await owner.poll(2)
+    (line,) = lines(caplog)
+    assert "close its app" in line
+    await owner.poll()
+    (_, line) = lines(caplog)
+    assert "answers again" in line
 
 
 async def test_what_the_library_logs_is_there_to_debug(

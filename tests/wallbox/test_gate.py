@@ -168,7 +168,7 @@ async def test_all_of_them_are_served() -> None:
         call_later=lambda _, __: lambda: None,
         on_change=lambda: None,
         ledger=Ledger(),
-        faults=FaultLog(lambda: START),
+        faults=FaultLog(lambda: 0.0),
     )
     served = ChargePoint(station, cast(Any, None), SCHEMAS).route_map
     assert set(served) == set(STATION_REQUESTS)

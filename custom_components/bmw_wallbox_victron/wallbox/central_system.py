@@ -46,6 +46,7 @@ _FAILURES_WORTH_A_LINE: Final = 3
 #: where none comes for so long.
 _SECURE_AGAIN_S: Final = 600
 _GONE_S: Final = 3600
+_HANDSHAKE_FAULT: Final = "handshake "
 #: So many addresses are watched.
 _MAX_ADDRESSES: Final = 32
 #: The WebSocket server logs headers with passwords and frames with tokens, at levels
@@ -114,7 +115,7 @@ def connection_fault(charge_point_id: str) -> Key:
 
 def handshake_fault(address: str) -> Key:
     """Name the fault that TLS with an address fails."""
-    return SERVER, f"handshake {address}"
+    return SERVER, f"{_HANDSHAKE_FAULT}{address}"
 
 
 def basic_credentials(header: str | None) -> str | None:
@@ -259,10 +260,14 @@ class CentralSystem:
         self._failures[address] = failures
         if len(self._failures) > _MAX_ADDRESSES:
             del self._failures[next(iter(self._failures))]
-        if failures >= _FAILURES_WORTH_A_LINE:
+        key = handshake_fault(address)
+        if self._faults.is_on(key) or (
+            failures >= _FAILURES_WORTH_A_LINE
+            and self._faults.has_room(key, _HANDSHAKE_FAULT)
+        ):
             self._faults.begin(
                 _LOGGER,
-                handshake_fault(address),
+                key,
                 "%s tries to connect again and again, and TLS fails (%s). If it is a "
                 "wallbox: check that the address in its installer app begins with "
                 "wss:// and has the name that the certificate is for, and that the "

@@ -60,6 +60,8 @@ _EVSE: Final = {Way.DEFAULT: 1, Way.STATION: 0, Way.TRANSACTION: 1}
 #: How far the composite schedule is asked for, in s: only the present counts.
 _HORIZON_S: Final = 60
 _NOMINAL_V: Final = 230
+#: So much of a reason is kept, in characters.
+_MAX_REASON: Final = 200
 #: How much earlier than its first period a schedule begins.
 _HEAD_START: Final = timedelta(hours=12)
 #: The sentences about what is no limit.
@@ -87,10 +89,15 @@ def composite_limit(schedule: Mapping[str, Any] | None) -> float | None:
 
 
 def refusal(answer: Any) -> str:
-    """Give the reason of an answer that is not Accepted, in the wallbox's words."""
+    """Give the reason of an answer that is not Accepted, in the wallbox's words.
+
+    It is shown and logged: one line, not too long, and nothing that is no text.
+    """
     info = getattr(answer, "status_info", None) or {}
     parts = (answer.status, info.get("reason_code"), info.get("additional_info"))
-    return ", ".join(str(part) for part in parts if part)
+    words = ", ".join(str(part) for part in parts if part)
+    text = "".join(each if each.isprintable() else " " for each in words)
+    return " ".join(text.split())[:_MAX_REASON]
 
 
 class Controller:

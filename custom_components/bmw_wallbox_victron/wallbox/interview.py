@@ -242,7 +242,7 @@ class Interview:
         for result in [] if answer is None else answer.set_variable_result:
             if result["attribute_status"] != "Accepted":
                 _LOGGER.debug(
-                    "Wallbox %s: %s is %s",
+                    "Wallbox %s: %r is %s",
                     self._link.id,
                     result["variable"]["name"],
                     result["attribute_status"],
