@@ -52,7 +52,8 @@ def _real_world(enable_custom_integrations: None, socket_enabled: None) -> None:
     """Load our integration, and let it talk over loopback."""
 
 
-@pytest.fixture(scope="session")
+# Made before any test freezes the time: what is imported then keeps a frozen clock.
+@pytest.fixture(scope="session", autouse=True)
 def pki_files(tmp_path_factory: pytest.TempPathFactory) -> pki.Files:
     """A certificate for localhost, and the authority that issued it."""
     return pki.issue(tmp_path_factory.mktemp("pki"))
