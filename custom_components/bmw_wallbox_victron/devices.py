@@ -190,6 +190,8 @@ class Devices:
             for subentry_id, subentry in wanted.items()
             if (listener := self._take(subentry, self._devices[subentry_id]))
         ]
+        for device in self._devices.values():
+            device.feed.set_timeout(self._timeout_s)
         for listener in unheard:
             listener.async_start()
         self.check_keys()
@@ -246,12 +248,11 @@ class Devices:
 
     def _take(self, subentry: ConfigSubentry, device: Device) -> VictronListener | None:
         """Take what is set for a device; gives a listener that is to be started."""
-        longer = device.feed.set_timeout(self._timeout_s)
         unheard = None
         if subentry.subentry_type == SUBENTRY_BMS:
             self._poll(subentry, device)
         else:
-            unheard = self._listen(subentry, device, again=longer)
+            unheard = self._listen(subentry, device)
         info = self.device_info(subentry)
         if device.info is not None and device.info != info:
             dr.async_get(self._hass).async_get_or_create(
@@ -263,32 +264,28 @@ class Devices:
         return unheard
 
     def _listen(
-        self, subentry: ConfigSubentry, device: Device, *, again: bool
+        self, subentry: ConfigSubentry, device: Device
     ) -> VictronListener | None:
-        """Have a Victron device listened to with its key.
-
-        `again`: what it said last may count now, if it did not before.
-        """
+        """Have a Victron device listened to with its key."""
         text = subentry.data.get(CONF_ENCRYPTION_KEY)
         setting = text if isinstance(text, str) else None
-        if setting == device.setting and not again:
+        if setting == device.setting:
             return None
         if device.listener is not None:
             device.listener.async_stop()
-        if setting != device.setting:
-            device.setting = setting
-            key = None if setting is None else parse_key(setting)
-            device.listener = (
-                None
-                if key is None
-                else VictronListener(
-                    self._hass,
-                    address=device.address,
-                    key=key,
-                    feed=device.feed,
-                    on_verdict=self.check_keys,
-                )
+        device.setting = setting
+        key = None if setting is None else parse_key(setting)
+        device.listener = (
+            None
+            if key is None
+            else VictronListener(
+                self._hass,
+                address=device.address,
+                key=key,
+                feed=device.feed,
+                on_verdict=self.check_keys,
             )
+        )
         return device.listener
 
     def _poll(self, subentry: ConfigSubentry, device: Device) -> None:
