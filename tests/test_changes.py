@@ -7,7 +7,11 @@ from typing import Any
 from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
+from homeassistant.config_entries import (
+    ConfigEntryDisabler,
+    ConfigEntryState,
+    ConfigSubentry,
+)
 from homeassistant.const import STATE_ON, STATE_UNAVAILABLE
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.data_entry_flow import FlowResultType
@@ -22,7 +26,7 @@ from demo.wallbox import SimulatedWallbox
 
 from .conftest import CHARGE_POINT_ID, Site, settle
 from .test_battery import POWER, SWITCH, shows, tells
-from .test_init import MakeWallbox, charge, listens
+from .test_init import MakeWallbox, charge, complaints, listens
 from .test_options import save
 from .test_victron import fresh, let_pass
 from .victron.common import GOOD, KEY
@@ -379,6 +383,38 @@ async def test_two_changes_at_once(
     assert wallbox.connected
 
 
+async def test_added_again_while_a_model_is_loaded(
+    hass: HomeAssistant, site: Site, radio: Radio, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its entities come with it, whatever is told before it is listened to again."""
+    add(site)
+    await hass.async_block_till_done()
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    await hass.async_block_till_done()
+    asked, imported, load = asyncio.Event(), asyncio.Event(), bms.async_load_model
+
+    async def slowly(hass: HomeAssistant, model: str) -> Any:
+        asked.set()
+        await imported.wait()
+        return await load(hass, model)
+
+    with patch.object(bms, "async_load_model", slowly):
+        add(site, BMS, "bms", model="jbd_bms")
+        async with asyncio.timeout(5):
+            await asked.wait()
+        remove(site)
+        add(site)
+        # As with anything that a wallbox says, all are told that there is news.
+        site.entry.runtime_data.async_update_listeners()
+        imported.set()
+        await hass.async_block_till_done(wait_background_tasks=True)
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    await hass.async_block_till_done()
+    assert site.state("alarm", owner=SHUNT) == "none"
+    assert fresh(site) == STATE_ON
+    assert complaints(caplog) == []
+
+
 async def test_a_change_with_a_reload(
     hass: HomeAssistant, both: tuple[Site, SimulatedWallbox], radio: Radio
 ) -> None:
@@ -465,6 +501,57 @@ async def test_trend_and_delays_go_on(
     assert written.of("battery") == []
     assert written.of(SHUNT) == []
     assert tells(site, "charging_detected") == "on"
+
+
+async def enable(hass: HomeAssistant, site: Site, on: bool) -> None:
+    """Enable the entry, or disable it."""
+    await hass.config_entries.async_set_disabled_by(
+        site.entry.entry_id, None if on else ConfigEntryDisabler.USER
+    )
+    await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize(("away_s", "is_silent"), [(50, True), (3600, False)])
+async def test_silence_while_nobody_listens(
+    hass: HomeAssistant,
+    radio: Radio,
+    freezer: FrozenDateTimeFactory,
+    site: Site,
+    caplog: pytest.LogCaptureFixture,
+    away_s: float,
+    is_silent: bool,
+) -> None:
+    """Does not count, unless it is as short as a reload."""
+    add(site)
+    await hass.async_block_till_done()
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    await let_pass(hass, freezer, 400)
+    assert tells(site, "problem") == "off"
+    await enable(hass, site, on=False)
+    await let_pass(hass, freezer, away_s)
+    await enable(hass, site, on=True)
+    await let_pass(hass, freezer, 11)
+    assert (tells(site, "problem") == "on") is is_silent
+    assert ("has given no reading" in caplog.text) is is_silent
+    await let_pass(hass, freezer, 420)
+    assert tells(site, "problem") == "on"
+
+
+async def test_removed_with_a_reload_and_added_again(
+    hass: HomeAssistant, radio: Radio, freezer: FrozenDateTimeFactory, site: Site
+) -> None:
+    """A BMS that begins anew is not one that has been silent for long."""
+    add(site)
+    add(site, BMS, "bms", model="jbd_bms")
+    await hass.async_block_till_done()
+    await let_pass(hass, freezer, 60)
+    remove(site, BMS)
+    assert await hass.config_entries.async_reload(site.entry.entry_id)
+    await let_pass(hass, freezer, 3600)
+    add(site, BMS, "bms", model="jbd_bms")
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    await let_pass(hass, freezer, 11)
+    assert tells(site, "problem") == "off"
 
 
 async def test_a_longer_timeout_counts_for_what_was_heard(

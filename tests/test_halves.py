@@ -4,17 +4,18 @@ import asyncio
 from datetime import timedelta
 import socket
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import (
+    ConfigEntryDisabler,
     ConfigEntryState,
     ConfigSubentry,
     ConfigSubentryData,
 )
 from homeassistant.core import Event, HomeAssistant, callback
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import device_registry as dr, issue_registry as ir
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -23,10 +24,14 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.bmw_wallbox_victron import bms
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
+from custom_components.bmw_wallbox_victron.issues import SiteIssues
 from custom_components.bmw_wallbox_victron.victron.records import Kind
+from custom_components.bmw_wallbox_victron.wallbox.central_system import CentralSystem
+from custom_components.bmw_wallbox_victron.wallbox.gate import Schemas
 
 from .conftest import Site
 from .test_battery import POWER, SWITCH, shows, tells
+from .test_init import complaints, listens
 from .test_victron import fresh, let_pass
 from .victron.common import GOOD, KEY
 from .victron.radio import SHUNT, Radio
@@ -122,6 +127,90 @@ async def test_server_that_cannot_start(
     assert caplog.text.count("The server for wallboxes can start now") == 1
     assert site.state("certificate_expiry", owner="server") != "unavailable"
     await hass.config_entries.async_unload(entry.entry_id)
+
+
+STEPS: Final = {
+    "load": (Schemas, "load"),
+    "start": (CentralSystem, "start"),
+    "judge": (SiteIssues, "async_judge_certificate"),
+}
+
+
+@pytest.mark.parametrize("then", ["reload", "disable", "remove"])
+@pytest.mark.parametrize("step", STEPS)
+async def test_stopped_while_the_server_is_tried_again(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+    step: str,
+    then: str,
+) -> None:
+    """Wherever the try is by then: it leaves nothing, and nothing comes after it."""
+    add(hass, entry, "victron_device", SHUNT_DATA)
+    port = entry.data["port"]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        assert await hass.config_entries.async_setup(entry.entry_id)
+        await hass.async_block_till_done()
+    first = entry.runtime_data
+    caplog.clear()
+    asked, go_on, starts = asyncio.Event(), asyncio.Event(), 0
+    owner, name = STEPS[step]
+    original, start = getattr(owner, name), CentralSystem.start
+
+    async def hold() -> None:
+        if not asked.is_set():
+            asked.set()
+            await go_on.wait()
+
+    def load_slowly() -> Any:
+        asyncio.run_coroutine_threadsafe(hold(), hass.loop).result(5)
+        return original()
+
+    async def slowly(*args: Any) -> None:
+        await hold()
+        await original(*args)
+
+    with patch.object(owner, name, load_slowly if step == "load" else slowly):
+        freezer.tick(timedelta(seconds=61))
+        async_fire_time_changed(hass)
+        async with asyncio.timeout(5):
+            await asked.wait()
+        if then == "reload":
+            assert await hass.config_entries.async_reload(entry.entry_id)
+        elif then == "disable":
+            await hass.config_entries.async_set_disabled_by(
+                entry.entry_id, ConfigEntryDisabler.USER
+            )
+        else:
+            await hass.config_entries.async_remove(entry.entry_id)
+        second = getattr(entry, "runtime_data", None)
+        issues = set(ir.async_get(hass).issues)
+        go_on.set()
+        await hass.async_block_till_done()
+
+    async def count(server: CentralSystem) -> None:
+        nonlocal starts
+        starts += 1
+        await start(server)
+
+    with patch.object(CentralSystem, "start", count):
+        for _ in range(3):
+            await let_pass(hass, freezer, 61)
+    assert starts == 0
+    assert first.port is None
+    assert getattr(entry, "runtime_data", None) is second is not first
+    assert listens(port) is (then == "reload")
+    assert complaints(caplog) == []
+    assert set(ir.async_get(hass).issues) == issues
+    if then == "reload":
+        assert issues == set()
+        assert entry.state is ConfigEntryState.LOADED
+        await hass.config_entries.async_unload(entry.entry_id)
+    else:
+        assert entry.state is ConfigEntryState.NOT_LOADED
 
 
 async def test_nothing_is_lost_while_it_starts(

@@ -93,12 +93,22 @@ class Past:
     """When it was brought up to date, in s."""
     heard_at: dict[str, float] = field(default_factory=dict)
     """When each device was heard, or listening for it began, in s, by address."""
+    stopped_at: float = -math.inf
+    """When listening ended, in s."""
 
     def take(self, now: float) -> Battery:
         """Give the battery; a new one where the old one missed too much."""
         if self.battery is None or now - self.at > _LONGEST_RELOAD_S:
             self.battery = Battery()
         return self.battery
+
+    def keep_heard_at(self, heard_at: dict[str, float], now: float) -> None:
+        """Keep when each device was heard, now that listening ends."""
+        self.heard_at, self.stopped_at = heard_at, now
+
+    def take_heard_at(self, now: float) -> dict[str, float]:
+        """Give when each device was heard; nothing where nobody listened for long."""
+        return {} if now - self.stopped_at > _LONGEST_RELOAD_S else self.heard_at
 
 
 @callback

@@ -118,6 +118,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._cancel_retry: Callable[[], None] | None = None
         self.certificates: CertificateStore | None = None
         self._server: CentralSystem | None = None
+        self._stopped = asyncio.Event()
         self.english: Mapping[str, str] = {}
         """The English names of entities, by their place in the translations."""
 
@@ -239,6 +240,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         try:
             await self._async_start_server()
         except ConfigEntryNotReady as err:
+            if self._stopped.is_set():
+                return
             self._issues.async_server_failed(str(err))
             self.certificates = None
             self._cancel_retry = async_call_later(
@@ -248,11 +251,15 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
     async def _async_try_server_again(self, _: datetime) -> None:
         """Look whether the server can start now; its entities come with a reload."""
         await self._async_try_server()
-        if self._server is not None:
+        if self._server is not None and not self._stopped.is_set():
             self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
 
     async def _async_start_server(self) -> None:
-        """Start the server that wallboxes connect to."""
+        """Start the server that wallboxes connect to. Raises ConfigEntryNotReady.
+
+        What is stopped while this waits gets no server, and says nothing of it: by then
+        another one may have the port.
+        """
         data = self.config_entry.data
         config = ServerConfig(
             host=data.get(CONF_HOST),
@@ -261,10 +268,13 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             key=data[CONF_SSL_KEY],
         )
         self.certificates = CertificateStore(config.certificate, config.key)
+        schemas = await self.hass.async_add_executor_job(Schemas.load)
+        if self._stopped.is_set():
+            return
         server = CentralSystem(
             config,
             stations=self.stations.values(),
-            schemas=await self.hass.async_add_executor_job(Schemas.load),
+            schemas=schemas,
             certificates=self.certificates,
             on_knock=self._on_knock,
             faults=self._faults,
@@ -272,6 +282,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         try:
             await server.start()
         except CertificateError as err:
+            if self._stopped.is_set():
+                return
             await self._issues.async_judge_certificate(self.certificates)
             raise ConfigEntryNotReady(
                 translation_domain=DOMAIN,
@@ -279,6 +291,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 translation_placeholders={"error": str(err)},
             ) from err
         except OSError as err:
+            if self._stopped.is_set():
+                return
             if err.errno == errno.EADDRINUSE:
                 self._issues.async_port_in_use(config.port)
             else:
@@ -294,9 +308,14 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                     "error": err.strerror or str(err),
                 },
             ) from err
+        if self._stopped.is_set():
+            await server.stop()
+            return
         self._server = server
         self._issues.async_server_started()
         await self._issues.async_judge_certificate(self.certificates)
+        if self._stopped.is_set():
+            return
         device = dr.async_get(self.hass).async_get_or_create(
             config_entry_id=self.config_entry.entry_id,
             identifiers={(DOMAIN, SERVER_DEVICE)},
@@ -318,6 +337,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
     async def async_shutdown(self) -> None:
         """Stop listening and write what waits to be written."""
         await super().async_shutdown()
+        self._stopped.set()
         if self._cancel_retry is not None:
             self._cancel_retry()
         if self._cancel_poll is not None:

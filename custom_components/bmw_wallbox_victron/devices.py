@@ -106,6 +106,8 @@ class Devices:
         self._call_later = call_later
         self._on_change = on_change
         self._past = async_get_past(hass, entry.entry_id)
+        self._heard_at = self._past.take_heard_at(hass.loop.time())
+        """When those were heard that outlived a reload, in s, by address."""
         self._devices: dict[str, Device] = {}
         """By subentry."""
         self._models: dict[str, type[BaseBMS] | None] = {}
@@ -134,6 +136,10 @@ class Devices:
             if device.address == address:
                 return device
         return None
+
+    def knows(self, subentry: ConfigSubentry) -> bool:
+        """Tell whether a subentry has its device; not if it was added just now."""
+        return subentry.subentry_id in self._devices
 
     def device_info(self, subentry: ConfigSubentry) -> DeviceInfo:
         """Describe a device to the device registry."""
@@ -177,11 +183,15 @@ class Devices:
             subentry_id: self._device(subentry)
             for subentry_id, subentry in wanted.items()
         }
+        # What is added from now on is not one that has been silent for long.
+        self._heard_at = {}
         unheard = [
             listener
             for subentry_id, subentry in wanted.items()
             if (listener := self._take(subentry, self._devices[subentry_id]))
         ]
+        for device in self._devices.values():
+            device.feed.set_timeout(self._timeout_s)
         for listener in unheard:
             listener.async_start()
         self.check_keys()
@@ -225,7 +235,7 @@ class Devices:
             call_later=self._call_later,
             on_news=self._on_news,
             identity=self._store.devices.get(subentry.subentry_id),
-            began_at=self._past.heard_at.get(subentry.data[CONF_ADDRESS]),
+            began_at=self._heard_at.get(subentry.data[CONF_ADDRESS]),
         )
 
     @property
@@ -238,12 +248,11 @@ class Devices:
 
     def _take(self, subentry: ConfigSubentry, device: Device) -> VictronListener | None:
         """Take what is set for a device; gives a listener that is to be started."""
-        longer = device.feed.set_timeout(self._timeout_s)
         unheard = None
         if subentry.subentry_type == SUBENTRY_BMS:
             self._poll(subentry, device)
         else:
-            unheard = self._listen(subentry, device, again=longer)
+            unheard = self._listen(subentry, device)
         info = self.device_info(subentry)
         if device.info is not None and device.info != info:
             dr.async_get(self._hass).async_get_or_create(
@@ -255,32 +264,28 @@ class Devices:
         return unheard
 
     def _listen(
-        self, subentry: ConfigSubentry, device: Device, *, again: bool
+        self, subentry: ConfigSubentry, device: Device
     ) -> VictronListener | None:
-        """Have a Victron device listened to with its key.
-
-        `again`: what it said last may count now, if it did not before.
-        """
+        """Have a Victron device listened to with its key."""
         text = subentry.data.get(CONF_ENCRYPTION_KEY)
         setting = text if isinstance(text, str) else None
-        if setting == device.setting and not again:
+        if setting == device.setting:
             return None
         if device.listener is not None:
             device.listener.async_stop()
-        if setting != device.setting:
-            device.setting = setting
-            key = None if setting is None else parse_key(setting)
-            device.listener = (
-                None
-                if key is None
-                else VictronListener(
-                    self._hass,
-                    address=device.address,
-                    key=key,
-                    feed=device.feed,
-                    on_verdict=self.check_keys,
-                )
+        device.setting = setting
+        key = None if setting is None else parse_key(setting)
+        device.listener = (
+            None
+            if key is None
+            else VictronListener(
+                self._hass,
+                address=device.address,
+                key=key,
+                feed=device.feed,
+                on_verdict=self.check_keys,
             )
+        )
         return device.listener
 
     def _poll(self, subentry: ConfigSubentry, device: Device) -> None:
@@ -479,9 +484,10 @@ class Devices:
     def async_stop(self) -> None:
         """Stop all that listens. What it heard outlives a reload."""
         self._stopped = True
-        self._past.heard_at = {
-            device.address: device.feed.heard_at for device in self._devices.values()
-        }
+        self._past.keep_heard_at(
+            {device.address: device.feed.heard_at for device in self._devices.values()},
+            self._hass.loop.time(),
+        )
         for device in self._devices.values():
             self._stop(device)
         if self.battery is not None:
@@ -493,8 +499,6 @@ class Devices:
         device = self._devices.pop(subentry_id)
         self._stop(device)
         self.wrong_keys.discard(device.address)
-        # Added again, it is not one that has been silent for long.
-        self._past.heard_at.pop(device.address, None)
         # Whoever removed a device finds it among the discovered ones.
         bluetooth.async_rediscover_address(self._hass, device.address)
 

@@ -221,20 +221,22 @@ def add_device_entities[Description: DeviceEntityDescription](
     @callback
     def add() -> None:
         for subentry in device_subentries(entry):
+            if not coordinator.devices.knows(subentry):
+                continue  # it comes with what is told next
             state = coordinator.data.devices.get(subentry.data[CONF_ADDRESS])
             if state is None or seen.get(subentry.subentry_id) == state.identity:
                 continue
-            seen[subentry.subentry_id] = state.identity
             descriptions = [
                 description
                 for description in descriptions_of(state)
                 if (subentry.subentry_id, description.key) not in made
             ]
-            made.update((subentry.subentry_id, each.key) for each in descriptions)
             async_add_entities(
                 [make(coordinator, subentry, each) for each in descriptions],
                 config_subentry_id=subentry.subentry_id,
             )
+            made.update((subentry.subentry_id, each.key) for each in descriptions)
+            seen[subentry.subentry_id] = state.identity
 
     add()
     entry.async_on_unload(coordinator.async_add_listener(add))

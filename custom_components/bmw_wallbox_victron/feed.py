@@ -108,12 +108,17 @@ class Feed:
             state = self._show(state, now)
         self._take(state, news=news)
 
-    def set_timeout(self, timeout_s: float) -> bool:
-        """Let what was heard count for so long, in s; tells whether that is longer."""
+    def set_timeout(self, timeout_s: float) -> None:
+        """Let what was heard count for so long, in s, also if it no longer did."""
         before, self._timeout_s = self._timeout_s, timeout_s
-        if self.state.fresh and timeout_s != before:
-            self._put_off_silence(self._heard_at, self._now())
-        return timeout_s > before
+        now = self._now()
+        if self.state.fresh:
+            if timeout_s != before:
+                self._put_off_silence(self._heard_at, now)
+        elif now - self._heard_at < timeout_s:
+            self._publication = Publication()
+            self._put_off_silence(self._heard_at, now)
+            self._take(self._show(replace(self.state, fresh=True), now), news=True)
 
     def _show(self, state: DeviceState, now: float) -> DeviceState:
         """Show what is worth it, and come back when more of it is."""

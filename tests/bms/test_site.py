@@ -190,6 +190,33 @@ async def test_freshness_ends_and_begins_again(
 
 
 @pytest.mark.usefixtures("_all_on")
+async def test_a_longer_timeout_counts_for_what_it_said(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    radio: BmsRadio,
+    jbd: SimulatedBms,
+    tick: Callable[..., Awaitable[None]],
+) -> None:
+    """As for a device that is only heard: at once, not with its next answer."""
+    radio.hear(jbd)
+    await start(hass, entry)
+    jbd.fault = Fault.BUSY
+    await tick(4)
+    before = states(hass)
+    assert before["data_fresh"] == "off"
+    hass.config_entries.async_update_entry(entry, options={"freshness_timeout": 120})
+    await settle(hass)
+    assert states(hass)["data_fresh"] == "on"
+    assert states(hass)["voltage"] == "13.28"
+    assert states(hass)["last_heard"] == before["last_heard"]
+    await tick(2)
+    assert states(hass)["data_fresh"] == "off"
+    hass.config_entries.async_update_entry(entry, options={"freshness_timeout": 121})
+    await settle(hass)
+    assert states(hass)["data_fresh"] == "off"
+
+
+@pytest.mark.usefixtures("_all_on")
 async def test_what_hardly_moves_writes_nothing(
     hass: HomeAssistant,
     entry: MockConfigEntry,
