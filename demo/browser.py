@@ -239,11 +239,13 @@ async def settle(page: Page, *, limit_s: float = _SETTLED_LIMIT_S) -> None:
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
-async def take(page: Page, path: Path, *, whole: bool = False) -> Path:
+async def take(
+    page: Page, path: Path, *, whole: bool = False, width: int | None = None
+) -> Path:
     """Take a picture of the page once it is settled; `whole`: beyond the window, too.
 
     Home Assistant's pages scroll inside, so `whole` makes the window as high as what is
-    in it. Gives the path.
+    in it. `width`: only so much of it, in px. Gives the path.
     """
     await settle(page)
     before = page.viewport_size
@@ -253,7 +255,7 @@ async def take(page: Page, path: Path, *, whole: bool = False) -> Path:
     data = await page.screenshot(animations="disabled", caret="hide")
     if whole and before:
         await page.set_viewport_size(before)
-    await asyncio.to_thread(store, data, path)
+    await asyncio.to_thread(store, data, path, width=width)
     return path
 
 
@@ -273,9 +275,17 @@ _HEIGHT: Final = """() => {
 }"""
 
 
-def store(data: bytes, path: Path, *, largest: int = _LARGEST_BYTES) -> None:
+def store(
+    data: bytes,
+    path: Path,
+    *,
+    width: int | None = None,
+    largest: int = _LARGEST_BYTES,
+) -> None:
     """Store a picture, with fewer colours if it is large. Blocks."""
     picture = Image.open(io.BytesIO(data)).convert("RGB")
+    if width is not None:
+        picture = picture.crop((0, 0, width, picture.height))
     path.parent.mkdir(parents=True, exist_ok=True)
     for fewer in _colours(picture):
         fewer.save(path, "PNG", optimize=True)

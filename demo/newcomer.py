@@ -52,6 +52,9 @@ _NAME: Final = "wallbox.example.com"
 """What the certificate is for: only the simulated wallbox looks it up, and finds us."""
 _INTEGRATION: Final = "BMW Wallbox & Victron"
 _BLUEPRINT: Final = "battery_alerts.yaml"
+#: The sidebar and the first column of a dashboard, in px: the graphs beside them need
+#: hours to have anything to show.
+_FIRST_COLUMN: Final = 768
 _STATE_LIMIT_S: Final = 60.0
 _POLL_S: Final = 0.25
 _WRONG: Final = re.compile("Entity not found|Configuration error|not available")
@@ -132,13 +135,15 @@ class Person:
         self._folder = folder
         self.pictures = 0
 
-    async def picture(self, name: str, *, page: Page | None = None) -> None:
-        """Take the next picture, of this page or another one."""
+    async def picture(
+        self, name: str, *, page: Page | None = None, width: int | None = None
+    ) -> None:
+        """Take the next picture, of this page or another one; `width` px of it."""
         self.pictures += 1
         # Nothing is pointed at: that would show its tooltip.
         await self.page.mouse.move(0, 799)
         file = f"{self.pictures:02}-{name}.png"
-        await take(page or self.page, self._folder / file)
+        await take(page or self.page, self._folder / file, width=width)
 
     async def click(self, name: str, *, inside: str | Locator | None = None) -> None:
         """Click a button by what is written on it, in a part of the page."""
@@ -399,7 +404,7 @@ class Walk:
         # The wallbox was away while the options were changed.
         await self._wait_state("sensor.bmw_wallbox_power", _above(10_000))
         await settle(self._page)
-        await self._person.picture(f"dashboard-{name.lower()}")
+        await self._person.picture(f"dashboard-{name.lower()}", width=_FIRST_COLUMN)
         await go(self._phone, urlsplit(self._page.url).path)
         await self._person.picture(f"dashboard-{name.lower()}-phone", page=self._phone)
         for page in (self._page, self._phone):
@@ -442,7 +447,7 @@ class Walk:
         await person.follow("Battery", inside="ha-sidebar")
         await person.follow("Notifications", inside="ha-sidebar")
         await person.read("Battery critical")
-        await person.picture("alerted")
+        await person.picture("alerted", width=_FIRST_COLUMN)
 
     async def _look_back(self) -> None:
         """Look for what went wrong although nobody saw it."""
