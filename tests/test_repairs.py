@@ -13,7 +13,7 @@ from homeassistant.config_entries import (
     ConfigEntryDisabler,
     ConfigEntryState,
 )
-from homeassistant.core import Event, HomeAssistant
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
@@ -57,6 +57,7 @@ class Issues:
         self.changes: list[tuple[str, str]] = []
         hass.bus.async_listen(ir.EVENT_REPAIRS_ISSUE_REGISTRY_UPDATED, self._changed)
 
+    @callback  # or it is called in a thread, late
     def _changed(self, event: Event[Any]) -> None:
         if event.data["domain"] == DOMAIN:
             self.changes.append((event.data["action"], event.data["issue_id"]))
