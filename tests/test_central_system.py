@@ -14,7 +14,7 @@ import ssl
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 import pytest
@@ -359,7 +359,8 @@ async def test_a_newer_connection_replaces_the_older(
     await first.connect()
     await settle(hass, first)
     hass.bus.async_listen(
-        "state_changed", lambda event: shown.append(event.data["new_state"].state)
+        "state_changed",
+        callback(lambda event: shown.append(event.data["new_state"].state)),
     )
     await second.connect(boot=False)
     await first.wait_closed()
