@@ -22,6 +22,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from custom_components.bmw_wallbox_victron.coordinator import SiteCoordinator
 from demo import pki
+from demo.bms import BmsRadio
 from demo.wallbox import Quirks, SimulatedWallbox
 
 from .victron.common import KEY
@@ -271,6 +272,19 @@ def radio(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> Radio:
 
     monkeypatch.setattr(bluetooth, "MONOTONIC_TIME", monotonic)
     return Radio(hass)
+
+
+@pytest.fixture
+async def proxy(
+    hass: HomeAssistant, enable_bluetooth: None
+) -> AsyncGenerator[BmsRadio]:
+    """A Bluetooth proxy that can connect."""
+    scanner = BmsRadio()
+    unsetup = scanner.async_setup()
+    unregister = bluetooth.async_register_scanner(hass, scanner)
+    yield scanner
+    unregister()
+    unsetup()
 
 
 @pytest.fixture

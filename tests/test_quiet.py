@@ -9,7 +9,6 @@ import ssl
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.components import bluetooth
 from homeassistant.config_entries import ConfigSubentryData
 from homeassistant.core import HomeAssistant
 import pytest
@@ -48,19 +47,6 @@ def files(tmp_path: Path) -> pki.Files:
 def client_context(files: pki.Files) -> ssl.SSLContext:
     """The TLS context of a wallbox that trusts their authority."""
     return files.client_context()
-
-
-@pytest.fixture
-async def proxy(
-    hass: HomeAssistant, enable_bluetooth: None
-) -> AsyncGenerator[BmsRadio]:
-    """A proxy that can connect."""
-    scanner = BmsRadio()
-    unsetup = scanner.async_setup()
-    unregister = bluetooth.async_register_scanner(hass, scanner)
-    yield scanner
-    unregister()
-    unsetup()
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._cancel_retry: Callable[[], None] | None = None
         self.certificates: CertificateStore | None = None
         self._server: CentralSystem | None = None
-        self._stopped = asyncio.Event()
+        self._stopped = asyncio.Event()  # no bool: that would be taken not to change
         self.english: Mapping[str, str] = {}
         """The English names of entities, by their place in the translations."""
 

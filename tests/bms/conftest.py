@@ -1,9 +1,5 @@
 """A simulated BMS within reach of Home Assistant's real Bluetooth."""
 
-from collections.abc import AsyncGenerator
-
-from homeassistant.components import bluetooth
-from homeassistant.core import HomeAssistant
 import pytest
 
 from demo.bms import BmsRadio, Humsienk, Jbd, SimulatedBms
@@ -12,16 +8,9 @@ ADDRESS = "A4:C1:37:00:11:22"
 
 
 @pytest.fixture
-async def radio(
-    hass: HomeAssistant, enable_bluetooth: None
-) -> AsyncGenerator[BmsRadio]:
-    """A proxy that can connect, registered with Home Assistant."""
-    scanner = BmsRadio()
-    unsetup = scanner.async_setup()
-    unregister = bluetooth.async_register_scanner(hass, scanner)
-    yield scanner
-    unregister()
-    unsetup()
+def radio(proxy: BmsRadio) -> BmsRadio:
+    """The proxy that hears the BMSs."""
+    return proxy
 
 
 @pytest.fixture

@@ -1,4 +1,9 @@
-"""The wallbox's clock: it may be wrong for good, and it may be set."""
+"""Time is three things: the wallbox's clock, wall time, and a steady clock.
+
+The wallbox's clock may be wrong for good, and it may be set: it only orders what the
+wallbox said. So may wall time, which is only shown and stored. Whatever lasts or ages
+does so by the steady clock.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -6,6 +11,16 @@ from typing import Self
 
 #: What is older than this is no news any more.
 LIVE_TIMEOUT = timedelta(seconds=120)
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """One moment, by both of our own clocks."""
+
+    wall: datetime
+    """Time of day: only shown and stored, for it may be set."""
+    steady: float
+    """Seconds of a clock that is never set: for all that lasts or ages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

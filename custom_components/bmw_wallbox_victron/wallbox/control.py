@@ -101,6 +101,9 @@ class Wish:
     """Brightness of the light, %; None: never set."""
     operative: bool | None = None
     """Whether the wallbox is in service; None: never set."""
+    lost: tuple[str, ...] = ()
+    """Names of the fields above that were stored and cannot be read any more: until
+    they are wished again, nothing above what the wallbox enforces is sent."""
 
     def limit(self, max_current: int) -> int:
         """Give the limit without schedule and pause, in A."""

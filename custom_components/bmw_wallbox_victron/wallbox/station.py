@@ -4,10 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 import hmac
+import time
 from typing import TYPE_CHECKING, Final
 
 from ..fault_log import FaultLog
 from . import state as transitions
+from .clock import Now
 from .controller import CallLater, Controller
 from .sessions import Ledger
 from .state import WallboxState
@@ -77,12 +79,18 @@ class Station:
         on_change: Callable[[], None],
         ledger: Ledger,
         faults: FaultLog,
+        steady: Callable[[], float] | None = None,
     ) -> None:
-        """Start from `state` and `ledger`, as they were stored or empty."""
+        """Start from `state` and `ledger`, as they were stored or empty.
+
+        `clock` gives wall time, `steady` the seconds of a clock that is never set
+        (None: those of the machine).
+        """
         self.config = config
         self.state = state
         self.ledger = ledger
         self.clock = clock
+        self._steady = steady
         self._call_later = call_later
         self._on_change = on_change
         self._held: Callable[[], None] | None = None
@@ -91,6 +99,12 @@ class Station:
         self.unanswered = 0
         """How many calls in a row were not answered."""
         self.controller = Controller(self, call_later)
+
+    def now(self) -> Now:
+        """Tell the time, by both clocks."""
+        # Looked up at each call: a test may freeze the time only after this was made.
+        steady = time.monotonic() if self._steady is None else self._steady()
+        return Now(self.clock(), steady)
 
     def configure(self, config: StationConfig) -> None:
         """Let other settings of the same wallbox count; its connection stays."""
