@@ -35,8 +35,8 @@ from ..fault_log import Key
 from . import state as transitions
 from .errors import CallFailedError, log_bug
 from .gate import Dropped, Gate, Refused, Schemas, call_error
-from .interview import LIGHTS, Interview, parse_report
 from .meter import device_time, samples
+from .provisioning import LIGHTS, Provisioning, parse_report
 from .state import (
     ChargingState,
     ConnectorStatus,
@@ -162,7 +162,7 @@ class ChargePoint(OcppChargePoint):
         self._status_heard = False
         self._answering: tuple[str, str] | None = None
         self._answers: OrderedDict[str, tuple[str, str]] = OrderedDict()
-        self._interview = Interview(self)
+        self._interview = Provisioning(self)
         self._polling: asyncio.Task[None] | None = None
 
     # The connection

@@ -94,7 +94,7 @@ def _keep(
         found[component["name"], item["variable"]["name"]] = value.strip()
 
 
-class Interview:
+class Provisioning:
     """Asks one connection's wallbox what it does not say by itself."""
 
     def __init__(self, link: ChargePoint) -> None:
