@@ -67,6 +67,7 @@ ENDED = Transaction(
     ended_at=NOON + timedelta(hours=1),
     stopped_reason="ev_disconnected",
     id_token="04ABCDEF",
+    remote_start_id=7,
     phases_used=3,
     abandoned=True,
     replaced=True,
@@ -111,6 +112,7 @@ LIVE: dict[str, Any] = {
     "clock": DeviceClock(at=NOON, heard_at=NOON),
     "ceiling_a": 32.0,
     "surveyed": True,
+    "smart_charging": True,
     "light": Light("StatusLED", "brightness", 30),
     "enforcement": Enforcement(ready=True),
 }

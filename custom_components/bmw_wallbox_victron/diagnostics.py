@@ -55,6 +55,7 @@ _STATE: Final = (
     "meter",
     "meter_heard_at",
     "said_at",
+    "smart_charging",
     "surveyed",
     "wish",
 )

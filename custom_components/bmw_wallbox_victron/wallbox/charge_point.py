@@ -15,8 +15,8 @@ import uuid
 from ocpp.exceptions import OCPPError, UnknownCallErrorCodeError
 from ocpp.messages import Call, CallError, CallResult
 from ocpp.routing import on
-from ocpp.v201 import ChargePoint as OcppChargePoint, call, call_result
-from ocpp.v201.datatypes import EVSEType, IdTokenInfoType
+from ocpp.v201 import ChargePoint as OcppChargePoint, call_result
+from ocpp.v201.datatypes import IdTokenInfoType
 from ocpp.v201.enums import (
     Action,
     AuthorizationStatusEnumType,
@@ -24,7 +24,6 @@ from ocpp.v201.enums import (
     GenericStatusEnumType,
     GetCertificateStatusEnumType,
     Iso15118EVCertificateStatusEnumType,
-    MessageTriggerEnumType,
     NotifyEVChargingNeedsStatusEnumType,
     RegistrationStatusEnumType,
 )
@@ -33,9 +32,11 @@ from websockets.exceptions import ConnectionClosed
 
 from ..fault_log import Key
 from . import state as transitions
+from .attempts import RemoteStart
 from .errors import CallFailedError, log_bug
 from .gate import Dropped, Gate, Refused, Schemas, call_error
 from .meter import device_time, samples
+from .metering import Heard, ReadingRequests
 from .provisioning import LIGHTS, Provisioning, parse_report
 from .state import (
     ChargingState,
@@ -164,6 +165,11 @@ class ChargePoint(OcppChargePoint):
         self._answers: OrderedDict[str, tuple[str, str]] = OrderedDict()
         self._interview = Provisioning(self)
         self._polling: asyncio.Task[None] | None = None
+        self.remote_start: RemoteStart | None = None
+        """The start that was accepted last."""
+        self.reset_at: float | None = None
+        """When a reset was accepted, by the steady clock, in s."""
+        self.readings = ReadingRequests(self._heard, self.request)
 
     # The connection
 
@@ -466,12 +472,21 @@ class ChargePoint(OcppChargePoint):
     async def _poll(self) -> None:
         """Ask once."""
         with suppress(CallFailedError):
-            await self.request(
-                call.TriggerMessage(
-                    requested_message=MessageTriggerEnumType.meter_values,
-                    evse=EVSEType(id=1),
-                )
-            )
+            await self.readings.ask()
+
+    def _heard(self) -> Heard:
+        """Tell what is known of the current, and since when."""
+        state, now = self.station.state, self.station.now()
+        told = [
+            (now.wall - at).total_seconds()
+            for quantity, at in state.said_at.items()
+            if quantity.startswith("current")
+        ]
+        return Heard(
+            None if state.active is None else state.active.id,
+            now.steady - min(told) if told else None,
+            now.steady,
+        )
 
     # What the station says. Payloads passed the gate: what is required is there.
 
@@ -551,6 +566,7 @@ class ChargePoint(OcppChargePoint):
             ),
             stopped_reason=None if reason is None else snake_case(reason),
             id_token=None if token is None else token["id_token"] or None,
+            remote_start_id=transaction_info.get("remote_start_id"),
             phases_used=rest.get("number_of_phases_used"),
             samples=samples(rest.get("meter_value"), now),
         )

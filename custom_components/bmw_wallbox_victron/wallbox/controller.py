@@ -8,21 +8,16 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from ocpp.v201 import call
+from ocpp.v201.call import TriggerMessage
 from ocpp.v201.datatypes import (
     ChargingProfileType,
     ChargingSchedulePeriodType,
     ChargingScheduleType,
-    ComponentType,
-    EVSEType,
-    SetVariableDataType,
-    VariableType,
 )
 from ocpp.v201.enums import (
     ChargingProfileKindEnumType,
     ChargingProfilePurposeEnumType,
     ChargingRateUnitEnumType,
-    MessageTriggerEnumType,
-    OperationalStatusEnumType,
     ResetEnumType,
 )
 
@@ -39,7 +34,8 @@ from .control import (
     Wait,
     Way,
 )
-from .errors import CallFailedError, CommandError, log_bug
+from .errors import CallFailedError, CommandError, log_bug, refusal
+from .settings import Kind, Settings
 from .state import WallboxState
 
 if TYPE_CHECKING:
@@ -50,8 +46,6 @@ _LOGGER = logging.getLogger(__name__)
 
 #: Calls back after so many seconds; what it gives cancels that.
 type CallLater = Callable[[float, Callable[[], None]], Callable[[], None]]
-#: What is no limit: a field of `Wish`, what is wished, and what is reported.
-type _Key = tuple[str, int, int]
 
 #: The ids of our profiles. One for a transaction needs an id that was never used.
 PROFILE_IDS: Final = {Way.DEFAULT: 1, Way.STATION: 2}
@@ -60,15 +54,8 @@ _EVSE: Final = {Way.DEFAULT: 1, Way.STATION: 0, Way.TRANSACTION: 1}
 #: How far the composite schedule is asked for, in s: only the present counts.
 _HORIZON_S: Final = 60
 _NOMINAL_V: Final = 230
-#: So much of a reason is kept, in characters.
-_MAX_REASON: Final = 200
 #: How much earlier than its first period a schedule begins.
 _HEAD_START: Final = timedelta(hours=12)
-#: The sentences about what is no limit.
-_REFUSED: Final = {
-    "led_brightness": "led_brightness_refused",
-    "operative": "operative_refused",
-}
 #: A message may have been on its way for so long.
 _ON_THE_WAY: Final = timedelta(seconds=2)
 #: What goes on the wire, of all that `control` names.
@@ -88,18 +75,6 @@ def composite_limit(schedule: Mapping[str, Any] | None) -> float | None:
     return limit
 
 
-def refusal(answer: Any) -> str:
-    """Give the reason of an answer that is not Accepted, in the wallbox's words.
-
-    It is shown and logged: one line, not too long, and nothing that is no text.
-    """
-    info = getattr(answer, "status_info", None) or {}
-    parts = (answer.status, info.get("reason_code"), info.get("additional_info"))
-    words = ", ".join(str(part) for part in parts if part)
-    text = "".join(each if each.isprintable() else " " for each in words)
-    return " ".join(text.split())[:_MAX_REASON]
-
-
 class Controller:
     """Compares what is wished with what the wallbox does, and closes the difference."""
 
@@ -110,12 +85,13 @@ class Controller:
         self._link: ChargePoint | None = None
         self._step: Step = None
         self._sent: Call | None = None
-        self._chore_sent: _Key | None = None
         self._task: asyncio.Task[None] | None = None
         self._alarm: Callable[[], None] | None = None
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
-        self._asked: set[_Key] = set()
-        self._refusals: dict[_Key, str] = {}
+        self._asked: TriggerMessage | None = None
+        """The reading that is asked for."""
+        self.settings = Settings()
+        """What it was asked beside limits."""
 
     # What happens
 
@@ -127,8 +103,7 @@ class Controller:
     def connected(self, link: ChargePoint) -> None:
         """Begin: the wallbox may be asked from now on, and may have forgotten all."""
         self._link = link
-        self._asked.clear()
-        self._refusals.clear()
+        self.settings.connected()
         self._change(control.ready)
 
     def disconnected(self) -> None:
@@ -211,19 +186,19 @@ class Controller:
         it comes back. A newer wish ends the wait. Raises CommandError.
         """
         station = self._station
-        self._asked = {key for key in self._asked if key[0] not in changes}
+        self.settings.wished(changes)
         wish = replace(station.state.wish, **changes)
         station.update(replace(station.state, wish=wish), look=True)
         if station.link is None:
             return
         plan = wish.plan(station.config.max_current)
-        if changes.keys() & _REFUSED.keys():
-            await self._until(lambda: self._chore_done(changes))
+        if changes.keys() & set(Kind):
+            await self._until(lambda: self.settings.wish_done(changes, station.state))
         else:
             await self._until(lambda: self._limit_done(plan))
 
     async def until(
-        self, done: Callable[[WallboxState], bool], patience_s: int
+        self, done: Callable[[WallboxState], bool], patience_s: float
     ) -> None:
         """Wait until the wallbox's state is as asked for.
 
@@ -268,27 +243,15 @@ class Controller:
             raise CommandError("limit_refused", reason=enforcement.refusal or "-")
         return False
 
-    def _chore_done(self, changes: Mapping[str, Any]) -> bool:
-        """Tell whether these were asked for; raise where the wallbox refused."""
-        wish = self._station.state.wish
-        for name, value in changes.items():
-            if getattr(wish, name) != value:
-                return True  # there is a newer wish
-            for key, reason in self._refusals.items():
-                if key[:2] == (name, value) and key in self._asked:
-                    raise CommandError(_REFUSED[name], reason=reason)
-        unanswered = [key for key, _ in self._chores()]
-        if self._chore_sent is not None:
-            unanswered.append(self._chore_sent)
-        return not any(key[0] in changes for key in unanswered)
-
     # What is done about it
 
     def _has_work(self) -> bool:
         """Tell whether there is something to ask, and somebody to ask."""
         if self._link is None or self._link.closed:
             return False
-        return isinstance(self._step, _CALLS) or bool(self._chores())
+        return isinstance(self._step, _CALLS) or bool(
+            self.settings.due(self._station.state)
+        )
 
     async def _work(self, link: ChargePoint) -> None:
         """Make the calls, until nothing is left to do."""
@@ -297,9 +260,14 @@ class Controller:
                 answer = await link.request_late(self._choose)
             except CallFailedError as err:
                 answer = err
-            if self._chore_sent is not None:
-                self._take_chore(self._chore_sent, answer)
+            if self.settings.under_way:
+                state = self.settings.take(answer, self._station.state)
+                self._station.update(state, look=True)
             elif self._sent is not None:
+                asked, self._asked = self._asked, None
+                if asked is not None and link.readings.take(asked, answer):
+                    self._sent = None
+                    continue  # with the next message, if there is one
                 self._take(self._sent, answer)
 
     def _choose(self) -> Any:
@@ -315,13 +283,26 @@ class Controller:
             now = station.clock()
             enforcement = control.sent(state.enforcement, self._sent, now)
             station.update(replace(state, enforcement=enforcement))
+            if isinstance(self._sent, AskReading):
+                return self._ask_reading(self._sent)
             return _payload(self._sent, now, _behind(station.state))
-        for key, payload in self._chores():
-            self._asked.add(key)
-            self._refusals.pop(key, None)
-            self._chore_sent = key
-            return payload
-        return None
+        due = self.settings.due(state)
+        return self.settings.send(due[0], state) if due else None
+
+    def _ask_reading(self, sent: AskReading) -> Any:
+        """Return the call that asks for a reading; where all are refused, go on."""
+        link = self._link
+        self._asked = None if link is None else link.readings.next_call()
+        if self._asked is not None:
+            return self._asked
+        self._sent = None
+        now = self._station.clock()
+        self._change(
+            lambda enforcement: control.answered(
+                enforcement, sent, Outcome.REFUSED, now
+            )
+        )
+        return self._choose()
 
     def _take(self, sent: Call, answer: Any) -> None:
         """Take the answer to a call of the limit's."""
@@ -350,65 +331,6 @@ class Controller:
             )
         )
 
-    def _chores(self) -> list[tuple[_Key, Any]]:
-        """List what else is wished and not so: the light, the availability."""
-        state = self._station.state
-        wish, light = state.wish, state.light
-        chores: list[tuple[_Key, Any]] = []
-        if wish.led_brightness is not None and light is not None:
-            chores.append(
-                (
-                    ("led_brightness", wish.led_brightness, light.brightness),
-                    call.SetVariables(
-                        set_variable_data=[
-                            SetVariableDataType(
-                                component=ComponentType(name=light.component),
-                                variable=VariableType(name=light.variable),
-                                attribute_value=str(wish.led_brightness),
-                            )
-                        ]
-                    ),
-                )
-            )
-        if wish.operative is not None and state.operative is not None:
-            status = (
-                OperationalStatusEnumType.operative
-                if wish.operative
-                else OperationalStatusEnumType.inoperative
-            )
-            chores.append(
-                (
-                    ("operative", wish.operative, state.operative),
-                    call.ChangeAvailability(operational_status=status),
-                )
-            )
-        return [
-            (key, payload)
-            for key, payload in chores
-            if key[1] != key[2] and key not in self._asked
-        ]
-
-    def _take_chore(self, key: _Key, answer: Any) -> None:
-        """Take the answer to what is no limit."""
-        self._chore_sent = None
-        reason = None
-        state = self._station.state
-        if isinstance(answer, CallFailedError):
-            reason = answer.reason
-        elif key[0] == "operative":
-            if answer.status == "Rejected":
-                reason = refusal(answer)
-        else:
-            result = answer.set_variable_result[0]
-            reason = result["attribute_status"]
-            if reason in ("Accepted", "RebootRequired") and state.light is not None:
-                reason = None
-                light = replace(state.light, brightness=key[1])
-                state = replace(state, light=light)
-        if reason is not None:
-            self._refusals[key] = reason
-        self._station.update(state, look=True)
-
 
 def _behind(state: WallboxState) -> timedelta:
     """Tell by how much the wallbox's clock is behind ours."""
@@ -419,7 +341,9 @@ def _behind(state: WallboxState) -> timedelta:
     return behind if behind > _ON_THE_WAY else timedelta()
 
 
-def _payload(sent: Call, now: datetime, behind: timedelta) -> Any:
+def _payload(
+    sent: SetLimit | AskComposite | Reboot, now: datetime, behind: timedelta
+) -> Any:
     """Write a step as one of `ocpp.v201.call`, for a clock that is `behind`."""
     match sent:
         case SetLimit():
@@ -429,11 +353,6 @@ def _payload(sent: Call, now: datetime, behind: timedelta) -> Any:
                 duration=_HORIZON_S,
                 evse_id=1,
                 charging_rate_unit=ChargingRateUnitEnumType.amps,
-            )
-        case AskReading():
-            return call.TriggerMessage(
-                requested_message=MessageTriggerEnumType.meter_values,
-                evse=EVSEType(id=1),
             )
         case Reboot():
             return call.Reset(type=ResetEnumType.immediate)

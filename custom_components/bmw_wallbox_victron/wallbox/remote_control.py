@@ -22,19 +22,28 @@ from ocpp.v201.enums import (
     ResetEnumType,
 )
 
+from .attempts import RemoteStart
 from .charge_point import ChargePoint
 from .control import Plan, Way
-from .controller import refusal
-from .errors import CallFailedError, CommandError
-from .state import ChargingState, Status
+from .errors import CallFailedError, CommandError, refusal
+from .settings import cannot_limit, draws_current, transaction_to_end
+from .state import ChargingState, Status, WallboxState
 from .station import Station
 
 #: How long a wallbox may take from accepting a start to beginning a session, in s.
-START_PATIENCE: Final = 60
+START_PATIENCE_S: Final = 60
+#: How long it may take from accepting a stop to ending a transaction, in s.
+STOP_PATIENCE_S: Final = 60
+#: A wallbox that took a reset is not asked again for so long, in s.
+RESET_PATIENCE_S: Final = 10
+#: The names of what is shared by all who ask for it at the same time.
+_START: Final = "start"
+_REBOOT: Final = "reboot"
+_REFRESH: Final = "refresh"
 
 
 def _link(station: Station) -> ChargePoint:
-    """Give the connection. Raises CommandError."""
+    """Return the connection. Raises CommandError."""
     if station.link is None:
         raise CommandError("not_connected")
     return station.link
@@ -48,8 +57,35 @@ async def _call(station: Station, payload: Any) -> Any:
         raise CommandError("call_failed", action=err.action, reason=err.reason) from err
 
 
+async def allow(station: Station, allowed: bool) -> None:
+    """Let the car charge, or not; it may be wished while the wallbox is away.
+
+    A session that was ended, because the wallbox cannot pause, is begun anew. Raises
+    CommandError.
+    """
+    if not allowed:
+        await stop(station)
+        return
+    state = station.state
+    ended = state.transaction
+    if (
+        state.connected
+        and not state.wish.charging_allowed
+        and state.active is None
+        and state.cable_connected
+        and ended is not None
+        and ended.stopped_reason == "remote"
+    ):
+        await start(station)
+    else:
+        await _wish_to_charge(station)
+
+
 async def start(station: Station) -> None:
-    """Resume, or have a session begin. Raises CommandError that says why not."""
+    """Resume, or have a session begin. Raises CommandError that says why not.
+
+    Who starts while a start is under way joins it.
+    """
     _link(station)
     state = station.state
     if state.status is Status.FAULTED:
@@ -59,36 +95,100 @@ async def start(station: Station) -> None:
     if state.cable_connected is False:
         raise CommandError("no_cable")
     # The limit first: a session must not begin at full power.
-    await station.controller.wish(charging_allowed=True)
-    if not station.state.wish.charging_allowed:
-        return  # it was stopped meanwhile
-    active = station.state.active
-    if active is not None and active.charging_state is not ChargingState.EV_CONNECTED:
-        return
-    answer = await _call(
-        station,
-        call.RequestStartTransaction(
-            evse_id=1,
-            remote_start_id=secrets.randbelow(2**31),
-            id_token=_token(station),
-        ),
+    await _wish_to_charge(station)
+    if station.state.wish.charging_allowed and not _runs(station.state):
+        await station.attempts.join(_START, lambda: _begin_session(station))
+
+
+async def _begin_session(station: Station) -> None:
+    """Have a session begin, unless it is stopped meanwhile. Raises CommandError."""
+    link = _link(station)
+    while station.state.wish.charging_allowed and not _runs(station.state):
+        begun = link.remote_start
+        if begun is None or begun.until <= station.now().steady:
+            begun = link.remote_start = await _request_start(station, link)
+        if begun is not None and await _follow(station, begun):
+            link.remote_start = None
+            return
+
+
+async def _wish_to_charge(station: Station) -> None:
+    """Allow the car to charge. Raises CommandError where a limit is refused.
+
+    A wallbox that cannot limit may charge all the same, and so may one that does not
+    take the limit where none is wished.
+    """
+    try:
+        await station.controller.wish(charging_allowed=True)
+    except CommandError as err:
+        wish = station.state.wish
+        no_limit = wish.current_limit is None and wish.schedule is None
+        if err.key != "limit_refused" or not (no_limit or cannot_limit(station.state)):
+            raise
+
+
+def _runs(state: WallboxState) -> bool:
+    """Tell whether a session runs that needs no start."""
+    active = state.active
+    return active is not None and (
+        active.charging_state is not ChargingState.EV_CONNECTED
+        or active.remote_start_id is not None
+        or draws_current(state)
     )
+
+
+async def _request_start(station: Station, link: ChargePoint) -> RemoteStart | None:
+    """Request a transaction; None: it was stopped before the request was sent.
+
+    Raises CommandError.
+    """
+    known = station.state.transaction
+    start_id = secrets.randbelow(2**31)
+    request = call.RequestStartTransaction(
+        evse_id=1, remote_start_id=start_id, id_token=_token(station)
+    )
+    try:
+        # Chosen late: a stop that comes before it is on the wire is the newer wish.
+        answer = await link.request_late(
+            lambda: request if station.state.wish.charging_allowed else None
+        )
+    except CallFailedError as err:
+        if link.closed:
+            raise CommandError("connection_lost") from err
+        raise CommandError("call_failed", action=err.action, reason=err.reason) from err
+    if answer is None:
+        return None
     if answer.status != "Accepted":
         raise CommandError("start_rejected", reason=refusal(answer))
+    return RemoteStart(
+        id=start_id,
+        before=None if known is None else known.id,
+        until=station.now().steady + START_PATIENCE_S,
+    )
+
+
+async def _follow(station: Station, begun: RemoteStart) -> bool:
+    """Wait until a session begins that was requested, and return whether it did.
+
+    A stop ends the wait, but not where only the end of that session stops the car.
+    Raises CommandError.
+    """
+
+    def over(state: WallboxState) -> bool:
+        stopped = not state.wish.charging_allowed and not cannot_limit(state)
+        return stopped or begun.led_to(state)
+
     try:
-        await station.controller.until(
-            lambda state: (
-                state.active is not None
-                and state.active.charging_state is not ChargingState.EV_CONNECTED
-            ),
-            START_PATIENCE,
-        )
+        patience = begun.until - station.now().steady
+        await station.controller.until(over, patience)
     except TimeoutError as err:
-        raise CommandError("start_not_followed") from err
+        if station.state.wish.charging_allowed:
+            raise CommandError("start_not_followed") from err
+    return begun.led_to(station.state)
 
 
 def _token(station: Station) -> IdTokenType:
-    """Give what a start presents: the configured token, or none."""
+    """Return what a start presents: the configured token, or none."""
     token = station.config.rfid_token
     if token is None:
         return IdTokenType(id_token="", type=IdTokenEnumType.no_authorization)
@@ -96,28 +196,70 @@ def _token(station: Station) -> IdTokenType:
 
 
 async def stop(station: Station) -> None:
-    """Pause, and keep the session. Raises CommandError."""
-    await station.controller.wish(charging_allowed=False)
+    """Pause, and keep the session. Raises CommandError.
+
+    Where no limit does it and the car still draws current, the session is ended: the
+    controller does that, here is waited for it.
+    """
+    refused = None
+    try:
+        await station.controller.wish(charging_allowed=False)
+    except CommandError as err:
+        if err.key != "limit_refused":
+            raise
+        refused = err
+    if refused is None and not cannot_limit(station.state):
+        return
+    # What a start that is under way begins has to end as well.
+    await station.attempts.over(_START)
+    ending = transaction_to_end(station.state)
+    if ending is None:
+        if refused is not None and not (
+            station.state.wish.charging_allowed or cannot_limit(station.state)
+        ):
+            raise refused
+        return
+    settings = station.controller.settings
+    try:
+        await station.controller.until(
+            lambda state: settings.end_done(ending, state), STOP_PATIENCE_S
+        )
+    except TimeoutError as err:
+        raise CommandError("stop_not_followed") from err
 
 
 async def reboot(station: Station) -> None:
     """Reboot now; a session ends. Raises CommandError."""
+    link = _link(station)
+    if link.reset_at is None or (
+        station.now().steady - link.reset_at > RESET_PATIENCE_S
+    ):
+        await station.attempts.join(_REBOOT, lambda: _reboot(station, link))
+
+
+async def _reboot(station: Station, link: ChargePoint) -> None:
+    """Reboot, as the only one. Raises CommandError."""
     answer = await _call(station, call.Reset(type=ResetEnumType.immediate))
     if answer.status == "Rejected":
         raise CommandError("reboot_rejected", reason=refusal(answer))
+    link.reset_at = station.now().steady
 
 
 async def refresh(station: Station) -> None:
     """Ask for everything again. Raises CommandError."""
+    _link(station)
+    await station.attempts.join(_REFRESH, lambda: _refresh(station))
+
+
+async def _refresh(station: Station) -> None:
+    """Ask for everything again, as the only one. Raises CommandError."""
     link = _link(station)
     link.refresh()
     station.controller.recheck()
-    await _call(
-        station,
-        call.TriggerMessage(
-            requested_message=MessageTriggerEnumType.meter_values, evse=EVSEType(id=1)
-        ),
-    )
+    try:
+        await link.readings.ask()
+    except CallFailedError as err:
+        raise CommandError("call_failed", action=err.action, reason=err.reason) from err
 
 
 async def set_schedule(
@@ -160,7 +302,7 @@ async def clear_profiles(station: Station) -> None:
 
 
 async def composite_schedule(station: Station, duration: int) -> Mapping[str, Any]:
-    """Give the limits that the wallbox enforces for `duration` s, as it says.
+    """Return the limits that the wallbox enforces for `duration` s, as it says.
 
     Raises CommandError.
     """
