@@ -107,7 +107,7 @@ class Controller:
         """Take the station. `call_later` is the clock's alarm."""
         self._station = station
         self._call_later = call_later
-        self._link: ChargePoint | None = None
+        self._ready = False
         self._step: Step = None
         self._sent: Call | None = None
         self._chore_sent: _Key | None = None
@@ -125,15 +125,20 @@ class Controller:
         return self._task is not None and not self._task.done()
 
     def connected(self, link: ChargePoint) -> None:
-        """Begin: the wallbox may be asked from now on, and may have forgotten all."""
-        self._link = link
+        """Begin: the wallbox may be asked from now on, and may have forgotten all.
+
+        A connection that was replaced meanwhile has no say.
+        """
+        if self._station.link is not link:
+            return
+        self._ready = True
         self._asked.clear()
         self._refusals.clear()
         self._change(control.ready)
 
     def disconnected(self) -> None:
         """Stop until it is back."""
-        self._link = None
+        self._ready = False
         self._change(control.disconnected)
 
     def restart(self) -> None:
@@ -147,6 +152,11 @@ class Controller:
     def close(self) -> None:
         """Stop for good; the connections are closed already."""
         self._cancel_alarm()
+
+    @property
+    def _link(self) -> ChargePoint | None:
+        """The live connection, once the wallbox may be asked on it."""
+        return self._station.link if self._ready else None
 
     def look(self, state: WallboxState) -> WallboxState:
         """Bring `enforcement` up to date with everything else, and name the next step.
