@@ -749,6 +749,30 @@ async def test_a_half_open_connection_gets_no_call(make_bench: MakeBench) -> Non
     dead.transport.abort()
 
 
+# Whatever the clocks show
+
+
+@pytest.mark.parametrize("shown", [-3, -56 * 365, 73 * 365], ids="{} days".format)
+async def test_a_limit_knows_no_clock(charging: Bench, shown: int) -> None:
+    """The box's clock jumps in mid-session: what is wished next counts at once."""
+    bench, box = charging, charging.box
+    bench.limit(10)
+    await bench.pass_time(10)
+    box.quirks = replace(box.quirks, clock_offset_s=shown * 86_400.0)
+    assert bench.amps == 10
+    bench.limit(8)
+    await bench.rest()
+    assert bench.amps == 8
+    await bench.pass_time(1)
+    bench.press("stop_charging")
+    await bench.rest()
+    assert bench.amps == 0
+    await bench.pass_time(20)
+    await bench.succeed()
+    assert bench.keeps(0)
+    await bench.box.unplug()
+
+
 # Before a session, and at its turns
 
 

@@ -64,6 +64,8 @@ _NOMINAL_V: Final = 230
 _MAX_REASON: Final = 200
 #: How much earlier than its first period a schedule begins.
 _HEAD_START: Final = timedelta(hours=12)
+#: No clock stands before this.
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: The sentences about what is no limit.
 _REFUSED: Final = {
     "led_brightness": "led_brightness_refused",
@@ -453,9 +455,12 @@ def _profile(
     sent: SetLimit, now: datetime, behind: timedelta
 ) -> call.SetChargingProfile:
     """Write a limit as a charging profile (K01)."""
-    # It began long ago: a box whose clock is behind would otherwise wait for the start,
-    # without a limit.
-    began = (sent.plan.start or now) - behind - _HEAD_START
+    # A limit without a schedule knows no clock: it begins in a past that no clock can
+    # reach. A schedule begins long ago: a box whose clock is behind would wait for the
+    # start, without a limit.
+    began = _EPOCH
+    if sent.plan.start is not None:
+        began = sent.plan.start - behind - _HEAD_START
     profile_id = PROFILE_IDS.get(sent.way)
     if profile_id is None:
         profile_id = int(now.timestamp() * 10) % 2**31
