@@ -3,11 +3,19 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from .errors import CommandError, log_bug
-from .settings import draws_current
 from .state import ChargingState, WallboxState
+
+#: A current up to this is noise of the meter, in A: no car draws less than 6 A.
+NOISE_A: Final = 2.0
+
+
+def draws_current(state: WallboxState) -> bool:
+    """Tell whether the car is measured to draw current in a session."""
+    amps = None if state.active is None else state.current
+    return amps is not None and amps > NOISE_A
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +77,16 @@ class Attempts:
                 raise CommandError("connection_lost") from None
             raise
 
-    async def over(self, name: str) -> None:
-        """Wait until no attempt of that name is under way, whatever becomes of it."""
+    async def over(self, name: str) -> bool:
+        """Wait until no attempt of that name is under way, whatever becomes of it.
+
+        Return whether there was one.
+        """
         task = self._tasks.get(name)
-        if task is not None:
-            await asyncio.wait([task])
+        if task is None or task.done():
+            return False
+        await asyncio.wait([task])
+        return True
 
     def close(self) -> None:
         """End all that is under way."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
 
+#: Clocks that differ by less agree: what is on its way takes its time.
+CLOCKS_AGREE = timedelta(seconds=15)
 #: What is older than this is no news any more.
 LIVE_TIMEOUT = timedelta(seconds=120)
 
@@ -37,6 +39,12 @@ class DeviceClock:
     """When it showed that, by our clock."""
     behind_since: datetime | None = None
     """Since when all that was heard was of the past, by our clock."""
+
+    def shows(self, now: Now) -> datetime | None:
+        """Tell what it shows now, if it was ever heard."""
+        if self.at is None or self.heard_at is None:
+            return None
+        return self.at + (now.wall - self.heard_at)
 
     def is_past(self, at: datetime, now: datetime) -> bool:
         """Tell whether a timestamp is older than what can be live."""

@@ -22,18 +22,19 @@ from ocpp.v201.enums import (
     ResetEnumType,
 )
 
-from .attempts import RemoteStart
+from .attempts import RemoteStart, draws_current
 from .charge_point import ChargePoint
 from .control import Plan, Way
 from .errors import CallFailedError, CommandError, refusal
-from .settings import cannot_limit, draws_current, transaction_to_end
 from .state import ChargingState, Status, WallboxState
 from .station import Station
 
 #: How long a wallbox may take from accepting a start to beginning a session, in s.
 START_PATIENCE_S: Final = 60
 #: How long it may take from accepting a stop to ending a transaction, in s.
-STOP_PATIENCE_S: Final = 60
+STOP_PATIENCE_S: Final = 30
+#: A limit is in vain where every way was refused so many times.
+_ROUNDS_IN_VAIN: Final = 2
 #: A wallbox that took a reset is not asked again for so long, in s.
 RESET_PATIENCE_S: Final = 10
 #: The names of what is shared by all who ask for it at the same time.
@@ -121,10 +122,23 @@ async def _wish_to_charge(station: Station) -> None:
     try:
         await station.controller.wish(charging_allowed=True)
     except CommandError as err:
-        wish = station.state.wish
-        no_limit = wish.current_limit is None and wish.schedule is None
-        if err.key != "limit_refused" or not (no_limit or cannot_limit(station.state)):
+        state = station.state
+        refused = err.key == "limit_refused" and (
+            not state.wish.restricts or _limits_in_vain(state)
+        )
+        if err.key != "cannot_limit" and not refused:
             raise
+
+
+def cannot_limit(state: WallboxState) -> bool:
+    """Tell whether a wallbox has no smart charging: optional, a fact, no failure."""
+    return state.smart_charging is False or state.enforcement.unable
+
+
+def _limits_in_vain(state: WallboxState) -> bool:
+    """Tell whether a wallbox has refused every limit, more than once."""
+    enforcement = state.enforcement
+    return not enforcement.used and enforcement.rounds >= _ROUNDS_IN_VAIN
 
 
 def _runs(state: WallboxState) -> bool:
@@ -198,34 +212,25 @@ def _token(station: Station) -> IdTokenType:
 async def stop(station: Station) -> None:
     """Pause, and keep the session. Raises CommandError.
 
-    Where no limit does it and the car still draws current, the session is ended: the
-    controller does that, here is waited for it.
+    Where no limit does it and the car still draws current, the controller ends the
+    session.
     """
-    refused = None
     try:
         await station.controller.wish(charging_allowed=False)
     except CommandError as err:
-        if err.key != "limit_refused":
+        asked = station.state.enforcement.stop_asked_at is not None
+        if err.key != "limit_refused" or not asked:
             raise
-        refused = err
-    if refused is None and not cannot_limit(station.state):
-        return
-    # What a start that is under way begins has to end as well.
-    await station.attempts.over(_START)
-    ending = transaction_to_end(station.state)
-    if ending is None:
-        if refused is not None and not (
-            station.state.wish.charging_allowed or cannot_limit(station.state)
-        ):
-            raise refused
-        return
-    settings = station.controller.settings
-    try:
-        await station.controller.until(
-            lambda state: settings.end_done(ending, state), STOP_PATIENCE_S
-        )
-    except TimeoutError as err:
-        raise CommandError("stop_not_followed") from err
+        try:
+            await station.controller.until(
+                lambda state: not draws_current(state), STOP_PATIENCE_S
+            )
+        except TimeoutError:
+            raise err from None
+    if cannot_limit(station.state) and await station.attempts.over(_START):
+        # What a start that was under way began has to end as well.
+        if not station.state.wish.charging_allowed:
+            await station.controller.wish(charging_allowed=False)
 
 
 async def reboot(station: Station) -> None:
@@ -255,7 +260,7 @@ async def _refresh(station: Station) -> None:
     """Ask for everything again, as the only one. Raises CommandError."""
     link = _link(station)
     link.refresh()
-    station.controller.recheck()
+    station.controller.recheck(at_once=True)
     try:
         await link.readings.ask()
     except CallFailedError as err:
@@ -273,8 +278,9 @@ async def set_schedule(
     plan = list(periods)
     if duration is not None:
         plan.append((duration, float(station.config.max_current)))
+    now = station.now()
     await station.controller.wish(
-        schedule=Plan(periods=tuple(plan), start=station.clock())
+        schedule=Plan(periods=tuple(plan), start=now.wall, anchor=now.steady)
     )
 
 

@@ -1,4 +1,4 @@
-"""What is wished beside limits: the light, whether it is in service, a session's end.
+"""What is wished beside limits: the light, and whether it is in service.
 
 Each is asked for once on a connection, and again when it is wished again.
 """
@@ -13,30 +13,20 @@ from ocpp.v201.datatypes import ComponentType, SetVariableDataType, VariableType
 from ocpp.v201.enums import OperationalStatusEnumType
 
 from .errors import CallFailedError, CommandError, refusal
-from .state import ChargingState, WallboxState
-
-#: A current up to this is noise of the meter, in A: no car draws less than 6 A.
-NOISE_A: Final = 2.0
-#: CALLERRORs of a wallbox that does not know a call at all.
-_UNSUPPORTED: Final = ("NotImplemented", "NotSupported")
-#: It cannot limit where everything was refused so many times.
-_ROUNDS_IN_VAIN: Final = 2
+from .state import WallboxState
 
 
 class Kind(StrEnum):
-    """What is set; the first two are fields of `Wish`."""
+    """What is set: a field of `Wish`."""
 
     LED_BRIGHTNESS = "led_brightness"
     OPERATIVE = "operative"
-    END = "end"
-    """The end of a transaction, by RequestStopTransaction."""
 
 
 #: The sentences that say what the wallbox refused.
 _SENTENCES: Final = {
     Kind.LED_BRIGHTNESS: "led_brightness_refused",
     Kind.OPERATIVE: "operative_refused",
-    Kind.END: "stop_rejected",
 }
 
 
@@ -45,82 +35,10 @@ class Setting:
     """One thing to ask for."""
 
     kind: Kind
-    wanted: int | str
-    """Brightness in %, whether it is to be in service, or a transaction's id."""
-    attempt: int = 0
-    """What the wallbox says instead (%), or how many times limits were tried: where
-    that changes, it is asked for anew."""
-
-
-def cannot_limit(state: WallboxState) -> bool:
-    """Tell whether a wallbox takes no limit, in whatever way.
-
-    Smart charging is optional in OCPP 2.0.1: that is a fact, no failure.
-    """
-    if state.smart_charging is False:
-        return True
-    enforcement = state.enforcement
-    if not enforcement.failing or enforcement.used or enforcement.refusal is None:
-        return False
-    return enforcement.refusal in _UNSUPPORTED or enforcement.rounds >= _ROUNDS_IN_VAIN
-
-
-def _all_tried(state: WallboxState) -> bool:
-    """Tell whether every way was tried, and the wallbox took none."""
-    enforcement = state.enforcement
-    return (
-        enforcement.failing
-        and enforcement.retry_at is not None
-        and enforcement.plan not in enforcement.accepted.values()
-    )
-
-
-def _limits_failed(state: WallboxState) -> bool:
-    """Tell whether no limit does what a pause has to do."""
-    enforcement = state.enforcement
-    if enforcement.plan in enforcement.accepted.values():
-        # It takes limits and keeps none: seen by the current, after all ways.
-        return (
-            enforcement.failing
-            and enforcement.exceeded
-            and enforcement.retry_at is not None
-        )
-    return cannot_limit(state) or _all_tried(state)
-
-
-def draws_current(state: WallboxState) -> bool:
-    """Tell whether the car is measured to draw current in a session."""
-    amps = None if state.active is None else state.current
-    return amps is not None and amps > NOISE_A
-
-
-def _flows(state: WallboxState) -> bool:
-    """Tell whether the car draws current, or may do so unseen."""
-    active = state.active
-    if active is None:
-        return False
-    if draws_current(state):
-        return True
-    if active.state_sequence < 0:  # chargingState is optional
-        return active.remote_start_id is not None or active.id_token is not None
-    return state.current is None and active.charging_state is ChargingState.CHARGING
-
-
-def transaction_to_end(state: WallboxState) -> str | None:
-    """Return the id of the transaction whose end is the last way to stop the car.
-
-    Only where no limit does it: a Delta box does not start again after that until the
-    cable was pulled.
-    """
-    active = state.active
-    if (
-        active is None
-        or state.wish.charging_allowed
-        or not _flows(state)
-        or not _limits_failed(state)
-    ):
-        return None
-    return active.id
+    wanted: int
+    """Brightness in %, or whether it is to be in service."""
+    reported: int = 0
+    """What the wallbox says instead, %: where that changes, it is asked for anew."""
 
 
 class Settings:
@@ -152,17 +70,12 @@ class Settings:
         """Take note of fields that are wished anew, if only the same."""
         names = set(names)
         self._wished |= names
-        if "charging_allowed" in names:
-            names.add(Kind.END)
         self._asked = {each for each in self._asked if each.kind not in names}
 
     def due(self, state: WallboxState) -> list[Setting]:
         """List what is to be asked for now."""
         wish, light = state.wish, state.light
         found: list[Setting] = []
-        if (transaction_id := transaction_to_end(state)) is not None:
-            rounds = state.enforcement.rounds
-            found.append(Setting(Kind.END, transaction_id, rounds))
         if (
             wish.led_brightness is not None
             and light is not None
@@ -201,8 +114,6 @@ class Settings:
                     if setting.wanted
                     else OperationalStatusEnumType.inoperative
                 )
-            case Kind.END:
-                return call.RequestStopTransaction(transaction_id=str(setting.wanted))
             case Kind.LED_BRIGHTNESS:
                 return _brightness(setting, state)
 
@@ -217,13 +128,11 @@ class Settings:
             if not answer.answered:
                 if setting.kind is Kind.OPERATIVE:  # it may have been taken
                     self._operative = (bool(setting.wanted), False)
-                elif setting.kind is Kind.END:
-                    self._asked.discard(setting)
         elif setting.kind is Kind.LED_BRIGHTNESS:
             reason = answer.set_variable_result[0]["attribute_status"]
             if reason in ("Accepted", "RebootRequired") and state.light is not None:
                 reason = None
-                light = replace(state.light, brightness=int(setting.wanted))
+                light = replace(state.light, brightness=setting.wanted)
                 state = replace(state, light=light)
         elif answer.status == "Rejected":
             reason = refusal(answer)
@@ -244,23 +153,7 @@ class Settings:
             self._raise_refusal(Kind(name), value)
         return not any(setting.kind in changes for setting in self._unanswered(state))
 
-    def end_done(self, transaction_id: str, state: WallboxState) -> bool:
-        """Tell whether a transaction is over, or what flows in it is.
-
-        Raises CommandError where the wallbox does not end it.
-        """
-        if (
-            state.active is None
-            or state.active.id != transaction_id
-            or state.wish.charging_allowed  # there is a newer wish
-            or state.enforcement.holds
-            or not _flows(state)
-        ):
-            return True
-        self._raise_refusal(Kind.END, transaction_id)
-        return False
-
-    def _raise_refusal(self, kind: Kind, wanted: int | str) -> None:
+    def _raise_refusal(self, kind: Kind, wanted: int) -> None:
         """Raise CommandError where the wallbox refused it."""
         for setting, reason in self._refusals.items():
             if (setting.kind, setting.wanted) == (kind, wanted) and (

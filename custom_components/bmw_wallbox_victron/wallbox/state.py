@@ -18,7 +18,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from .clock import LIVE_TIMEOUT, DeviceClock
+from .clock import CLOCKS_AGREE, LIVE_TIMEOUT, DeviceClock, Now
 from .control import Enforcement, Situation, Wish
 from .energy import RegisterCount, lifetime
 from .meter import Sample
@@ -223,10 +223,10 @@ class WallboxState:
     """When the last Heartbeat arrived, by our clock."""
     ceiling_a: float | None = None
     """The most that the wallbox gives, A; None: it does not tell."""
-    surveyed: bool = False
-    """Whether it was asked for that on this connection."""
     smart_charging: bool | None = None
     """SmartChargingCtrlr.Available and .Enabled; None: it does not tell."""
+    surveyed: bool = False
+    """Whether it was asked for that on this connection."""
     light: Light | None = None
     """Its light; None: it has none that can be set."""
     wish: Wish = field(default_factory=Wish)
@@ -295,20 +295,31 @@ class WallboxState:
             return None
         return self.connector_status is not ConnectorStatus.UNAVAILABLE
 
-    @property
-    def situation(self) -> Situation:
-        """What bears on a limit."""
+    def situation(self, now: Now) -> Situation:
+        """Return what bears on a limit."""
         active, state = self.active, self.charging_state
+        device_time = self.clock.shows(now)
         return Situation(
             transaction_id=None if active is None else active.id,
             charging=state is ChargingState.CHARGING,
             suspended=state
             in (ChargingState.SUSPENDED_EVSE, ChargingState.SUSPENDED_EV),
             current_a=None if active is None else self.current,
-            heard_at=self.meter_heard_at,
+            current_heard_at=None
+            if self.meter_heard_at is None
+            else now.steady - (now.wall - self.meter_heard_at).total_seconds(),
             ceiling_a=self.ceiling_a,
             surveyed=self.surveyed,
+            smart_charging=self.smart_charging,
+            device_time=device_time,
+            clocks_agree=device_time is not None
+            and abs(device_time - now.wall) <= CLOCKS_AGREE,
         )
+
+    @property
+    def phases_known(self) -> int | None:
+        """How many phases the box has told of; None: of none yet."""
+        return len(self._phases("voltage")) or None
 
     @property
     def awaits_reading(self) -> bool:
