@@ -138,6 +138,8 @@ class Situation:
     """Current of the highest phase, A."""
     heard_at: datetime | None = None
     """When that reading arrived, by our clock."""
+    current_heard_at: float | None = None
+    """When the oldest reading that counts toward it arrived, by the steady clock, s."""
     ceiling_a: float | None = None
     """The most that the wallbox itself gives, A; None: it does not tell."""
     surveyed: bool = True

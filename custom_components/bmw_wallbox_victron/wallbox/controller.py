@@ -27,6 +27,7 @@ from ocpp.v201.enums import (
 )
 
 from . import control
+from .clock import Now
 from .control import (
     AskComposite,
     AskReading,
@@ -154,11 +155,15 @@ class Controller:
         Part of every change of the station's state, so it calls nobody.
         """
         station = self._station
+        now, situation = station.now(), state.situation
+        if (heard_at := situation.current_heard_at) is not None:
+            age = timedelta(seconds=now.steady - heard_at)
+            situation = replace(situation, heard_at=now.wall - age)
         enforcement, self._step = control.advance(
             state.enforcement,
             state.wish.plan(station.config.max_current),
-            state.situation,
-            station.clock(),
+            situation,
+            now.wall,
             allow_reboot=station.config.allow_reboot,
         )
         return replace(state, enforcement=enforcement)
@@ -315,7 +320,7 @@ class Controller:
             now = station.clock()
             enforcement = control.sent(state.enforcement, self._sent, now)
             station.update(replace(state, enforcement=enforcement))
-            return _payload(self._sent, now, _behind(station.state))
+            return _payload(self._sent, now, _behind(station.state, station.now()))
         for key, payload in self._chores():
             self._asked.add(key)
             self._refusals.pop(key, None)
@@ -410,12 +415,12 @@ class Controller:
         self._station.update(state, look=True)
 
 
-def _behind(state: WallboxState) -> timedelta:
+def _behind(state: WallboxState, now: Now) -> timedelta:
     """Tell by how much the wallbox's clock is behind ours."""
-    clock = state.clock
-    if clock.at is None or clock.heard_at is None:
+    shown = state.clock.shows(now)
+    if shown is None:
         return timedelta()
-    behind = clock.heard_at - clock.at
+    behind = now.wall - shown
     return behind if behind > _ON_THE_WAY else timedelta()
 
 
