@@ -28,6 +28,7 @@ from websockets.exceptions import InvalidHandshake
 from websockets.typing import Subprotocol
 
 from . import strict
+from .clock import Clock
 from .device_model import Identity, VariableId, build
 from .link import Journal, Link
 from .metering import sample
@@ -97,6 +98,8 @@ class Transaction:
     id: str
     started: datetime
     """By the box's own clock."""
+    began: datetime
+    """By the steady base of time."""
     state: ChargingState
     """State that was reported last."""
     authorized: bool = False
@@ -226,9 +229,8 @@ class SimulatedWallbox:
         self.inoperative_scheduled = False
         self.registration: Registration | None = None
         self.journal = Journal()
-        self._clock = clock
-        self._own_time: datetime | None = None
-        self._tick_time: datetime | None = None
+        self.clock = Clock(clock)
+        """Its clock: what it shows may be set; its steady base never goes back."""
         self._sleep = sleep
         self._message_timeout_s = message_timeout_s
         self._host = host
@@ -324,16 +326,51 @@ class SimulatedWallbox:
         )
 
     def now(self) -> datetime:
-        """Tell the time by the box's own clock.
+        """Return the time that the box's own clock shows.
 
-        It follows the clock that was passed in, runs ahead of it by what `tick` let
-        pass, and never goes back.
+        Unless it was set, it follows the clock that was passed in and runs ahead of it
+        by what `tick` let pass.
         """
-        moment = self._tick_time or self._clock()
-        if self._own_time is not None:
-            moment = max(moment, self._own_time)
-        self._own_time = moment
-        return moment + timedelta(seconds=self.quirks.clock_offset_s)
+        return self.clock.shown() + timedelta(seconds=self.quirks.clock_offset_s)
+
+    def set_clock(self, moment: datetime) -> None:
+        """Set the box's clock: to 1970, 2099 or any other time; it runs on from there.
+
+        The time that passes for the car, the timers and relative schedules stays what
+        it is. Limits are looked at at once: a schedule may begin or end by it.
+        """
+        self.clock.set(moment - timedelta(seconds=self.quirks.clock_offset_s))
+        self._watch()
+
+    def shift_clock(self, seconds: float) -> None:
+        """Let the box's clock jump by so many seconds, negative ones back."""
+        self.set_clock(self.now() + timedelta(seconds=seconds))
+
+    def stop_clock(self) -> None:
+        """Let the box's clock stand still, while everything else goes on."""
+        self.clock.stand()
+
+    def run_clock(self) -> None:
+        """Let a clock that stood still run on from what it shows."""
+        self.clock.run()
+
+    def leave_computer_clock(self) -> None:
+        """Let time pass by `tick` alone from now on.
+
+        For a test that sets the computer's clock, which is not the box's.
+        """
+        self.clock.leave_source()
+
+    @property
+    def transaction_began(self) -> datetime:
+        """When the transaction began, as a relative schedule counts it.
+
+        By what passed since then, put in terms of what the clock shows now. Without a
+        transaction it is now.
+        """
+        if self.transaction is None:
+            return self.now()
+        return self.now() - (self.clock.steady() - self.transaction.began)
 
     def wire_now(self) -> str:
         """Tell the time as it goes on the wire."""
@@ -850,6 +887,7 @@ class SimulatedWallbox:
         self.transaction = Transaction(
             id=str(uuid.uuid4()),
             started=self.now(),
+            began=self.clock.steady(),
             state=self.charger.state,
             authorized=token is not None,
             token=token["idToken"] if token else None,
@@ -1012,8 +1050,8 @@ class SimulatedWallbox:
         """Apply the limit of this moment and tell of a new charging state."""
         now = self.now()
         transaction = self.transaction
-        started = transaction.started if transaction else now
-        limit = limit_at(self.enforced_profiles(), now, started, self.charger.phases)
+        started, phases = self.transaction_began, self.charger.phases
+        limit = limit_at(self.enforced_profiles(), now, started, phases)
         most = self.station_limit_a
         self.charger.limit_a = most if limit is None else min(limit, most)
         if transaction is None or transaction.state is self.charger.state:
@@ -1122,19 +1160,19 @@ class SimulatedWallbox:
 
         In steps of `step_s`: nothing falls due more often than that.
         """
-        begin = self._own_time or self._clock()
+        begin = self.clock.begin()
         passed = 0.0
         try:
             while passed < seconds:
                 step = min(step_s, seconds - passed)
                 passed += step
-                self._tick_time = begin + timedelta(seconds=passed)
+                self.clock.hold(begin + timedelta(seconds=passed))
                 self._step(step, step)
                 await self._attend()
                 # Let the connection's own tasks have a turn.
                 await asyncio.sleep(0)
         finally:
-            self._tick_time = None
+            self.clock.hold(None)
 
     def _step(self, physics_s: float, timers_s: float) -> None:
         """Let time pass; the demo's cars charge faster than its timers run."""

@@ -398,7 +398,7 @@ class Station(ChargePoint):
             known,
             begin=now,
             duration_s=request["duration"],
-            started=box.transaction.started if box.transaction else now,
+            started=box.transaction_began,
             phases=box.charger.phases,
             hardware_limit_a=box.station_limit_a,
             unit=RateUnit(request.get("chargingRateUnit", "A")),
