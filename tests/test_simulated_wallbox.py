@@ -732,6 +732,16 @@ async def test_composite_oddities(
     assert [each["limit"] for each in periods] == limits
 
 
+async def test_composite_schedule_that_is_missing(
+    make_box: MakeBox, csms: Csms
+) -> None:
+    box = make_box(composite_oddity=CompositeOddity.MISSING)
+    await box.connect()
+    error, answer = await csms.ask("GetCompositeSchedule", {"evseId": 1, "duration": 9})
+    assert (error, answer) == (None, {"status": "Accepted"})
+    assert box.violations == []
+
+
 async def test_brightness_without_end(make_box: MakeBox, csms: Csms) -> None:
     box = make_box(led_report_inf=True)
     await box.connect()

@@ -62,6 +62,8 @@ class CompositeOddity(StrEnum):
     """A limit of -1 where nothing limits but the hardware (libocpp: no limit)."""
     ALWAYS_MINUS_ONE = "always_minus_one"
     """A limit of -1 whatever is in force, which tells nothing."""
+    MISSING = "missing"
+    """Accepted, and no schedule: it is optional in the answer."""
     WATTS_OF_ONE_PHASE = "watts_of_one_phase"
     """In W for one phase, whichever unit was asked for."""
 

@@ -437,7 +437,13 @@ class Station(ChargePoint):
             unit=RateUnit(request.get("chargingRateUnit", "A")),
             evse_id=request["evseId"],
         )
-        _make_odd(schedule, box.quirks.composite_oddity, box.station_limit_a)
+        match box.quirks.composite_oddity:
+            case CompositeOddity.NONE:
+                pass
+            case CompositeOddity.MISSING:
+                return _reply(call_result.GetCompositeSchedule, status=_ACCEPTED)
+            case oddity:
+                _make_odd(schedule, oddity, box.station_limit_a)
         return _reply(
             call_result.GetCompositeSchedule, status=_ACCEPTED, schedule=schedule
         )
@@ -579,7 +585,7 @@ def _make_odd(schedule: Payload, oddity: CompositeOddity, most_a: float) -> None
                 amperes = period["limit"] / ampere
                 period["limit"] = round(amperes * NOMINAL_VOLTAGE_V, 1)
                 period["numberPhases"] = 1
-            case CompositeOddity.NONE:
+            case _:
                 pass
     if oddity is CompositeOddity.WATTS_OF_ONE_PHASE:
         schedule["chargingRateUnit"] = RateUnit.WATT.value
