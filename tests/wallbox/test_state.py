@@ -801,7 +801,7 @@ def test_current_is_unheard_before_a_reading_and_after_the_end() -> None:
 
 def test_event_that_says_that_nothing_flows_is_heard_of_the_current() -> None:
     state = play([event(2, 70, charging_state=PAUSED)], charging_wallbox(), now=70)
-    assert state.current_a == 0
+    assert state.current == 0
     assert state.current_heard_at == STEADY + 70
 
 
