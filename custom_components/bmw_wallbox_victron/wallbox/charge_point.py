@@ -5,7 +5,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 import logging
 import re
 import sys
@@ -467,9 +467,8 @@ class ChargePoint(OcppChargePoint):
         if self._interview.running or station.state.active is None:
             return
         heard = station.state.meter_heard_at
-        patience = timedelta(seconds=station.config.meter_interval * 1.5)
-        # A reading from the future is one from before our clock was set back.
-        if heard is not None and timedelta() <= station.clock() - heard < patience:
+        patience = station.config.meter_interval * 1.5
+        if heard is not None and station.now().steady - heard < patience:
             return
         self._polling = asyncio.create_task(self._poll())
 
@@ -481,14 +480,9 @@ class ChargePoint(OcppChargePoint):
     def _heard(self) -> Heard:
         """Tell what is known of the current, and since when."""
         state, now = self.station.state, self.station.now()
-        told = [
-            (now.wall - at).total_seconds()
-            for quantity, at in state.said_at.items()
-            if quantity.startswith("current")
-        ]
         return Heard(
             None if state.active is None else state.active.id,
-            now.steady - min(told) if told else None,
+            state.current_heard_at,
             now.steady,
         )
 
@@ -522,9 +516,9 @@ class ChargePoint(OcppChargePoint):
     @_on(Action.heartbeat)
     def on_heartbeat(self, **_: Any) -> call_result.Heartbeat:
         """Give the time."""
-        now = self.station.clock()
+        now = self.station.now()
         self.station.update(transitions.heartbeat(self.station.state, now))
-        return call_result.Heartbeat(current_time=ocpp_time(now))
+        return call_result.Heartbeat(current_time=ocpp_time(now.wall))
 
     @_on(Action.status_notification)
     def on_status_notification(
@@ -532,8 +526,8 @@ class ChargePoint(OcppChargePoint):
     ) -> call_result.StatusNotification:
         """Take the status of the socket; the box has one."""
         if evse_id <= 1:
-            now = self.station.clock()
-            at = device_time(timestamp, now)
+            now = self.station.now()
+            at = device_time(timestamp, now.wall)
             state = transitions.connector(
                 transitions.clock_heard(self.station.state, at, now),
                 ConnectorStatus(connector_status.lower()),
@@ -555,13 +549,13 @@ class ChargePoint(OcppChargePoint):
         **rest: Any,
     ) -> call_result.TransactionEvent:
         """Take what happened in a session, now or long ago."""
-        now = self.station.clock()
+        now = self.station.now()
         token: Mapping[str, Any] | None = rest.get("id_token")
         reason = transaction_info.get("stopped_reason")
         event = TransactionEvent(
             transaction_id=transaction_info["transaction_id"],
             event_type=EventType(event_type.lower()),
-            at=device_time(timestamp, now),
+            at=device_time(timestamp, now.wall),
             sequence_number=seq_no,
             trigger_reason=snake_case(trigger_reason),
             offline=rest.get("offline", False),
@@ -572,7 +566,7 @@ class ChargePoint(OcppChargePoint):
             id_token=None if token is None else token["id_token"] or None,
             remote_start_id=transaction_info.get("remote_start_id"),
             phases_used=rest.get("number_of_phases_used"),
-            samples=samples(rest.get("meter_value"), now),
+            samples=samples(rest.get("meter_value"), now.wall),
         )
         self.station.update(
             transitions.transaction_event(self.station.state, event, now),
@@ -590,9 +584,11 @@ class ChargePoint(OcppChargePoint):
     ) -> call_result.MeterValues:
         """Take meter values outside a TransactionEvent; EVSE 0 is the house's meter."""
         if evse_id == 1:
-            now = self.station.clock()
+            now = self.station.now()
             self.station.update(
-                transitions.metered(self.station.state, samples(meter_value, now), now)
+                transitions.metered(
+                    self.station.state, samples(meter_value, now.wall), now
+                )
             )
         return call_result.MeterValues()
 

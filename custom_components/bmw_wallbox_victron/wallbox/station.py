@@ -187,6 +187,6 @@ class Station:
 
     def poll(self) -> None:
         """Do what time demands; called every `meter_interval`."""
-        self.update(transitions.expired(self.state, self.clock()))
+        self.update(transitions.expired(self.state, self.now()))
         if self.link is not None:
             self.link.poll()
