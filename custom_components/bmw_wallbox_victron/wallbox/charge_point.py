@@ -4,7 +4,7 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 import logging
 import re
@@ -33,17 +33,17 @@ from websockets.exceptions import ConnectionClosed
 from ..fault_log import Key
 from . import state as transitions
 from .attempts import RemoteStart
+from .device_model import learn, parse_report
 from .errors import CallFailedError, log_bug
 from .gate import Dropped, Gate, Refused, Schemas, call_error
 from .meter import device_time, samples
 from .metering import Heard, ReadingRequests
-from .provisioning import LIGHTS, Provisioning, parse_report
+from .provisioning import Provisioning
 from .state import (
     ChargingState,
     ConnectorStatus,
     EventType,
     Identity,
-    Light,
     TransactionEvent,
     WallboxState,
 )
@@ -161,7 +161,8 @@ class ChargePoint(OcppChargePoint):
         self._interview_wanted = asyncio.Event()
         self._booted = False
         self._known = False
-        self._status_heard = False
+        self.status_heard = False
+        """Whether the wallbox told its status by itself, on this connection."""
         self._answering: tuple[str, str] | None = None
         self._answers: OrderedDict[str, tuple[str, str]] = OrderedDict()
         self._interview = Provisioning(self)
@@ -460,13 +461,21 @@ class ChargePoint(OcppChargePoint):
         self._interview_wanted.set()
 
     def poll(self) -> None:
-        """Ask for meter values where a session runs and none came for an interval."""
+        """Ask for a reading where a session runs and none came for an interval.
+
+        Where energy flows, a reading of something else than the current is none.
+        """
         station = self.station
         if self._polling is not None and not self._polling.done():
             return
         if self._interview.running or station.state.active is None:
             return
-        heard = station.state.meter_heard_at
+        state = station.state
+        heard = (
+            state.current_heard_at
+            if state.charging_state is ChargingState.CHARGING
+            else state.meter_heard_at
+        )
         patience = station.config.meter_interval * 1.5
         if heard is not None and station.now().steady - heard < patience:
             return
@@ -535,7 +544,7 @@ class ChargePoint(OcppChargePoint):
             )
             self._take(state)
             # An old one says nothing about now: then the answer to our question counts.
-            self._status_heard = self._status_heard or state.connector_at == at
+            self.status_heard = self.status_heard or state.connector_at == at
         return call_result.StatusNotification()
 
     @_on(Action.transaction_event)
@@ -619,35 +628,14 @@ class ChargePoint(OcppChargePoint):
 
     def take_variables(self, found: Mapping[tuple[str, str], str]) -> None:
         """Take what variables of the device model say of the wallbox."""
-        state = self.station.state
-        station = "ChargingStation"
-        state = transitions.identified(
-            state,
-            Identity(
-                vendor=found.get((station, "VendorName")),
-                model=found.get((station, "Model")),
-                serial_number=found.get((station, "SerialNumber")),
-                firmware_version=found.get((station, "FirmwareVersion")),
-            ),
+        self._take(
+            learn(
+                self.station.state,
+                found,
+                status_known=self.status_heard,
+                ends_session=not self._interview.queue_expected,
+            )
         )
-        availability = found.get(
-            ("Connector", "AvailabilityState"), found.get(("EVSE", "AvailabilityState"))
-        )
-        if availability is not None and not self._status_heard:
-            with suppress(ValueError):  # a state of its own invention says nothing
-                state = transitions.connector_asked(
-                    state,
-                    ConnectorStatus(availability.lower()),
-                    ends_session=not self._interview.queue_expected,
-                )
-        with suppress(KeyError, ValueError):
-            state = replace(state, ceiling_a=float(found[station, "MaxCurrent"]))
-        for component, variable in LIGHTS:
-            with suppress(KeyError, ValueError):
-                brightness = round(float(found[component, variable]))
-                state = replace(state, light=Light(component, variable, brightness))
-                break
-        self._take(state)
 
     @_on(Action.security_event_notification)
     def on_security_event_notification(

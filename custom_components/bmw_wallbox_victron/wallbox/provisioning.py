@@ -1,4 +1,4 @@
-"""What Home Assistant asks a wallbox once it is connected.
+"""What a wallbox is asked and told once it is connected.
 
 A reconnect is not a reboot: after a restart of Home Assistant no BootNotification
 comes, and a Delta box rejects TriggerMessage for it and for StatusNotification. So
@@ -7,9 +7,9 @@ as such.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 import itertools
 import logging
 from typing import TYPE_CHECKING, Any, Final
@@ -25,7 +25,8 @@ from ocpp.v201.datatypes import (
 from ocpp.v201.enums import MessageTriggerEnumType, ReportBaseEnumType
 
 from . import state as transitions
-from .errors import CallFailedError
+from .device_model import LIGHTS, SMART_CHARGING, members, number, parse_variables
+from .errors import CallFailedError, log_bug
 
 if TYPE_CHECKING:
     from .charge_point import ChargePoint
@@ -36,14 +37,12 @@ REPORT_TIMEOUT: Final = 60
 _STATION: Final = ComponentType(name="ChargingStation")
 _EVSE: Final = ComponentType(name="EVSE", evse=EVSEType(id=1))
 _CONNECTOR: Final = ComponentType(name="Connector", evse=EVSEType(id=1, connector_id=1))
-#: Where the brightness of the light may be, in %; the first one that there is counts.
-LIGHTS: Final = (
-    ("StatusLED", "brightness"),
-    ("ChargingStation", "StatusLedBrightness"),
-)
 _SETTINGS: Final = (
     (_STATION, "MaxCurrent"),
-    *((ComponentType(name=component), variable) for component, variable in LIGHTS),
+    *(
+        (ComponentType(name=component), variable)
+        for component, variable in (*LIGHTS, *SMART_CHARGING)
+    ),
 )
 _WANTED: Final = (
     (_STATION, "VendorName"),
@@ -54,7 +53,8 @@ _WANTED: Final = (
     (_EVSE, "AvailabilityState"),
     *_SETTINGS,
 )
-_SAMPLED_DATA: Final = ComponentType(name="SampledDataCtrlr")
+_SAMPLED: Final = "SampledDataCtrlr"
+_ALIGNED: Final = "AlignedDataCtrlr"
 #: All that a Delta box can measure.
 MEASURANDS: Final = (
     "Energy.Active.Import.Register",
@@ -62,36 +62,69 @@ MEASURANDS: Final = (
     "Current.Import",
     "Voltage",
 )
+#: Which lists of measurands have to have these. Those of AlignedDataCtrlr are what
+#: TriggerMessage(MeterValues) is answered with (F06).
+_LISTS: Final = (
+    (_SAMPLED, "TxUpdatedMeasurands"),
+    (_SAMPLED, "TxStartedMeasurands"),
+    (_SAMPLED, "TxEndedMeasurands"),
+    (_ALIGNED, "Measurands"),
+)
+_INTERVAL: Final = (_SAMPLED, "TxUpdatedInterval")
+#: Above 0, Ended carries all samples of a session: hundreds of kB after a night.
+_ENDED_INTERVAL: Final = (_SAMPLED, "TxEndedInterval")
 
 _request_ids = itertools.count(1)
 
 
-def parse_report(report: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
-    """Read ReportData items: (component, variable) -> actual value, of EVSE 1 only."""
-    found: dict[tuple[str, str], str] = {}
-    for item in report:
-        for attribute in item["variable_attribute"]:
-            if attribute.get("type", "Actual") == "Actual" and "value" in attribute:
-                _keep(found, item, attribute["value"])
-    return found
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A variable that is to have another value."""
+
+    component: str
+    """Its component, of the station itself."""
+    variable: str
+    """Its name."""
+    value: str
+    """What it is to be."""
+    instead: str | None = None
+    """What else will do, where that is rejected."""
 
 
-def parse_variables(results: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
-    """Read GetVariableResult items: (component, variable) -> actual value."""
-    found: dict[tuple[str, str], str] = {}
-    for item in results:
-        if item["attribute_status"] == "Accepted" and "attribute_value" in item:
-            _keep(found, item, item["attribute_value"])
-    return found
+def metering_changes(
+    found: Mapping[tuple[str, str], str], interval: int
+) -> list[Change]:
+    """Return what has to be set for meter values to come during a session.
 
-
-def _keep(
-    found: dict[tuple[str, str], str], item: Mapping[str, Any], value: str
-) -> None:
-    """Keep a value, unless it is another EVSE's or empty."""
-    component = item["component"]
-    if component.get("evse", {}).get("id", 1) == 1 and value.strip():
-        found[component["name"], item["variable"]["name"]] = value.strip()
+    Nothing that is so already, for flash memory wears, and nothing that is not known.
+    What a station samples stays: lists are extended. `interval`: seconds between two
+    readings.
+    """
+    changes: list[Change] = []
+    for (component, variable), seconds in (
+        (_INTERVAL, interval),
+        (_ENDED_INTERVAL, 0),
+    ):
+        value = found.get((component, variable))
+        if value is not None and number(value) != seconds:
+            changes.append(Change(component, variable, str(seconds)))
+    for component, variable in _LISTS:
+        value = found.get((component, variable))
+        if value is None:
+            continue
+        sampled = members(value)
+        if missing := [each for each in MEASURANDS if each not in sampled]:
+            ours = ",".join(MEASURANDS)
+            extended = ",".join((*sampled, *missing))
+            changes.append(
+                Change(
+                    component,
+                    variable,
+                    extended,
+                    ours if set(sampled) - set(MEASURANDS) else None,
+                )
+            )
+    return changes
 
 
 class Provisioning:
@@ -111,17 +144,25 @@ class Provisioning:
         """
         self.running = True
         try:
-            await self._ask_transaction()
+            await self._step(self._ask_transaction)
             if booted:
-                self._link.take_variables(await self._get_variables(_SETTINGS))
+                await self._step(self._ask_settings)
             else:
-                await self._ask_identity_and_status()
-                await self._ask_event()
+                await self._step(self._ask_status)
+                await self._step(self._ask_identity_and_status)
+                await self._step(self._ask_event)
             station = self._link.station
             station.update(replace(station.state, surveyed=True))
-            await self._set_metering()
+            await self._step(self._set_metering)
         finally:
             self.running = False
+
+    async def _step(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Take one step. A bug in one costs that one."""
+        try:
+            await step()
+        except Exception as err:  # noqa: BLE001 - the next step may well succeed
+            log_bug(err)
 
     def report_part(self, request_id: int, *, last: bool) -> None:
         """Take note of a part of a report; its variables are taken elsewhere."""
@@ -135,6 +176,23 @@ class Provisioning:
         except CallFailedError as err:
             _LOGGER.debug("Wallbox %s did not tell: %s", self._link.id, err)
             return None
+
+    async def _ask_settings(self) -> None:
+        """Learn how the wallbox is set up."""
+        self._link.take_variables(await self._get_variables(_SETTINGS))
+
+    async def _ask_status(self) -> None:
+        """Have the status of the socket sent, unless it was already.
+
+        Where that is refused, as by a Delta box, the device model has it.
+        """
+        if not self._link.status_heard:
+            await self._ask(
+                call.TriggerMessage(
+                    requested_message=MessageTriggerEnumType.status_notification,
+                    evse=EVSEType(id=1, connector_id=1),
+                )
+            )
 
     async def _ask_identity_and_status(self) -> None:
         """Learn who and how the wallbox is, from its variables or its inventory."""
@@ -152,7 +210,10 @@ class Provisioning:
             for component, name in wanted
         ]
         answer = await self._ask(call.GetVariables(get_variable_data=data))
-        if answer is not None:
+        if answer is not None and not all(
+            result["attribute_status"] == "Rejected"
+            for result in answer.get_variable_result
+        ):
             return parse_variables(answer.get_variable_result)
         found: dict[tuple[str, str], str] = {}
         for item in data:
@@ -211,39 +272,60 @@ class Provisioning:
 
         Where that is refused, or accepted and not done, `ChargePoint.poll` asks.
         """
-        measurands = ",".join(MEASURANDS)
-        wanted = {
-            "TxUpdatedInterval": str(self._link.station.config.meter_interval),
-            "TxUpdatedMeasurands": measurands,
-            "TxStartedMeasurands": measurands,
-            "TxEndedMeasurands": measurands,
-        }
-        found = await self._get_variables((_SAMPLED_DATA, name) for name in wanted)
-        missing = {
-            name: value
-            for name, value in wanted.items()
-            if set(found.get(("SampledDataCtrlr", name), "").split(","))
-            != set(value.split(","))
-        }
-        if not missing:
-            return  # its flash memory is not written to without need
-        answer = await self._ask(
-            call.SetVariables(
-                set_variable_data=[
-                    SetVariableDataType(
-                        component=_SAMPLED_DATA,
-                        variable=VariableType(name=name),
-                        attribute_value=value,
-                    )
-                    for name, value in missing.items()
-                ]
-            )
+        found = await self._get_variables(
+            (ComponentType(name=component), variable)
+            for component, variable in (*_LISTS, _INTERVAL, _ENDED_INTERVAL)
         )
-        for result in [] if answer is None else answer.set_variable_result:
-            if result["attribute_status"] != "Accepted":
+        interval = self._link.station.config.meter_interval
+        changes = metering_changes(found, interval)
+        rejected = await self._set_variables(changes)
+        await self._set_variables(
+            [
+                replace(change, value=change.instead)
+                for change in rejected
+                if change.instead is not None
+            ]
+        )
+
+    async def _set_variables(self, changes: list[Change]) -> list[Change]:
+        """Write variables at once or, where that is refused, one by one.
+
+        Return those that are rejected.
+        """
+        if not changes:
+            return []
+        answer = await self._ask(_set_variables(changes))
+        if answer is None:
+            if len(changes) == 1:
+                return changes
+            rejected = [await self._set_variables([change]) for change in changes]
+            return [change for each in rejected for change in each]
+        statuses = {
+            (result["component"]["name"], result["variable"]["name"]): result[
+                "attribute_status"
+            ]
+            for result in answer.set_variable_result
+        }
+        rejected_ones: list[Change] = []
+        for change in changes:
+            status = statuses.get((change.component, change.variable))
+            if status not in ("Accepted", "RebootRequired"):
                 _LOGGER.debug(
-                    "Wallbox %s: %r is %s",
-                    self._link.id,
-                    result["variable"]["name"],
-                    result["attribute_status"],
+                    "Wallbox %s: %r is %s", self._link.id, change.variable, status
                 )
+                rejected_ones.append(change)
+        return rejected_ones
+
+
+def _set_variables(changes: Iterable[Change]) -> call.SetVariables:
+    """Write variables of the station itself."""
+    return call.SetVariables(
+        set_variable_data=[
+            SetVariableDataType(
+                component=ComponentType(name=change.component),
+                variable=VariableType(name=change.variable),
+                attribute_value=change.value,
+            )
+            for change in changes
+        ]
+    )
