@@ -429,6 +429,24 @@ async def test_refused_where_all_is_refused(make_bench: MakeBench) -> None:
     assert bench.amps == 8
 
 
+async def test_an_empty_event_is_not_asked_for_without_a_pause(
+    make_bench: MakeBench,
+) -> None:
+    """Its coming asks for a reading, and so for itself: once an interval at most."""
+    bench = make_bench(
+        replace(
+            DELTA,
+            trigger_meter_values_rejected=True,
+            meter_values_missing_in_updates=True,
+            metering_settings_rejected=True,
+        )
+    )
+    await charge(bench)
+    before = len(bench.box.received_calls)
+    await bench.pass_time(60)
+    assert 1 <= len(triggers(bench, before)) <= 6
+
+
 class Clock:
     """Drives a choice, with a wallbox that tells the current by some messages."""
 

@@ -581,6 +581,8 @@ class ChargePoint(OcppChargePoint):
             transitions.transaction_event(self.station.state, event, now),
             replayed=event.offline,
         )
+        if trigger_reason == "Trigger":
+            self.readings.event_came()
         if self.station.state.awaits_reading:
             self.poll()
         if token is None:

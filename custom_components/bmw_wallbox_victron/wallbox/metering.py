@@ -7,6 +7,7 @@ refuse one of them, or take it and tell no current.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+import math
 from typing import Any, Final
 
 from ocpp.v201 import call
@@ -45,12 +46,14 @@ class TriggerChoice:
         self._refused: set[MessageTriggerEnumType] = set()
         self._fruitless: set[MessageTriggerEnumType] = set()
         self._asked_at: dict[MessageTriggerEnumType, float] = {}
-        """When each was last asked for."""
+        """When each was last asked for, until its message came."""
         self._promised_at: dict[MessageTriggerEnumType, float] = {}
         """When each was accepted, until it is known whether that was of use."""
+        self._chosen_at = -math.inf
+        """When one was last chosen."""
 
     def choose(self, heard: Heard) -> MessageTriggerEnumType | None:
-        """Return what to ask for now; None: the wallbox refuses all that there is.
+        """Return what to ask for now; None: nothing that would be of use.
 
         One that did not tell the current is chosen only when the others did no better.
         """
@@ -61,10 +64,13 @@ class TriggerChoice:
             if trigger not in self._refused
         ]
         if self._fruitless.issuperset(usable):
+            # Not at once: its coming is what lets us ask for the next.
+            if heard.now - self._chosen_at < PATIENCE_S:
+                return None
             self._fruitless.clear()
         for trigger in usable:
             if trigger not in self._fruitless:
-                self._asked_at[trigger] = heard.now
+                self._asked_at[trigger] = self._chosen_at = heard.now
                 return trigger
         return None
 
@@ -72,10 +78,22 @@ class TriggerChoice:
         self, trigger: MessageTriggerEnumType, now: float, *, accepted: bool
     ) -> None:
         """Take the wallbox's answer. Accepted means only that a message will come."""
-        if accepted:
-            self._promised_at[trigger] = now
-        else:
+        if not accepted:
             self._refused.add(trigger)
+        elif trigger in self._asked_at:  # else its message was faster
+            self._promised_at[trigger] = now
+
+    def came(self, trigger: MessageTriggerEnumType, heard: Heard) -> None:
+        """Take note that a message has come because it was asked for."""
+        self._promised_at.pop(trigger, None)
+        asked_at = self._asked_at.pop(trigger, None)
+        told_at = heard.current_heard_at
+        if asked_at is not None and (told_at is None or told_at < asked_at):
+            self._fruitless.add(trigger)
+
+    def in_vain(self, trigger: MessageTriggerEnumType) -> bool:
+        """Tell whether a message did not tell the current when it came."""
+        return trigger in self._fruitless
 
     def _judge(self, heard: Heard) -> None:
         """Look whether what was promised came, and told the current."""
@@ -86,7 +104,8 @@ class TriggerChoice:
                 known.clear()
         for trigger, promised_at in tuple(self._promised_at.items()):
             told_at = heard.current_heard_at
-            if told_at is not None and told_at >= self._asked_at[trigger]:
+            asked_at = self._asked_at.get(trigger, promised_at)
+            if told_at is not None and told_at >= asked_at:
                 del self._promised_at[trigger]
             elif heard.now - promised_at >= PATIENCE_S:
                 del self._promised_at[trigger]
@@ -107,7 +126,7 @@ class ReadingRequests:
         self._choice = TriggerChoice()
 
     def next_call(self) -> call.TriggerMessage | None:
-        """Return the call that asks for a reading; None: all that there is is refused.
+        """Return the call that asks for a reading; None: there is none of use now.
 
         Its answer goes to `take`.
         """
@@ -131,17 +150,26 @@ class ReadingRequests:
         self._choice.answered(trigger, self._look().now, accepted=accepted)
         return not accepted
 
+    def event_came(self) -> None:
+        """Take note of a TransactionEvent that came because it was asked for."""
+        self._choice.came(MessageTriggerEnumType.transaction_event, self._look())
+
     async def ask(self) -> None:
-        """Have a reading told, by the next message where one is refused.
+        """Have a reading told, by the next message where one is refused or of no use.
 
         Raises CallFailedError where no answer comes.
         """
+        tried: set[MessageTriggerEnumType] = set()
         while (payload := self.next_call()) is not None:
+            trigger = MessageTriggerEnumType(payload.requested_message)
+            if trigger in tried:
+                return
+            tried.add(trigger)
             try:
                 answer = await self._request(payload)
             except CallFailedError as err:
                 if not err.answered:
                     raise
                 answer = err
-            if not self.take(payload, answer):
+            if not self.take(payload, answer) and not self._choice.in_vain(trigger):
                 return
