@@ -373,6 +373,28 @@ async def test_start_and_stop_without_smart_charging(
         assert bench.amps == 0
 
 
+async def test_it_is_said_once_that_it_cannot_limit(
+    make_foreign: MakeForeign, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With no limit wished that is no problem, and one line in the log tells it."""
+    bench = make_foreign(NoLimits)
+    for boot in (True, False, True):
+        await bench.connect(boot=boot)
+        await bench.box.plug_in(Car())
+        await bench.pass_time(20)
+        assert not bench.problem()
+        await bench.box.unplug()
+        await bench.box.disconnect()
+        await bench.rest()
+    assert caplog.text.count("cannot limit the current") == 1
+    # After an update it can.
+    vars(bench.box)["unsupported"] = frozenset()
+    await bench.connect()
+    await bench.pass_time(10)
+    assert caplog.text.count("takes limits now") == 1
+    assert bench.enforced == "32.0"
+
+
 async def test_the_switch_without_smart_charging(make_foreign: MakeForeign) -> None:
     """It is no one-way street: on begins what off has ended."""
     quirks = replace(WITH_CARD, start_rejected_after_stop=False)

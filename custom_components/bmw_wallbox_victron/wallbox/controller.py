@@ -169,10 +169,28 @@ class Controller:
         if moments:
             delay = min(moments) - self._station.now().steady
             self._alarm = self._call_later(max(delay, 0), self._ring)
+        self._say_unable()
         if self._link is not None and not self.busy and self._has_work():
             self._task = asyncio.create_task(self._work(self._link))
             self._task.add_done_callback(self._finished)
         self._notify()
+
+    def _say_unable(self) -> None:
+        """Say once that a wallbox cannot limit."""
+        faults = self._station.faults
+        fault = (self._station.config.charge_point_id, "unable")
+        enforcement = self._station.state.enforcement
+        if enforcement.unable:
+            faults.begin(
+                _LOGGER,
+                fault,
+                "Wallbox %s cannot limit the current: it has no smart charging. It can "
+                "be started and stopped all the same; look for newer firmware, or "
+                "whether smart charging is switched off in its settings",
+                fault[0],
+            )
+        elif enforcement.accepted:
+            faults.end(_LOGGER, fault, "Wallbox %s takes limits now", fault[0])
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         """Go on with a connection that came meanwhile; a bug stops until then."""
