@@ -394,6 +394,11 @@ class Raw:
         (b"nonsense\r\n\r\n", True),
         (b"nonsense\r\n\r\n", False),
     ],
+    ids=[
+        f"{what}-{when}"
+        for what in ("nothing", "half", "stranger", "wallbox", "nonsense")
+        for when in ("at once", "later")
+    ],
 )
 async def test_a_client_that_closes_its_half(
     hass: HomeAssistant,
