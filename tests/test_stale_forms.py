@@ -14,6 +14,7 @@ from websockets.exceptions import InvalidStatus
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.forms import merged
+from custom_components.bmw_wallbox_victron.wallbox.central_system import CentralSystem
 from demo import pki
 from demo.bms import BmsRadio
 from demo.wallbox import Car, SimulatedWallbox
@@ -383,6 +384,36 @@ async def test_ids_of_two_connected_wallboxes_are_swapped(
         await box.wait_closed()
     for old, new in ((CHARGE_POINT_ID, OTHER_ID), (OTHER_ID, CHARGE_POINT_ID)):
         assert float(site.state("energy_total", owner=new)) == energy[old]
+
+
+async def test_id_corrected_while_all_starts(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    client_context: ssl.SSLContext,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """And another one is added: the reload that follows sets both up."""
+    start = CentralSystem.start
+
+    async def meanwhile(server: CentralSystem) -> None:
+        monkeypatch.undo()
+        this = wallbox_subentry(entry, CHARGE_POINT_ID).subentry_id
+        flow, form = await subentry_flow(hass, entry, this)
+        await flow.submit(suggested(form) | {"charge_point_id": OTHER_ID})
+        flow, _ = await subentry_flow(hass, entry)
+        await flow.submit(WALLBOX)
+        await start(server)
+
+    monkeypatch.setattr(CentralSystem, "start", meanwhile)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    site = Site(hass, entry)
+    for each in (CHARGE_POINT_ID, OTHER_ID):
+        assert site.state("status", owner=each) == "disconnected"
+        await visit(site.url, client_context, each)
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert [each for each in caplog.records if each.levelname == "ERROR"] == []
 
 
 async def test_port_changed_while_a_wallbox_is_connected(

@@ -98,7 +98,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         """By charge point id."""
         self._stations: dict[str, Station] = {}
         """By subentry: its id may be corrected while they are connected by the old."""
-        self._subentries = self.wallbox_subentries
+        self._subentries = subentries_of(entry, SUBENTRY_WALLBOX)
         self.server_device_id: str | None = None
         self._issues = async_get_issues(hass)
         self._faults = self._issues.faults
@@ -127,8 +127,17 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     @property
     def wallbox_subentries(self) -> list[ConfigSubentry]:
-        """The subentries of wallboxes."""
-        return subentries_of(self.config_entry, SUBENTRY_WALLBOX)
+        """The subentries of the wallboxes that are served.
+
+        One that was added, or whose id was corrected, while all this started waits for
+        the reload that follows.
+        """
+        return [
+            subentry
+            for subentry in subentries_of(self.config_entry, SUBENTRY_WALLBOX)
+            if (station := self._stations.get(subentry.subentry_id)) is not None
+            and station.config.charge_point_id == subentry.data[CONF_CHARGE_POINT_ID]
+        ]
 
     async def async_start(self) -> None:
         """Load what was stored and listen. Raises ConfigEntryNotReady."""
