@@ -325,8 +325,8 @@ async def test_an_open_connection_is_not_waited_for_for_ever(
     await crowd.say_nothing("127.0.0.1")
     await crowd.stop_after_tls("127.0.0.1")
     await crowd.ask_by_halves("127.0.0.1")
-    await until(lambda: count(servers[-1]) == 3, 0.25)
-    await until(lambda: count(servers[-1]) == 0, 2)
+    assert count(servers[-1]) > 0
+    await until(lambda: count(servers[-1]) == 0)
 
 
 # Half-closed connections
