@@ -95,7 +95,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         super().__init__(hass, _LOGGER, config_entry=entry, name=DOMAIN)
         self.data = SiteData(wallboxes={}, devices={}, battery={}, certificate=None)
         self.stations: dict[str, Station] = {}
-        self._subentries = self.wallbox_subentries
+        """By charge point id."""
+        self._stations: dict[str, Station] = {}
+        """By subentry: its id may be corrected while they are connected by the old."""
+        self._subentries = subentries_of(entry, SUBENTRY_WALLBOX)
         self.server_device_id: str | None = None
         self._issues = async_get_issues(hass)
         self._faults = self._issues.faults
@@ -124,8 +127,17 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     @property
     def wallbox_subentries(self) -> list[ConfigSubentry]:
-        """The subentries of wallboxes."""
-        return subentries_of(self.config_entry, SUBENTRY_WALLBOX)
+        """The subentries of the wallboxes that are served.
+
+        One that was added, or whose id was corrected, while all this started waits for
+        the reload that follows.
+        """
+        return [
+            subentry
+            for subentry in subentries_of(self.config_entry, SUBENTRY_WALLBOX)
+            if (station := self._stations.get(subentry.subentry_id)) is not None
+            and station.config.charge_point_id == subentry.data[CONF_CHARGE_POINT_ID]
+        ]
 
     async def async_start(self) -> None:
         """Load what was stored and listen. Raises ConfigEntryNotReady."""
@@ -139,7 +151,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         for subentry in self._subentries:
             self._titles[subentry.subentry_id] = subentry.title
             config = _station_config(subentry, options)
-            self.stations[config.charge_point_id] = Station(
+            station = Station(
                 config,
                 state=stored.get(subentry.subentry_id, WallboxState()),
                 clock=dt_util.utcnow,
@@ -148,6 +160,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 ledger=Ledger(ledgers.get(subentry.subentry_id, ())),
                 faults=self._faults,
             )
+            self.stations[config.charge_point_id] = station
+            self._stations[subentry.subentry_id] = station
         if not ledgers.keys() <= {item.subentry_id for item in self._subentries}:
             self._keep_sessions()  # without those of a wallbox that was removed
         self._issues.async_begin(self._subentries)
@@ -384,7 +398,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         states: dict[str, WallboxState] = {}
         recorded = False
         for subentry in self._subentries:
-            charge_point_id = subentry.data[CONF_CHARGE_POINT_ID]
+            station = self._station(subentry)
+            charge_point_id = station.config.charge_point_id
             state = after.wallboxes[charge_point_id]
             states[subentry.subentry_id] = state
             old = before.wallboxes.get(charge_point_id)
@@ -393,7 +408,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             async_log_limit(self.hass, subentry, state)
             if old is None or old.enforcement.failing != state.enforcement.failing:
                 async_show_limit_issue(self.hass, subentry, state)
-            recorded = self._station(subentry).ledger.take_changes() or recorded
+            recorded = station.ledger.take_changes() or recorded
         self._store.async_keep(states)
         if recorded:
             self._keep_sessions()
@@ -401,7 +416,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     def _station(self, subentry: ConfigSubentry) -> Station:
         """Give the station of a subentry."""
-        return self.stations[subentry.data[CONF_CHARGE_POINT_ID]]
+        return self._stations[subentry.subentry_id]
 
     @callback
     def _keep_sessions(self) -> None:
