@@ -54,7 +54,7 @@ def charging_wallbox() -> WallboxState:
             started(0, 0, register=100_000),
             event(1, 60, charging_state=CHARGING, register=100_100, readings=FLOWING),
         ],
-        connector(connected(WallboxState()), ConnectorStatus.OCCUPIED, at(0)),
+        connector(connected(WallboxState()), ConnectorStatus.OCCUPIED, at(0), now(0)),
         now=60,
     )
 
@@ -91,7 +91,9 @@ def test_socket(
     reported: str, status: str, charging_state: str, cable: bool | None
 ) -> None:
     """With no session the socket says how things are."""
-    state = connector(connected(WallboxState()), ConnectorStatus(reported), at(0))
+    state = connector(
+        connected(WallboxState()), ConnectorStatus(reported), at(0), now(0)
+    )
     assert state.status == status
     assert state.charging_state == charging_state
     assert state.cable_connected is cable
@@ -102,17 +104,17 @@ def test_socket(
 
 
 def test_older_socket_status_is_ignored() -> None:
-    state = connector(WallboxState(), ConnectorStatus.OCCUPIED, at(10))
-    assert connector(state, ConnectorStatus.AVAILABLE, at(9)) == state
-    newer = connector(state, ConnectorStatus.AVAILABLE, at(10))
+    state = connector(WallboxState(), ConnectorStatus.OCCUPIED, at(10), now(10))
+    assert connector(state, ConnectorStatus.AVAILABLE, at(9), now(9)) == state
+    newer = connector(state, ConnectorStatus.AVAILABLE, at(10), now(10))
     assert newer.connector_status is ConnectorStatus.AVAILABLE
 
 
 def test_socket_status_that_was_asked_for() -> None:
     """It has no timestamp: it counts, and the next report counts too."""
-    state = connector_asked(connected(WallboxState()), ConnectorStatus.OCCUPIED)
+    state = connector_asked(connected(WallboxState()), ConnectorStatus.OCCUPIED, now(0))
     assert state.status is Status.CONNECTED
-    state = connector(state, ConnectorStatus.AVAILABLE, at(0))
+    state = connector(state, ConnectorStatus.AVAILABLE, at(0), now(0))
     assert state.status is Status.AVAILABLE
 
 
@@ -135,7 +137,9 @@ def test_heartbeat() -> None:
 
 def test_whole_session() -> None:
     """From the cable's going in to its coming out."""
-    state = connector(connected(WallboxState()), ConnectorStatus.AVAILABLE, at(0))
+    state = connector(
+        connected(WallboxState()), ConnectorStatus.AVAILABLE, at(0), now(0)
+    )
     seen: list[tuple[Any, ...]] = []
 
     def then(item: TransactionEvent) -> None:
@@ -151,7 +155,7 @@ def test_whole_session() -> None:
             )
         )
 
-    state = connector(state, ConnectorStatus.OCCUPIED, at(1))
+    state = connector(state, ConnectorStatus.OCCUPIED, at(1), now(1))
     then(started(0, 1, register=5000, charging_state=ChargingState.EV_CONNECTED))
     then(event(1, 2, charging_state=CHARGING))
     then(event(2, 60, register=5100, readings=FLOWING))
@@ -176,7 +180,7 @@ def test_whole_session() -> None:
         ("car_paused", "suspended_ev", 0, 150, True),
         ("connected", "ev_connected", 0, 150, True),
     ]
-    state = connector(state, ConnectorStatus.AVAILABLE, at(111))
+    state = connector(state, ConnectorStatus.AVAILABLE, at(111), now(111))
     assert state.status is Status.AVAILABLE
     assert state.cable_connected is False
     assert state.energy_total == 5150
@@ -292,7 +296,7 @@ def test_late_event_changes_no_reading_and_no_state() -> None:
 
 
 def test_event_with_a_newer_number_and_an_older_time_is_late() -> None:
-    state = play([event(9, 30, charging_state=PAUSED)], charging_wallbox())
+    state = play([event(9, 30, charging_state=PAUSED)], charging_wallbox(), now=61)
     assert state.status is Status.CHARGING
 
 
@@ -506,7 +510,9 @@ def test_events_that_come_late_change_no_state(
 
 
 def test_free_socket_ends_a_session_whose_end_was_lost() -> None:
-    state = connector(charging_wallbox(), ConnectorStatus.AVAILABLE, at(100))
+    state = connector(charging_wallbox(), ConnectorStatus.AVAILABLE, at(100), now(100))
+    assert state.status is Status.CHARGING
+    state = expired(state, now(60 + LIVE_TIMEOUT_S))
     assert state.active is None
     assert state.status is Status.AVAILABLE
     assert state.charging_state is ChargingState.IDLE
@@ -516,14 +522,16 @@ def test_free_socket_ends_a_session_whose_end_was_lost() -> None:
 
 
 def test_newer_event_revives_it() -> None:
-    state = connector(charging_wallbox(), ConnectorStatus.AVAILABLE, at(100))
+    state = connector(charging_wallbox(), ConnectorStatus.AVAILABLE, at(100), now(100))
     state = play([event(2, 101, charging_state=PAUSED)], state)
     assert state.status is Status.PAUSED
     assert state.cable_connected is not None
 
 
 def test_socket_that_was_free_before_does_not_end_it() -> None:
-    state = connector(connected(WallboxState()), ConnectorStatus.AVAILABLE, at(0))
+    state = connector(
+        connected(WallboxState()), ConnectorStatus.AVAILABLE, at(0), now(0)
+    )
     state = play([started(0, 5, charging_state=CHARGING)], state)
     assert state.status is Status.CHARGING
 
@@ -746,7 +754,7 @@ def test_session_goes_on_from_what_was_stored() -> None:
 
 
 def test_faulted_socket_shows_in_a_session() -> None:
-    state = connector(charging_wallbox(), ConnectorStatus.FAULTED, at(100))
+    state = connector(charging_wallbox(), ConnectorStatus.FAULTED, at(100), now(100))
     assert state.status is Status.FAULTED
     assert state.charging_state is CHARGING
 
