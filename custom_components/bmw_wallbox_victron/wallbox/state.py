@@ -220,8 +220,6 @@ class Transaction:
     """Whether a newer one took its place: it never becomes the current one again."""
     state_sequence: int = -1
     """Number of the event that named the charging state."""
-    state_at: datetime | None = None
-    """When that event happened, on the wallbox's clock as it runs now."""
     energy: RegisterCount = field(default_factory=RegisterCount)
     """Energy of the session."""
 
@@ -405,14 +403,11 @@ class WallboxState:
         """
         if self.active is None or self.meter is None:
             return None
-        phases = [
-            f"current_l{phase}"
-            for phase in (1, 2, 3)
-            if getattr(self.meter, f"current_l{phase}") is not None
-        ]
+        phases = [f"current_l{phase}" for phase in (1, 2, 3)]
+        told = [quantity for quantity in phases if quantity in self.said_at]
         heard = [
             self.said_at[quantity]
-            for quantity in phases or ["current"]
+            for quantity in told or ["current"]
             if quantity in self.said_at
         ]
         return min(heard, default=None)
@@ -680,8 +675,11 @@ def _happened(state: WallboxState, event: TransactionEvent, now: Now) -> Wallbox
     if current is not None and current.key != transaction.key:
         takes_over = in_order and _takes_over(state, current, known, event)
         if takes_over and event.at < current.newest:
-            least = current.newest - event.at
-            state = _clock_set_back(state, event.at, now, least=least)
+            back = current.newest - event.at
+            if event.offline:
+                state = _set_back(state, back)
+            else:
+                state = _clock_set_back(state, event.at, now, least=back)
             current = state.transaction
             transaction = known or _begin(state, event, now)
 
@@ -738,14 +736,12 @@ def _takes_over(
         return False
     idle = current.ended_at is not None or current.abandoned
     if event.at < current.newest:
-        # Nothing runs, and a live event begins something: the clock was set back. But
-        # a register that stood there before tells of a replay without its mark.
-        return (
-            idle
-            and not event.offline
-            and event.event_type is not EventType.ENDED
-            and not _stood_before(state, event)
-        )
+        # Nothing runs, and something begins: the clock was set back. But a register
+        # that stood there before tells of something older.
+        begins = {EventType.STARTED}
+        if not event.offline:
+            begins.add(EventType.UPDATED)
+        return idle and event.event_type in begins and not _stood_before(state, event)
     if idle:
         return True
     # One that runs gives way to what certainly is newer: not to an end in the same
@@ -865,7 +861,6 @@ def _transaction_set_back(transaction: Transaction, by: timedelta) -> Transactio
         transaction,
         start_order=moved_back(transaction.began, by),
         newest_order=moved_back(transaction.newest, by),
-        state_at=transaction.state_at and moved_back(transaction.state_at, by),
         energy=transaction.energy.set_back(by),
     )
 
@@ -1043,13 +1038,10 @@ def _name_state(transaction: Transaction, event: TransactionEvent) -> Transactio
         or event.sequence_number <= transaction.state_sequence
     ):
         return transaction
-    if transaction.state_at is not None and event.at < transaction.state_at:
-        return transaction
     return replace(
         transaction,
         charging_state=event.charging_state,
         state_sequence=event.sequence_number,
-        state_at=event.at,
     )
 
 
@@ -1154,7 +1146,9 @@ def _forget(state: WallboxState) -> WallboxState:
 def _stopped(state: WallboxState, at: datetime, now: Now) -> WallboxState:
     """Know that nothing flows."""
     meter = _nothing_flows(state.meter, at)
-    said_at = {**state.said_at, **dict.fromkeys(_FLOW, now.steady)}
+    # Of phases that it never told of, nothing is heard by that.
+    told = [quantity for quantity in _FLOW if quantity in state.said_at] or ["current"]
+    said_at = {**state.said_at, **dict.fromkeys(told, now.steady)}
     return replace(state, meter=meter, meter_heard_at=now.steady, said_at=said_at)
 
 
