@@ -1,6 +1,6 @@
 """What is live and what is of the past, by a clock that may be wrong or set."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -294,3 +294,17 @@ def test_reading_renewed_in_time() -> None:
     state = metered(state, [Sample(at=at(half), **FULL)], moment(half))
     assert expired(state, moment(LIVE_TIMEOUT_S)) == state
     assert expired(state, moment(half + LIVE_TIMEOUT_S)).meter is None
+
+
+def test_clock_that_was_never_set_agrees_with_none() -> None:
+    """It is put in order by when its messages come, and shows what it shows."""
+    state = connected(WallboxState())
+    for seconds in (0, 10):
+        stamp = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+        samples = [Sample(at=stamp, **FULL)]
+        state = metered(state, samples, moment(seconds))
+        assert state.clock.shows(moment(seconds)) == stamp
+        assert not state.situation(moment(seconds)).clocks_agree
+        assert state.clock.expected(moment(seconds)) == at(seconds)
+    state = meter_values(state, 20, 20, power=1.0)
+    assert state.situation(moment(20)).clocks_agree

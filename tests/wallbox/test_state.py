@@ -783,7 +783,7 @@ def test_remembers_so_many_sessions_and_no_more() -> None:
 def heard_after(seconds: float, **readings: float) -> float | None:
     """Give when the current counts as heard, in s, after one more sample."""
     state = metered(charging_wallbox(), [sample(seconds, **readings)], now(seconds))
-    heard_at = state.situation.current_heard_at
+    heard_at = state.current_heard_at
     return None if heard_at is None else heard_at - STEADY
 
 
@@ -800,22 +800,22 @@ def test_frozen_current_without_a_phase_proves_nothing() -> None:
 
 def test_the_oldest_of_the_phases_counts() -> None:
     state = metered(charging_wallbox(), [sample(70, current_l2=32.0)], now(70))
-    assert state.situation.current_heard_at == STEADY + 60
+    assert state.current_heard_at == STEADY + 60
     both = [sample(80, current_l1=8.0, current_l2=8.0)]
-    assert metered(state, both, now(80)).situation.current_heard_at == STEADY + 80
+    assert metered(state, both, now(80)).current_heard_at == STEADY + 80
 
 
 def test_current_is_unheard_before_a_reading_and_after_the_end() -> None:
     silent = play([started(0, 0, charging_state=CHARGING)])
-    assert silent.situation.current_heard_at is None
+    assert silent.current_heard_at is None
     over = play([ended(2, 100)], charging_wallbox())
-    assert over.situation.current_heard_at is None
+    assert over.current_heard_at is None
 
 
 def test_event_that_says_that_nothing_flows_is_heard_of_the_current() -> None:
     state = play([event(2, 70, charging_state=PAUSED)], charging_wallbox(), now=70)
-    assert state.situation.current_a == 0
-    assert state.situation.current_heard_at == STEADY + 70
+    assert state.current == 0
+    assert state.current_heard_at == STEADY + 70
 
 
 def test_events_of_the_past_renew_no_reading() -> None:

@@ -152,6 +152,7 @@ class ChargePoint(OcppChargePoint):
         self._requested = asyncio.Event()
         self._pending: _Request | None = None
         self._pending_id: str | None = None
+        self._called_at = 0.0
         self._closed = False
         self.told_to_reboot = False
         """Whether the wallbox goes because it was told to."""
@@ -345,6 +346,7 @@ class ChargePoint(OcppChargePoint):
         if payload is None:
             return None
         request.action = type(payload).__name__
+        self._called_at = self.station.now().steady
         return await self.call(
             payload,
             suppress=False,
@@ -405,6 +407,8 @@ class ChargePoint(OcppChargePoint):
 
     def _answered(self) -> None:
         """Say that a wallbox answers again."""
+        took = self.station.now().steady - self._called_at
+        self.station.controller.answered(took)
         self.station.unanswered = 0
         self.station.faults.end(
             _LOGGER, mute_fault(self.id), "Wallbox %s answers again", self.id

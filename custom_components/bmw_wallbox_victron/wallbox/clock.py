@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
+#: Clocks that differ by less agree: what is on its way takes its time.
+CLOCKS_AGREE: Final = timedelta(seconds=15)
 #: What is older than this is no news any more, in s.
 LIVE_TIMEOUT_S: Final = 120.0
 #: Messages overtake each other by so much, and clocks are corrected, in s.
@@ -49,7 +51,7 @@ class DeviceClock:
     """
 
     at: datetime | None = None
-    """The newest time that it was heard to show."""
+    """The newest time that it was heard to show, as it is put in order."""
     heard_at: float | None = None
     """When it showed that, by the steady clock, in s."""
     behind_since: float | None = None
@@ -57,31 +59,42 @@ class DeviceClock:
     the steady clock, in s; None: what came last was live."""
     behind_s: float = 0.0
     """By how much that message was behind, in s."""
+    off: timedelta = timedelta()
+    """How far it really is ahead of that: one that was never set is put in order by the
+    time at which its messages come."""
 
     def shows(self, now: Now) -> datetime | None:
         """Return what it shows now, if it was not set meanwhile; None: never heard."""
+        expected = self.expected(now)
+        return None if expected is None else expected + self.off
+
+    def expected(self, now: Now) -> datetime | None:
+        """Return the time by which what happens now is put in order."""
         if self.at is None or self.heard_at is None:
             return None
         return self.at + timedelta(seconds=now.steady - self.heard_at)
 
     def lag_s(self, at: datetime, now: Now) -> float:
-        """Return how far a timestamp is behind what the clock shows, in s."""
-        shown = self.shows(now)
-        return 0.0 if shown is None else (shown - at).total_seconds()
+        """Return how far a timestamp is behind what is expected, in s."""
+        expected = self.expected(now)
+        return 0.0 if expected is None else (expected - at).total_seconds()
 
     def is_past(self, at: datetime, now: Now) -> bool:
         """Tell whether a timestamp is older than what can be live."""
         return self.lag_s(at, now) >= LIVE_TIMEOUT_S
 
-    def hears(self, at: datetime, now: Now) -> tuple[Self, float]:
+    def hears(
+        self, at: datetime, now: Now, *, written: datetime | None = None
+    ) -> tuple[Self, float]:
         """Take the timestamp of a message that has just come.
 
+        `written`: what stands in it, where `at` was put in order already.
         Return the clock after it, and by how many seconds it was set back. A message of
         the past may be a replay. The next one tells: where it is behind by as much, a
         clock runs there; what is live, or comes out of a queue, is not.
         """
         if self.at is None or self.heard_at is None:
-            return self._showing(at, now), 0.0
+            return self._showing(at, now, written), 0.0
         lag = self.lag_s(at, now)
         if self.behind_since is not None:
             passed = now.steady - self.behind_since
@@ -89,11 +102,11 @@ class DeviceClock:
             if (passed >= EVIDENCE_S and abs(fell) <= PACE_S) or (
                 passed >= STANDING_S and fell > 0
             ):
-                return self._showing(at, now), lag
+                return self._showing(at, now, written), lag
         if lag <= JITTER_S or (lag < LIVE_TIMEOUT_S and at >= self.at):
             if at < self.at:
                 return self.undoubted(), 0.0
-            return self._showing(at, now), 0.0
+            return self._showing(at, now, written), 0.0
         if self.behind_since is None or not self._keeps_up(lag, now):
             return replace(self, behind_since=now.steady, behind_s=lag), 0.0
         return self, 0.0
@@ -102,9 +115,10 @@ class DeviceClock:
         """Forget what may have been a replay."""
         return replace(self, behind_since=None, behind_s=0.0)
 
-    def _showing(self, at: datetime, now: Now) -> Self:
+    def _showing(self, at: datetime, now: Now, written: datetime | None) -> Self:
         """Return it as it shows that time now."""
-        return replace(self.undoubted(), at=at, heard_at=now.steady)
+        off = timedelta() if written is None else written - at
+        return replace(self.undoubted(), at=at, heard_at=now.steady, off=off)
 
     def _keeps_up(self, lag: float, now: Now) -> bool:
         """Tell whether a message is where the doubted one leads, or a clock stands."""

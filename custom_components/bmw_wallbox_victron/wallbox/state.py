@@ -24,7 +24,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from .clock import JITTER_S, LIVE_TIMEOUT_S, DeviceClock, Now, moved_back
+from .clock import (
+    CLOCKS_AGREE,
+    JITTER_S,
+    LIVE_TIMEOUT_S,
+    DeviceClock,
+    Now,
+    moved_back,
+)
 from .control import Enforcement, Situation, Wish
 from .energy import ROUNDING_WH, RegisterCount, lifetime
 from .meter import CLOCK_NEVER_SET, Sample
@@ -275,6 +282,8 @@ class WallboxState:
     """When the last Heartbeat arrived, by wall time."""
     ceiling_a: float | None = None
     """The most that the wallbox gives, A; None: it does not tell."""
+    smart_charging: bool | None = None
+    """Whether it says that it can limit; None: it does not say."""
     surveyed: bool = False
     """Whether it was asked for that on this connection."""
     light: Light | None = None
@@ -351,10 +360,10 @@ class WallboxState:
             return None
         return self.connector_status is not ConnectorStatus.UNAVAILABLE
 
-    @property
-    def situation(self) -> Situation:
-        """What bears on a limit."""
+    def situation(self, now: Now) -> Situation:
+        """Return what bears on a limit."""
         active, state = self.active, self.charging_state
+        device_time = self.clock.shows(now)
         return Situation(
             transaction_id=None if active is None else active.id,
             charging=state is ChargingState.CHARGING,
@@ -364,7 +373,16 @@ class WallboxState:
             current_heard_at=self.current_heard_at,
             ceiling_a=self.ceiling_a,
             surveyed=self.surveyed,
+            smart_charging=self.smart_charging,
+            device_time=device_time,
+            clocks_agree=device_time is not None
+            and abs(device_time - now.wall) <= CLOCKS_AGREE,
         )
+
+    @property
+    def phases_known(self) -> int | None:
+        """How many phases the box has told of; None: of none yet."""
+        return len(self._carrying()) or None
 
     @property
     def awaits_reading(self) -> bool:
@@ -416,8 +434,7 @@ class WallboxState:
     def voltage(self) -> float | None:
         """Voltage to neutral, V: the mean of the phases that carry one."""
         phases = self._phases("voltage")
-        carrying = [volts for volts in phases if volts >= VOLTAGE_CARRIED_V]
-        if not carrying:
+        if not (carrying := self._carrying()):
             return max(phases, default=None)
         return round(sum(carrying) / len(carrying), 1)
 
@@ -435,6 +452,11 @@ class WallboxState:
     def _heard(self) -> bool:
         """Whether anything was said of what the socket does, if only that it ended."""
         return self.charging_state is not None or self.meter is not None
+
+    def _carrying(self) -> list[float]:
+        """Give the voltages of the phases that are connected."""
+        phases = self._phases("voltage")
+        return [volts for volts in phases if volts >= VOLTAGE_CARRIED_V]
 
     def _phases(self, quantity: str) -> list[float]:
         """Give the per-phase readings that there are."""
@@ -466,13 +488,18 @@ def heartbeat(state: WallboxState, now: Now) -> WallboxState:
     return replace(state, last_heartbeat=now.wall)
 
 
-def clock_heard(state: WallboxState, at: datetime, now: Now) -> WallboxState:
-    """Take note of the time that the wallbox gave to what has just happened."""
+def clock_heard(
+    state: WallboxState, at: datetime, now: Now, *, written: datetime | None = None
+) -> WallboxState:
+    """Take note of the time that the wallbox gave to what has just happened.
+
+    `written`: what it wrote, where `at` was put in order already.
+    """
     clock = state.clock
     if clock.at is None and state.energy.last_at is not None:
         # After a restart of ours: it went on at least from its last reading.
         clock = DeviceClock(at=state.energy.last_at, heard_at=now.steady)
-    clock, back_s = clock.hears(at, now)
+    clock, back_s = clock.hears(at, now, written=written)
     state = replace(state, clock=clock)
     if clock.behind_since is not None:
         return state
@@ -487,8 +514,8 @@ def connector(
     state: WallboxState, status: ConnectorStatus, at: datetime, now: Now
 ) -> WallboxState:
     """Take a connector's status as of `at`, unless a newer one is known."""
-    at = _in_order(state, at, now)
-    state = clock_heard(state, at, now)
+    written, at = at, _in_order(state, at, now)
+    state = clock_heard(state, at, now, written=written)
     if (
         state.clock.behind_since is not None
         and state.connector_at is not None
@@ -528,11 +555,14 @@ def _connector(
 
 def metered(state: WallboxState, samples: Iterable[Sample], now: Now) -> WallboxState:
     """Take meter values that name no transaction: they belong to the running one."""
-    samples = tuple(
-        replace(sample, at=_in_order(state, sample.at, now)) for sample in samples
-    )
+    samples = tuple(samples)
     if samples:
-        state = clock_heard(state, max(sample.at for sample in samples), now)
+        written = max(sample.at for sample in samples)
+        samples = tuple(
+            replace(sample, at=_in_order(state, sample.at, now)) for sample in samples
+        )
+        at = _in_order(state, written, now)
+        state = clock_heard(state, at, now, written=written)
     for sample in samples:
         state = _lives_on(state, sample, now)
         active = state.active
@@ -635,7 +665,7 @@ def transaction_event(
     )
     known = _known(state, event, now)
     if not event.offline and _numbered(known, event):
-        state = clock_heard(state, event.at, now)
+        state = clock_heard(state, event.at, now, written=event.written)
         known = _known(state, event, now)
         if (
             known is not None
@@ -775,7 +805,7 @@ def _in_order(state: WallboxState, at: datetime, now: Now) -> datetime:
     """
     if at >= CLOCK_NEVER_SET:
         return at
-    return state.clock.shows(now) or state.energy.last_at or now.wall
+    return state.clock.expected(now) or state.energy.last_at or now.wall
 
 
 def _told(at: datetime, now: Now) -> datetime:
