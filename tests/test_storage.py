@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.storage import SiteStore
-from custom_components.bmw_wallbox_victron.wallbox.clock import DeviceClock
+from custom_components.bmw_wallbox_victron.wallbox.clock import DeviceClock, Now
 from custom_components.bmw_wallbox_victron.wallbox.control import (
     Enforcement,
     Plan,
@@ -28,6 +28,7 @@ from custom_components.bmw_wallbox_victron.wallbox.meter import Sample
 from custom_components.bmw_wallbox_victron.wallbox.state import (
     ChargingState,
     ConnectorStatus,
+    Doubt,
     EventType,
     Identity,
     Light,
@@ -71,7 +72,10 @@ ENDED = Transaction(
     abandoned=True,
     replaced=True,
     state_sequence=41,
-    state_at=NOON + timedelta(minutes=59),
+    repeat=1,
+    start_stamp=NOON,
+    start_order=NOON,
+    newest_order=NOON + timedelta(hours=1),
     energy=COUNT,
 )
 RUNNING = Transaction(
@@ -109,6 +113,9 @@ LIVE: dict[str, Any] = {
     "last_heartbeat": NOON,
     "said_at": {"power": 5000.0},
     "clock": DeviceClock(at=NOON, heard_at=5000.0),
+    "doubted": (Doubt((ConnectorStatus.OCCUPIED, NOON), Now(NOON, 5000.0)),),
+    "session_heard_at": 5000.0,
+    "freed": True,
     "ceiling_a": 32.0,
     "surveyed": True,
     "light": Light("StatusLED", "brightness", 30),
