@@ -212,7 +212,9 @@ class Controller:
         """
         station = self._station
         self._asked = {key for key in self._asked if key[0] not in changes}
-        wish = replace(station.state.wish, **changes)
+        wish = replace(
+            station.state.wish, **changes, lost=_still_lost(station, changes)
+        )
         station.update(replace(station.state, wish=wish), look=True)
         if station.link is None:
             return
@@ -408,6 +410,15 @@ class Controller:
         if reason is not None:
             self._refusals[key] = reason
         self._station.update(state, look=True)
+
+
+def _still_lost(station: Station, changes: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what of the wish was lost and is not wished again by `changes`.
+
+    Who sets the limit anew knows of no schedule that would lower it.
+    """
+    found = {*changes, "schedule"} if "current_limit" in changes else {*changes}
+    return tuple(name for name in station.state.wish.lost if name not in found)
 
 
 def _behind(state: WallboxState) -> timedelta:
