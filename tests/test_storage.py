@@ -108,10 +108,10 @@ LIVE: dict[str, Any] = {
     "connector_status": ConnectorStatus.OCCUPIED,
     "connector_at": NOON,
     "meter": Sample(at=NOON, power=7400.0),
-    "meter_heard_at": NOON,
+    "meter_heard_at": 5000.0,
     "last_heartbeat": NOON,
-    "said_at": {"power": NOON},
-    "clock": DeviceClock(at=NOON, heard_at=NOON),
+    "said_at": {"power": 5000.0},
+    "clock": DeviceClock(at=NOON, heard_at=5000.0),
     "ceiling_a": 32.0,
     "surveyed": True,
     "light": Light("StatusLED", "brightness", 30),
@@ -256,6 +256,25 @@ async def test_what_was_loaded_is_not_written_again(
     again.async_keep({"box": replace(FULL, **LIVE)})
     await later(hass, freezer, 3600)
     await again.async_save()
+    assert KEY not in hass_storage
+
+
+async def test_the_steady_clock_is_not_stored(
+    hass: HomeAssistant, hass_storage: Storage, store: SiteStore
+) -> None:
+    """It begins anew with each start, and its passing is no change of a wish."""
+    assert FULL.wish.schedule is not None
+    schedule = replace(FULL.wish.schedule, anchor=5000.0)
+    anchored = replace(FULL, wish=replace(FULL.wish, schedule=schedule))
+    store.async_keep({"box": anchored})
+    await store.async_save()
+    again = SiteStore(hass, ENTRY)
+    loaded = await again.async_load()
+    assert loaded == {"box": FULL}
+    hass_storage.clear()
+    again.async_keep({"box": anchored})
+    await again.async_save_wishes({"box": anchored})
+    await again.async_close()
     assert KEY not in hass_storage
 
 

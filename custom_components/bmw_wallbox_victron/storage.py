@@ -20,6 +20,7 @@ from .stored_form import (
     LIMITING,
     dump,
     dump_wallbox,
+    lasting_wish,
     load_devices,
     load_ledgers,
     load_numbers,
@@ -156,7 +157,7 @@ class SiteStore:
         self.async_keep(wallboxes)
         for subentry_id, state in wallboxes.items():
             on_disk = self._on_disk.get(subentry_id)
-            if on_disk is None or on_disk.wish != state.wish:
+            if on_disk is None or _wish(on_disk) != _wish(state):
                 await self._writer.flush()
                 return
 
@@ -207,7 +208,7 @@ class SiteStore:
             # later, the file was lost.
             self._writer.change(0.0)
         elif any(
-            state.wish != before.get(subentry_id, WallboxState()).wish
+            _wish(state) != _wish(before.get(subentry_id, WallboxState()))
             for subentry_id, state in wallboxes.items()
         ):
             self._writer.change(0.0)
@@ -308,9 +309,14 @@ def _lasting(state: WallboxState | None) -> object:
         state.transaction,
         state.recent,
         state.identity,
-        state.wish,
+        _wish(state),
         state.enforcement.rebooted_at,
     )
+
+
+def _wish(state: WallboxState) -> Wish:
+    """Return what is wished, as it is stored."""
+    return lasting_wish(state.wish)
 
 
 def _session(state: WallboxState | None) -> object:

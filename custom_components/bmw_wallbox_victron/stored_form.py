@@ -33,11 +33,20 @@ _UNREADABLE: Final = (TypeError, ValueError, OverflowError)
 #: No schedule begins outside of these years, or lasts so long, in s.
 _YEARS: Final = range(2000, 2200)
 _MAX_SECONDS: Final = 2**31
+#: Seconds of the steady clock, which begins anew with each start.
+_NOT_STORED: Final = ("anchor",)
 #: The types of the fields of dataclasses: slow to look up, and asked often.
 _HINTS: Final[dict[type[Any], Mapping[str, Any]]] = {}
 
 
 # How it is written
+
+
+def lasting_wish(wish: Wish) -> Wish:
+    """Return the part of a wish that lasts: the steady clock begins anew each time."""
+    if wish.schedule is None or wish.schedule.anchor is None:
+        return wish
+    return replace(wish, schedule=replace(wish.schedule, anchor=None))
 
 
 def dump_wallbox(state: WallboxState) -> Json:
@@ -67,6 +76,8 @@ def dump(
     """Write out a dataclass; JSON itself writes numbers, texts and enums."""
     result: Json = {}
     for item in fields(value):
+        if item.name in _NOT_STORED:
+            continue
         content = getattr(value, item.name)
         if isinstance(content, datetime):
             content = content.isoformat()
@@ -283,7 +294,11 @@ def _hints(kind: type[Any]) -> Mapping[str, Any]:
     """Return the types of a dataclass's fields."""
     if kind not in _HINTS:
         hints = get_type_hints(kind)
-        _HINTS[kind] = {item.name: hints[item.name] for item in fields(kind)}
+        _HINTS[kind] = {
+            item.name: hints[item.name]
+            for item in fields(kind)
+            if item.name not in _NOT_STORED
+        }
     return _HINTS[kind]
 
 
