@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import given, strategies as st
 import pytest
 
+from custom_components.bmw_wallbox_victron.wallbox.clock import Now
 from custom_components.bmw_wallbox_victron.wallbox.device_model import (
     learn,
     members,
@@ -32,6 +34,7 @@ from .test_control import Bench, MakeBench, charge, make_bench
 __all__ = ["make_bench"]
 
 EVENT, METER = TRIGGERS
+NOW = Now(datetime(2026, 10, 3, 12, tzinfo=UTC), 1000.0)
 NO_NUMBERS = ("inf", "-inf", "nan", "1e400", "", " ", "bright", "1_0", "0x1F", "30 %")
 
 
@@ -101,7 +104,7 @@ def test_a_ceiling_that_is_none(text: str) -> None:
         ("ChargingStation", "MaxCurrent"): text,
         ("StatusLED", "brightness"): "40",
     }
-    state = learn(WallboxState(), found, status_known=False, ends_session=True)
+    state = learn(WallboxState(), found, NOW, status_known=False, ends_session=True)
     assert state.ceiling_a is None
     assert state.light == Light("StatusLED", "brightness", 40)
 
@@ -124,7 +127,7 @@ def test_a_ceiling_that_is_none(text: str) -> None:
 )
 def test_no_variable_harms_another(found: Mapping[tuple[str, str], str]) -> None:
     """Whatever a variable says, the others say the same as without it."""
-    whole = learn(WallboxState(), found, status_known=False, ends_session=True)
+    whole = learn(WallboxState(), found, NOW, status_known=False, ends_session=True)
     model = found.get(("ChargingStation", "Model"), "") or None
     assert whole.identity.model == model
     ceiling = number(found.get(("ChargingStation", "MaxCurrent")))

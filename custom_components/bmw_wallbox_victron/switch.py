@@ -14,7 +14,7 @@ from .entity import (
     WallboxWishEntity,
     WallboxWishEntityDescription,
     add_wallbox_entities,
-    translated_errors,
+    storing,
 )
 from .wallbox import remote_control
 from .wallbox.state import WallboxState
@@ -81,7 +81,9 @@ class WallboxSwitch(WallboxWishEntity, SwitchEntity):
     @property
     @override
     def is_on(self) -> bool | None:
-        """What is wished."""
+        """What is wished; None: that was lost."""
+        if self.entity_description.wish in self.wallbox.wish.lost:
+            return None
         return self.entity_description.is_on_fn(self.wallbox)
 
     @override
@@ -96,7 +98,7 @@ class WallboxSwitch(WallboxWishEntity, SwitchEntity):
 
     async def _set(self, on: bool) -> None:
         """Wish, and wait for the wallbox's answer."""
-        with translated_errors():
+        async with storing(self.coordinator):
             await self.entity_description.set_fn(self.station, on)
 
     @property

@@ -536,15 +536,17 @@ class ChargePoint(OcppChargePoint):
         """Take the status of the socket; the box has one."""
         if evse_id <= 1:
             now = self.station.now()
-            at = device_time(timestamp, now.wall)
+            before = self.station.state
             state = transitions.connector(
-                transitions.clock_heard(self.station.state, at, now),
+                before,
                 ConnectorStatus(connector_status.lower()),
-                at,
+                device_time(timestamp),
+                now,
             )
             self._take(state)
             # An old one says nothing about now: then the answer to our question counts.
-            self.status_heard = self.status_heard or state.connector_at == at
+            if state.connector_at != before.connector_at:
+                self.status_heard = True
         return call_result.StatusNotification()
 
     @_on(Action.transaction_event)
@@ -564,7 +566,7 @@ class ChargePoint(OcppChargePoint):
         event = TransactionEvent(
             transaction_id=transaction_info["transaction_id"],
             event_type=EventType(event_type.lower()),
-            at=device_time(timestamp, now.wall),
+            at=device_time(timestamp),
             sequence_number=seq_no,
             trigger_reason=snake_case(trigger_reason),
             offline=rest.get("offline", False),
@@ -575,7 +577,7 @@ class ChargePoint(OcppChargePoint):
             id_token=None if token is None else token["id_token"] or None,
             remote_start_id=transaction_info.get("remote_start_id"),
             phases_used=rest.get("number_of_phases_used"),
-            samples=samples(rest.get("meter_value"), now.wall),
+            samples=samples(rest.get("meter_value")),
         )
         self.station.update(
             transitions.transaction_event(self.station.state, event, now),
@@ -597,9 +599,7 @@ class ChargePoint(OcppChargePoint):
         if evse_id == 1:
             now = self.station.now()
             self.station.update(
-                transitions.metered(
-                    self.station.state, samples(meter_value, now.wall), now
-                )
+                transitions.metered(self.station.state, samples(meter_value), now)
             )
         return call_result.MeterValues()
 
@@ -634,6 +634,7 @@ class ChargePoint(OcppChargePoint):
             learn(
                 self.station.state,
                 found,
+                self.station.now(),
                 status_known=self.status_heard,
                 ends_session=not self._interview.queue_expected,
             )

@@ -10,6 +10,7 @@ import math
 from typing import Any, Final
 
 from . import state as transitions
+from .clock import Now
 from .state import ConnectorStatus, Identity, Light, WallboxState
 
 #: Component and variable -> value, of the station itself, EVSE 1 and its connector.
@@ -74,6 +75,7 @@ def members(text: str) -> list[str]:
 def learn(
     state: WallboxState,
     found: Variables,
+    now: Now,
     *,
     status_known: bool,
     ends_session: bool,
@@ -100,7 +102,7 @@ def learn(
         with suppress(ValueError):  # a state of its own invention says nothing
             status = ConnectorStatus(availability.lower())
             state = transitions.connector_asked(
-                state, status, ends_session=ends_session
+                state, status, now, ends_session=ends_session
             )
     ceiling = number(found.get((station, "MaxCurrent")))
     if ceiling is not None and ceiling > 0:
