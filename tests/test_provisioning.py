@@ -31,6 +31,8 @@ from demo.wallbox.device_model import MEASURANDS as MEASURED, VariableId
 
 from .test_control import Bench, MakeBench, charge, make_bench
 
+NOW = Now(datetime(2026, 3, 1, 12, tzinfo=UTC), 1000.0)
+
 __all__ = ["make_bench"]
 
 EVENT, METER = TRIGGERS

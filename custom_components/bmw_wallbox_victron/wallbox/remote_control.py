@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from ocpp.v201 import call
 from ocpp.v201.datatypes import (
-    ClearChargingProfileType,
     ComponentType,
     EVSEType,
     GetVariableDataType,
@@ -15,16 +14,15 @@ from ocpp.v201.datatypes import (
     VariableType,
 )
 from ocpp.v201.enums import (
-    ChargingProfilePurposeEnumType,
-    ChargingRateUnitEnumType,
     IdTokenEnumType,
     MessageTriggerEnumType,
     ResetEnumType,
 )
 
+from . import profiles
 from .attempts import RemoteStart, draws_current
 from .charge_point import ChargePoint
-from .control import Plan, Way
+from .control import Plan
 from .errors import CallFailedError, CommandError, refusal
 from .state import ChargingState, Status, WallboxState
 from .station import Station
@@ -287,23 +285,13 @@ async def set_schedule(
 async def clear_profiles(station: Station) -> None:
     """Have the wallbox forget all limits but the one that is wished.
 
-    The default profile is not cleared: it is replaced in place, or the car would draw
+    What holds that one is not cleared: it is replaced in place, or the car would draw
     all it can until the next one is there. Raises CommandError.
     """
     _link(station)
     await station.controller.wish(schedule=None)
-    for way in (Way.TRANSACTION, Way.STATION):
-        if way in station.state.enforcement.used:
-            continue  # ours, and perhaps what holds the limit: it was replaced as well
-        # One purpose at a time: criteria may not be empty (K10).
-        await _call(
-            station,
-            call.ClearChargingProfile(
-                charging_profile_criteria=ClearChargingProfileType(
-                    charging_profile_purpose=ChargingProfilePurposeEnumType(way.value)
-                )
-            ),
-        )
+    for way in station.state.enforcement.dispensable:
+        await _call(station, profiles.clear_purpose(way))
     station.controller.restart()
 
 
@@ -314,11 +302,7 @@ async def composite_schedule(station: Station, duration: int) -> Mapping[str, An
     """
     answer = await _call(
         station,
-        call.GetCompositeSchedule(
-            duration=duration,
-            evse_id=1,
-            charging_rate_unit=ChargingRateUnitEnumType.amps,
-        ),
+        profiles.ask_composite(duration),
     )
     if answer.status != "Accepted" or answer.schedule is None:
         raise CommandError("rejected", reason=refusal(answer))
