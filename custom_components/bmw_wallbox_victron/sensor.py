@@ -229,10 +229,13 @@ WALLBOX_SENSORS = (
     _current("current_l1", _live("current_l1"), rule=_PHASE_CURRENT),
     _current("current_l2", _live("current_l2"), rule=_PHASE_CURRENT),
     _current("current_l3", _live("current_l3"), rule=_PHASE_CURRENT),
-    _current(
-        "enforced_limit",
-        lambda state: state.enforcement.composite_a,
-        rule=EXACT,
+    WallboxSensorEntityDescription(
+        key="enforced_limit",
+        device_class=SensorDeviceClass.CURRENT,
+        native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=1,
+        value_fn=lambda state: state.enforcement.composite_a,
     ),
     _voltage("voltage", lambda state: state.voltage),
     _voltage("voltage_l1", _live("voltage_l1")),
