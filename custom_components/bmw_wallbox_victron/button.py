@@ -18,6 +18,7 @@ from .entity import (
     WallboxEntity,
     WallboxEntityDescription,
     add_wallbox_entities,
+    storing,
     translated_errors,
 )
 from .wallbox import commands
@@ -31,6 +32,8 @@ class WallboxButtonEntityDescription(WallboxEntityDescription, ButtonEntityDescr
     """Describes a button of a wallbox."""
 
     press_fn: Callable[[Station], Awaitable[None]]
+    wishes: bool = False
+    """Whether it changes what is wished."""
 
 
 WALLBOX_BUTTONS = (
@@ -39,12 +42,14 @@ WALLBOX_BUTTONS = (
         # Always there: pressed while the wallbox is away, it says so.
         available_fn=lambda _: True,
         press_fn=commands.start,
+        wishes=True,
     ),
     WallboxButtonEntityDescription(
         key="stop_charging",
         # Always there: the wallbox is told when it comes back.
         available_fn=lambda _: True,
         press_fn=commands.stop,
+        wishes=True,
     ),
     WallboxButtonEntityDescription(
         key="reboot",
@@ -77,8 +82,13 @@ class WallboxButton(WallboxEntity, ButtonEntity):
     @override
     async def async_press(self) -> None:
         """Do it."""
+        press = self.entity_description.press_fn
+        if self.entity_description.wishes:
+            async with storing(self.coordinator):
+                await press(self.station)
+            return
         with translated_errors():
-            await self.entity_description.press_fn(self.station)
+            await press(self.station)
 
     @property
     @override

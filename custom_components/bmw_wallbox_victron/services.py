@@ -20,8 +20,8 @@ from ocpp.v201.enums import MessageTriggerEnumType
 import voluptuous as vol
 
 from .const import DOMAIN, MAX_CURRENT, MIN_CURRENT
-from .coordinator import SiteConfigEntry
-from .entity import translated_errors
+from .coordinator import SiteConfigEntry, SiteCoordinator
+from .entity import storing, translated_errors
 from .wallbox import commands
 from .wallbox.sessions import Session
 from .wallbox.station import Station
@@ -75,9 +75,14 @@ def async_setup_services(hass: HomeAssistant) -> None:
         handler: _Handler,
         fields: Mapping[vol.Marker, Any] | None = None,
         response: SupportsResponse = SupportsResponse.NONE,
+        *,
+        wishes: bool = False,
     ) -> None:
         async def handle(service_call: ServiceCall) -> ServiceResponse:
-            station = _station(service_call)
+            coordinator, station = _find(service_call)
+            if wishes:
+                async with storing(coordinator):
+                    return await handler(station, service_call)
             with translated_errors():
                 return await handler(station, service_call)
 
@@ -98,8 +103,9 @@ def async_setup_services(hass: HomeAssistant) -> None:
             ),
             vol.Optional("duration"): _SECONDS,
         },
+        wishes=True,
     )
-    register("clear_charging_profiles", _clear_charging_profiles)
+    register("clear_charging_profiles", _clear_charging_profiles, wishes=True)
     register(
         "get_composite_schedule",
         _get_composite_schedule,
@@ -148,16 +154,16 @@ def async_setup_services(hass: HomeAssistant) -> None:
     register("get_sessions", _get_sessions, response=SupportsResponse.ONLY)
 
 
-def _station(service_call: ServiceCall) -> Station:
+def _find(service_call: ServiceCall) -> tuple[SiteCoordinator, Station]:
     """Find the wallbox that an action is for."""
     hass = service_call.hass
     device = dr.async_get(hass).async_get(service_call.data[ATTR_DEVICE_ID][0])
     entries: list[SiteConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
     for entry in entries if device is not None else ():
-        stations = entry.runtime_data.stations
+        coordinator = entry.runtime_data
         for domain, identifier in device.identifiers if device is not None else ():
-            if domain == DOMAIN and identifier in stations:
-                return stations[identifier]
+            if domain == DOMAIN and identifier in coordinator.stations:
+                return coordinator, coordinator.stations[identifier]
     raise ServiceValidationError(
         translation_domain=DOMAIN, translation_key="no_such_wallbox"
     )

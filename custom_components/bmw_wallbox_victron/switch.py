@@ -75,7 +75,9 @@ class WallboxSwitch(WallboxWishEntity, SwitchEntity):
     @property
     @override
     def is_on(self) -> bool | None:
-        """What is wished."""
+        """What is wished; None: that was lost."""
+        if self.entity_description.wish in self.wallbox.wish.lost:
+            return None
         return self.entity_description.is_on_fn(self.wallbox)
 
     @override

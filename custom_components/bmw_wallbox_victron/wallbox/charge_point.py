@@ -517,15 +517,17 @@ class ChargePoint(OcppChargePoint):
         """Take the status of the socket; the box has one."""
         if evse_id <= 1:
             now = self.station.now()
-            at = device_time(timestamp, now.wall)
+            before = self.station.state
             state = transitions.connector(
-                transitions.clock_heard(self.station.state, at, now),
+                before,
                 ConnectorStatus(connector_status.lower()),
-                at,
+                device_time(timestamp),
+                now,
             )
             self._take(state)
             # An old one says nothing about now: then the answer to our question counts.
-            self._status_heard = self._status_heard or state.connector_at == at
+            if state.connector_at != before.connector_at:
+                self._status_heard = True
         return call_result.StatusNotification()
 
     @_on(Action.transaction_event)
@@ -545,7 +547,7 @@ class ChargePoint(OcppChargePoint):
         event = TransactionEvent(
             transaction_id=transaction_info["transaction_id"],
             event_type=EventType(event_type.lower()),
-            at=device_time(timestamp, now.wall),
+            at=device_time(timestamp),
             sequence_number=seq_no,
             trigger_reason=snake_case(trigger_reason),
             offline=rest.get("offline", False),
@@ -555,7 +557,7 @@ class ChargePoint(OcppChargePoint):
             stopped_reason=None if reason is None else snake_case(reason),
             id_token=None if token is None else token["id_token"] or None,
             phases_used=rest.get("number_of_phases_used"),
-            samples=samples(rest.get("meter_value"), now.wall),
+            samples=samples(rest.get("meter_value")),
         )
         self.station.update(
             transitions.transaction_event(self.station.state, event, now),
@@ -575,9 +577,7 @@ class ChargePoint(OcppChargePoint):
         if evse_id == 1:
             now = self.station.now()
             self.station.update(
-                transitions.metered(
-                    self.station.state, samples(meter_value, now.wall), now
-                )
+                transitions.metered(self.station.state, samples(meter_value), now)
             )
         return call_result.MeterValues()
 
@@ -627,6 +627,7 @@ class ChargePoint(OcppChargePoint):
                 state = transitions.connector_asked(
                     state,
                     ConnectorStatus(availability.lower()),
+                    self.station.now(),
                     ends_session=not self._interview.queue_expected,
                 )
         with suppress(KeyError, ValueError):
