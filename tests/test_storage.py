@@ -70,6 +70,7 @@ ENDED = Transaction(
     ended_at=NOON + timedelta(hours=1),
     stopped_reason="ev_disconnected",
     id_token="04ABCDEF",
+    remote_start_id=7,
     phases_used=3,
     abandoned=True,
     replaced=True,
@@ -121,6 +122,7 @@ LIVE: dict[str, Any] = {
     "freed": True,
     "ceiling_a": 32.0,
     "surveyed": True,
+    "smart_charging": True,
     "light": Light("StatusLED", "brightness", 30),
     "enforcement": Enforcement(ready=True),
 }
@@ -368,7 +370,7 @@ BENT: list[tuple[str, Any, tuple[str, ...], dict[str, Any]]] = [
     ("energy.fell_at_start", 1, (), {}),
     ("identity.vendor", 5, (), {}),
     ("identity.serial_number", ["SIM"], (), {}),
-    ("transaction.started_at", "?", (), {"started_at": ENDED.state_at}),
+    ("transaction.started_at", "?", (), {"started_at": ENDED.updated_at}),
     ("transaction.updated_at", 7, (), {"updated_at": ENDED.ended_at}),
     ("transaction.sequence_number", "42", (), {"sequence_number": -1}),
     ("transaction.event_type", "exploded", (), {"event_type": EventType.ENDED}),
@@ -440,7 +442,7 @@ async def test_a_bent_session_of_several(
     loaded = await SiteStore(hass, ENTRY).async_load()
     assert loaded["box"].recent[0] == ENDED
     (rescued,) = loaded["box"].recent[1:]
-    assert rescued.ended_at == rescued.updated_at == ENDED.state_at
+    assert rescued.ended_at == rescued.updated_at == ENDED.started_at
     assert "cannot be read: recent.1, recent.2.updated_at, recent.2.ended_at" in (
         caplog.text
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..fault_log import FaultLog
 from . import control, state as transitions
+from .attempts import Attempts
 from .clock import Now, SteadyClock
 from .controller import CallLater, Controller
 from .sessions import Ledger
@@ -100,6 +101,8 @@ class Station:
         self.unanswered = 0
         """How many calls in a row were not answered."""
         self.controller = Controller(self, call_later)
+        self.attempts = Attempts()
+        """What is being tried by remote control."""
 
     def now(self) -> Now:
         """Tell the time, by both clocks."""
@@ -156,6 +159,7 @@ class Station:
     def close(self) -> None:
         """Stop for good; the connections are closed already."""
         self.controller.close()
+        self.attempts.close()
         self._release_now()
 
     def _release_now(self) -> None:
