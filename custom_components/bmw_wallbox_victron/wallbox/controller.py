@@ -441,8 +441,7 @@ class Controller:
         )
         state = replace(state, enforcement=enforcement)
         if composite is not None and "charging_allowed" in state.wish.lost:
-            # What the wallbox enforces tells whether it was paused.
-            state = _known(state, charging_allowed=composite >= control.LEAST_A)
+            state = _seen_to_charge(state, composite >= control.LEAST_A)
         self._station.update(state, look=True)
 
 
@@ -459,6 +458,18 @@ def _wished(state: WallboxState, changes: Mapping[str, Any]) -> WallboxState:
         pin_a = max(pin_a, control.LEAST_A)
         enforcement = replace(state.enforcement, pin_a=pin_a)
         state = replace(state, enforcement=enforcement)
+    return state
+
+
+def _seen_to_charge(state: WallboxState, allowed: bool) -> WallboxState:
+    """Return the state with what the wallbox enforces taken for whether it may charge.
+
+    Where it may, that is not more than it enforces until a limit is wished.
+    """
+    state = _known(state, charging_allowed=allowed)
+    if allowed and "current_limit" not in state.wish.lost:
+        lost = (*state.wish.lost, "current_limit")
+        state = replace(state, wish=replace(state.wish, lost=lost))
     return state
 
 
