@@ -114,6 +114,7 @@ LIVE: dict[str, Any] = {
     "clock": DeviceClock(at=NOON, heard_at=5000.0),
     "ceiling_a": 32.0,
     "surveyed": True,
+    "smart_charging": True,
     "light": Light("StatusLED", "brightness", 30),
     "enforcement": Enforcement(ready=True),
 }
