@@ -54,6 +54,7 @@ _STATE: Final = (
     "last_heartbeat",
     "light",
     "meter",
+    "smart_charging",
     "surveyed",
     "wish",
 )

@@ -5,6 +5,7 @@ wallbox said. So may wall time, which is only shown and stored. Whatever lasts o
 does so by the steady clock.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
@@ -35,6 +36,23 @@ class Now:
     """Time of day: only shown and stored, for it may be set."""
     steady: float
     """Seconds of a clock that is never set: for all that lasts or ages."""
+
+
+class SteadyClock:
+    """Seconds that only grow, whatever the source does."""
+
+    def __init__(self, source: Callable[[], float]) -> None:
+        """Take the source of seconds: the machine's monotonic clock, or a test's."""
+        self._source = source
+        self._last = source()
+        self._lost = 0.0
+
+    def __call__(self) -> float:
+        """Return the seconds of now."""
+        seconds = self._source()
+        self._lost += max(self._last - seconds, 0.0)
+        self._last = seconds
+        return seconds + self._lost
 
 
 def moved_back(at: datetime, by: timedelta) -> datetime:

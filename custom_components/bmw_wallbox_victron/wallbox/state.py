@@ -176,6 +176,8 @@ class TransactionEvent:
     """Why the transaction ended, in snake case."""
     id_token: str | None = None
     """The card or token that was presented."""
+    remote_start_id: int | None = None
+    """TransactionInfo.remoteStartId: the RequestStartTransaction that led to it."""
     phases_used: int | None = None
     """How many phases the car draws from, where the wallbox tells."""
     samples: tuple[Sample, ...] = ()
@@ -219,6 +221,8 @@ class Transaction:
     """Why it ended."""
     id_token: str | None = None
     """Who started it."""
+    remote_start_id: int | None = None
+    """remoteStartId of the RequestStartTransaction that an event named last."""
     phases_used: int | None = None
     """Phases in use, where the wallbox tells."""
     abandoned: bool = False
@@ -283,7 +287,7 @@ class WallboxState:
     ceiling_a: float | None = None
     """The most that the wallbox gives, A; None: it does not tell."""
     smart_charging: bool | None = None
-    """Whether it says that it can limit; None: it does not say."""
+    """SmartChargingCtrlr.Available and .Enabled; None: it does not tell."""
     surveyed: bool = False
     """Whether it was asked for that on this connection."""
     light: Light | None = None
@@ -1050,6 +1054,9 @@ def _follow(transaction: Transaction, event: TransactionEvent, now: Now) -> Tran
             ended_at=told if ended else None,
             stopped_reason=event.stopped_reason or ("local" if ended else None),
             id_token=event.id_token or transaction.id_token,
+            remote_start_id=transaction.remote_start_id
+            if event.remote_start_id is None
+            else event.remote_start_id,
             phases_used=transaction.phases_used if phases is None else phases,
         ),
         event,
@@ -1065,6 +1072,9 @@ def _complete(
         replace(
             transaction,
             id_token=transaction.id_token or event.id_token,
+            remote_start_id=event.remote_start_id
+            if transaction.remote_start_id is None
+            else transaction.remote_start_id,
             phases_used=event.phases_used if phases is None else phases,
         ),
         event,
