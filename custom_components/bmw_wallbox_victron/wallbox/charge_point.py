@@ -477,7 +477,11 @@ class ChargePoint(OcppChargePoint):
             else state.meter_heard_at
         )
         patience = station.config.meter_interval * 1.5
-        if heard is not None and station.now().steady - heard < patience:
+        if (
+            heard is not None
+            and station.now().steady - heard < patience
+            and not station.state.in_doubt
+        ):
             return
         self._polling = asyncio.create_task(self._poll())
 
