@@ -54,7 +54,7 @@ from .readings import DeviceState, Value
 from .storage import SessionStore, SiteStore
 from .subentries import device_subentries, subentries_of
 from .wallbox.central_system import Answer, CentralSystem, Knock, ServerConfig
-from .wallbox.gate import Schemas
+from .wallbox.frames import Schemas
 from .wallbox.sessions import Ledger
 from .wallbox.state import Identity, WallboxState
 from .wallbox.station import Station, StationConfig

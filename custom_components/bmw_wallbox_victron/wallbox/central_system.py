@@ -18,7 +18,7 @@ from websockets.typing import Subprotocol
 
 from ..fault_log import SERVER, FaultLog, Key
 from .charge_point import ChargePoint
-from .gate import Schemas
+from .frames import Schemas
 from .station import Station
 from .tls import CertificateStore, SecureConnection
 

@@ -34,7 +34,7 @@ from websockets.exceptions import ConnectionClosed
 from ..fault_log import Key
 from . import state as transitions
 from .errors import CallFailedError, log_bug
-from .gate import Dropped, Gate, Refused, Schemas, call_error
+from .frames import Dropped, Gate, Refused, Schemas, call_error
 from .interview import LIGHTS, Interview, parse_report
 from .meter import device_time, samples
 from .state import (
@@ -380,11 +380,14 @@ class ChargePoint(OcppChargePoint):
         self._answered()
         if about_ours:
             self._report(f"CALLERROR -1: it could not read our {pending.action}")
-        if isinstance(frame, CallResult) and (
-            fault := self._gate.check_result(pending.action, frame.payload)
-        ):
-            self._report(fault)
-            frame = CallError(pending_id, "FormatViolation", fault, {})
+        if isinstance(frame, CallResult):
+            whole, fault = self._gate.check_result(pending.action, frame.payload)
+            if fault is not None:
+                self._report(fault)
+            if whole is None:
+                frame = CallError(pending_id, "FormatViolation", fault, {})
+            else:
+                frame.payload = whole
         frame.unique_id = pending_id
         self._response_queue.put_nowait(frame)
 
