@@ -23,7 +23,9 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from demo.wallbox import (
@@ -713,6 +715,62 @@ async def test_stop_in_the_middle_of_a_change(charging: Bench) -> None:
     assert bench.amps == 0
     await bench.succeed()
     assert box.transaction is not None
+
+
+# Which connection gets the calls
+
+
+async def half_open(bench: Bench) -> ClientConnection:
+    """Open a connection of the same wallbox that says nothing and hears nothing."""
+    box = bench.box
+    connection = await connect(
+        box.address,
+        ssl=box.ssl_context,
+        subprotocols=[Subprotocol("ocpp2.0.1")],
+        proxy=None,
+        ping_interval=None,
+    )
+    connection.transport.pause_reading()
+    return connection
+
+
+async def test_a_half_open_connection_gets_no_call(make_bench: MakeBench) -> None:
+    """One that opened just before the live one does not take the calls from it."""
+    bench = make_bench()
+    dead = await half_open(bench)
+    bench.freezer.tick(0.5)
+    await charge(bench)
+    await bench.pass_time(6)
+    bench.press("stop_charging")
+    await bench.rest()
+    assert bench.amps == 0
+    await bench.succeed()
+    assert not bench.problem()
+    dead.transport.abort()
+
+
+# Whatever the clocks show
+
+
+@pytest.mark.parametrize("shown", [-3, -56 * 365, 73 * 365], ids="{} days".format)
+async def test_a_limit_knows_no_clock(charging: Bench, shown: int) -> None:
+    """The box's clock jumps in mid-session: what is wished next counts at once."""
+    bench, box = charging, charging.box
+    bench.limit(10)
+    await bench.pass_time(10)
+    box.quirks = replace(box.quirks, clock_offset_s=shown * 86_400.0)
+    assert bench.amps == 10
+    bench.limit(8)
+    await bench.rest()
+    assert bench.amps == 8
+    await bench.pass_time(1)
+    bench.press("stop_charging")
+    await bench.rest()
+    assert bench.amps == 0
+    await bench.pass_time(20)
+    await bench.succeed()
+    assert bench.keeps(0)
+    await bench.box.unplug()
 
 
 # Before a session, and at its turns

@@ -64,6 +64,8 @@ _NOMINAL_V: Final = 230
 _MAX_REASON: Final = 200
 #: How much earlier than its first period a schedule begins.
 _HEAD_START: Final = timedelta(hours=12)
+#: No clock stands before this.
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: The sentences about what is no limit.
 _REFUSED: Final = {
     "led_brightness": "led_brightness_refused",
@@ -107,7 +109,7 @@ class Controller:
         """Take the station. `call_later` is the clock's alarm."""
         self._station = station
         self._call_later = call_later
-        self._link: ChargePoint | None = None
+        self._ready = False
         self._step: Step = None
         self._sent: Call | None = None
         self._chore_sent: _Key | None = None
@@ -125,15 +127,20 @@ class Controller:
         return self._task is not None and not self._task.done()
 
     def connected(self, link: ChargePoint) -> None:
-        """Begin: the wallbox may be asked from now on, and may have forgotten all."""
-        self._link = link
+        """Begin: the wallbox may be asked from now on, and may have forgotten all.
+
+        A connection that was replaced meanwhile has no say.
+        """
+        if self._station.link is not link:
+            return
+        self._ready = True
         self._asked.clear()
         self._refusals.clear()
         self._change(control.ready)
 
     def disconnected(self) -> None:
         """Stop until it is back."""
-        self._link = None
+        self._ready = False
         self._change(control.disconnected)
 
     def restart(self) -> None:
@@ -147,6 +154,11 @@ class Controller:
     def close(self) -> None:
         """Stop for good; the connections are closed already."""
         self._cancel_alarm()
+
+    @property
+    def _link(self) -> ChargePoint | None:
+        """The live connection, once the wallbox may be asked on it."""
+        return self._station.link if self._ready else None
 
     def look(self, state: WallboxState) -> WallboxState:
         """Bring `enforcement` up to date with everything else, and name the next step.
@@ -443,9 +455,12 @@ def _profile(
     sent: SetLimit, now: datetime, behind: timedelta
 ) -> call.SetChargingProfile:
     """Write a limit as a charging profile (K01)."""
-    # It began long ago: a box whose clock is behind would otherwise wait for the start,
-    # without a limit.
-    began = (sent.plan.start or now) - behind - _HEAD_START
+    # A limit without a schedule knows no clock: it begins in a past that no clock can
+    # reach. A schedule begins long ago: a box whose clock is behind would wait for the
+    # start, without a limit.
+    began = _EPOCH
+    if sent.plan.start is not None:
+        began = sent.plan.start - behind - _HEAD_START
     profile_id = PROFILE_IDS.get(sent.way)
     if profile_id is None:
         profile_id = int(now.timestamp() * 10) % 2**31
