@@ -34,7 +34,7 @@ from .entity import (
     add_device_entities,
     add_wallbox_entities,
 )
-from .wallbox.charge_point import snake_case
+from .wallbox.payloads import snake_case
 from .wallbox.state import (
     ChargingState,
     ConnectorStatus,

@@ -17,7 +17,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from ..fault_log import SERVER, FaultLog, Key
-from .charge_point import ChargePoint
+from .connection import Connection
 from .frames import Schemas
 from .station import Station
 from .tls import CertificateStore, SecureConnection
@@ -31,8 +31,8 @@ MAX_IDENTITY: Final = 48
 _IDENTITY: Final = re.compile(r"[A-Za-z0-9*\-_=:+|@.]+")
 #: Above this a frame ends the connection with 1009; below, it is answered. In bytes.
 MAX_FRAME: Final = 4 * 1024 * 1024
-#: A dead line is found within twice this, in s.
-PING_INTERVAL: Final = 30
+#: Who does not take part in closing a connection is hung up on, in s.
+CLOSE_TIMEOUT: Final = 2
 #: A connection that holds for so long is back, in s: a bad one comes and goes, and that
 #: it is dead is found within a minute.
 _STEADY_S: Final = 120
@@ -181,8 +181,8 @@ class CentralSystem:
             subprotocols=[SUBPROTOCOL],
             process_request=self._check,
             server_header=None,
-            ping_interval=PING_INTERVAL,
-            ping_timeout=PING_INTERVAL,
+            ping_interval=None,  # `Connection` sees whether the line is dead
+            close_timeout=CLOSE_TIMEOUT,
             max_size=MAX_FRAME,
             logger=_NOWHERE,
             create_connection=cast(Any, connection),
@@ -302,7 +302,7 @@ class CentralSystem:
             charge_point_id,
             calm_s=_STEADY_S,
         )
-        link = ChargePoint(station, connection, self._schemas)
+        link = Connection(station, connection, self._schemas)
         await link.serve()
         _LOGGER.debug("Wallbox %s disconnected", charge_point_id)
         if station.link is None:  # no newer connection has replaced it

@@ -22,7 +22,7 @@ from ocpp.v201.enums import (
     ResetEnumType,
 )
 
-from .charge_point import ChargePoint
+from .calls import LiveConnection
 from .control import Plan, Way
 from .controller import refusal
 from .errors import CallFailedError, CommandError
@@ -33,7 +33,7 @@ from .station import Station
 START_PATIENCE: Final = 60
 
 
-def _link(station: Station) -> ChargePoint:
+def _link(station: Station) -> LiveConnection:
     """Give the connection. Raises CommandError."""
     if station.link is None:
         raise CommandError("not_connected")

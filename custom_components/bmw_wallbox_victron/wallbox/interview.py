@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 import itertools
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from ocpp.v201 import call
 from ocpp.v201.datatypes import (
@@ -25,10 +25,9 @@ from ocpp.v201.datatypes import (
 from ocpp.v201.enums import MessageTriggerEnumType, ReportBaseEnumType
 
 from . import state as transitions
+from .calls import Caller
 from .errors import CallFailedError
-
-if TYPE_CHECKING:
-    from .charge_point import ChargePoint
+from .station import Station
 
 _LOGGER = logging.getLogger(__name__)
 #: How long a wallbox may take for all parts of a report, in s.
@@ -94,10 +93,22 @@ def _keep(
         found[component["name"], item["variable"]["name"]] = value.strip()
 
 
+class InterviewedConnection(Caller, Protocol):
+    """The connection of the wallbox that is asked."""
+
+    id: str
+    """The charge point's id."""
+    station: Station
+    """Whose connection it is."""
+
+    def take_variables(self, found: Mapping[tuple[str, str], str]) -> None:
+        """Take what variables of the device model say of the wallbox."""
+
+
 class Interview:
     """Asks one connection's wallbox what it does not say by itself."""
 
-    def __init__(self, link: ChargePoint) -> None:
+    def __init__(self, link: InterviewedConnection) -> None:
         """Take the connection."""
         self._link = link
         self.running = False
@@ -209,7 +220,7 @@ class Interview:
     async def _set_metering(self) -> None:
         """Have meter values sent during a session: a Delta box sends energy only.
 
-        Where that is refused, or accepted and not done, `ChargePoint.poll` asks.
+        Where that is refused, or accepted and not done, `Connection.poll` asks.
         """
         measurands = ",".join(MEASURANDS)
         wanted = {

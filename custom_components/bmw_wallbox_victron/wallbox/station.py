@@ -1,21 +1,20 @@
 """One configured wallbox, over all its connections."""
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 import hmac
 import time
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ..fault_log import FaultLog
 from . import state as transitions
+from .calls import LiveConnection
 from .clock import Now
 from .controller import CallLater, Controller
 from .sessions import Ledger
 from .state import WallboxState
-
-if TYPE_CHECKING:
-    from .charge_point import ChargePoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +90,12 @@ class Station:
         self.ledger = ledger
         self.clock = clock
         self._steady = steady
-        self._call_later = call_later
+        self.call_later = call_later
         self._on_change = on_change
         self._held: Callable[[], None] | None = None
-        self.link: ChargePoint | None = None
+        self.link: LiveConnection | None = None
+        self.boots: deque[float] = deque()
+        """When it booted lately, by the steady clock, in s."""
         self.faults = faults
         self.unanswered = 0
         """How many calls in a row were not answered."""
@@ -139,7 +140,7 @@ class Station:
             if not restart:
                 return
             self._held()
-        self._held = self._call_later(REPLAY_PAUSE, self._release)
+        self._held = self.call_later(REPLAY_PAUSE, self._release)
 
     def _release(self) -> None:
         """Say now that it has changed."""
@@ -157,7 +158,7 @@ class Station:
             self._held()
             self._release()
 
-    def attach(self, link: ChargePoint) -> None:
+    def attach(self, link: LiveConnection) -> None:
         """Make `link` the live connection; an older one is replaced and ends."""
         older, self.link = self.link, link
         if older is not None:
@@ -165,7 +166,7 @@ class Station:
             older.close("a newer connection replaces this one")
         self.update(transitions.connected(self.state))
 
-    def detach(self, link: ChargePoint) -> None:
+    def detach(self, link: LiveConnection) -> None:
         """Take note that a connection ended, if it was still the live one."""
         if self.link is link:
             self.link = None
