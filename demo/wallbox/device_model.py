@@ -308,7 +308,8 @@ def build(
         case LedVariable.NONE:
             light = None
     if light:
-        add(*light, "30", rw, whole, unit="%", minimum=0, maximum=100)
+        brightness = "inf" if quirks.led_report_inf else "30"
+        add(*light, brightness, rw, whole, unit="%", minimum=0, maximum=100)
 
     energy = MEASURANDS[-1]
     for point in ("TxStarted", "TxUpdated", "TxEnded"):
@@ -321,11 +322,12 @@ def build(
             members,
             choices=MEASURANDS,
         )
-    for point in ("TxUpdated", "TxEnded"):
+    every_minute = "60" if quirks.ended_carries_all_samples else "0"
+    for point, interval in (("TxUpdated", "0"), ("TxEnded", every_minute)):
         add(
             "SampledDataCtrlr",
             f"{point}Interval",
-            "0",
+            interval,
             rw,
             whole,
             unit="s",
@@ -334,7 +336,8 @@ def build(
         )
     add("SampledDataCtrlr", "Enabled", "true", rw, truth)
     add("SampledDataCtrlr", "Available", "true", ro, truth)
-    every = ",".join(MEASURANDS)
+    aligned = f"{energy},Voltage" if quirks.aligned_measurands_only else None
+    every = aligned or ",".join(MEASURANDS)
     add("AlignedDataCtrlr", "Measurands", every, rw, members, choices=MEASURANDS)
     add("AlignedDataCtrlr", "Interval", "0", rw, whole, unit="s", minimum=0)
     add("MeteringCtrlr", "AggregationInterval", "300", ro, whole, unit="s")
@@ -370,7 +373,11 @@ def build(
     add("AuthCtrlr", "OfflineTxForUnknownIdEnabled", "true", rw, truth)
 
     smart = "SmartChargingCtrlr"
-    add(smart, "Enabled", "true", rw, truth)
+    if quirks.smart_charging_unavailable:
+        add(smart, "Available", "false", ro, truth)
+        add(smart, "Enabled", "false", ro, truth)
+    else:
+        add(smart, "Enabled", "true", rw, truth)
     add(smart, "RateUnit", "A,W", ro, members, choices=("A", "W"))
     add(smart, "PeriodsPerSchedule", "33", ro, whole)
     add(smart, "Entries", "15", ro, whole, instance="ChargingProfiles")

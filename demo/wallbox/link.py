@@ -16,7 +16,9 @@ import json
 from typing import Final, Protocol
 
 from websockets.asyncio.client import ClientConnection
+from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame as WebSocketFrame, Opcode
 
 from .records import Answer, CallFailed, Payload, ReceivedCall, SentCall, keep
 from .strict import (
@@ -35,6 +37,48 @@ _REMEMBERED_IDS: Final = 50_000
 
 _TOLERANCE: Final = 0.95
 """A central system whose clock runs a little fast is not at fault."""
+
+
+class _BoxProtocol(ClientProtocol):
+    """The protocol of a box that may leave pings unanswered."""
+
+    answers_pings: Callable[[], bool]
+
+    def send_frame(self, frame: WebSocketFrame) -> None:
+        """Send a frame, unless it is a pong that the box keeps to itself."""
+        if frame.opcode is not Opcode.PONG or self.answers_pings():
+            super().send_frame(frame)
+
+
+class BoxConnection(ClientConnection):
+    """The box's end of a WebSocket connection."""
+
+    def answer_pings_if(self, answers_pings: Callable[[], bool]) -> None:
+        """Answer pings only while that is so."""
+        # The library makes the protocol itself and has no place to pass another.
+        protocol = self.protocol
+        protocol.__class__ = _BoxProtocol
+        if isinstance(protocol, _BoxProtocol):
+            protocol.answers_pings = answers_pings
+
+
+@dataclass(kw_only=True)
+class HalfOpen:
+    """A connection whose other end is gone, which nothing tells the central system.
+
+    It neither sends nor answers a ping, and does not notice that it is closed.
+    """
+
+    connection: ClientConnection
+
+    def __post_init__(self) -> None:
+        """Read nothing more, pings and close frames included."""
+        self.connection.transport.pause_reading()
+
+    async def close(self) -> None:
+        """Let go of it, without a close frame."""
+        self.connection.transport.abort()
+        await self.connection.wait_closed()
 
 
 @dataclass
@@ -251,6 +295,17 @@ class Link:
         if abort:
             await self.connection.wait_closed()
         self._fail_pending()
+
+    async def abandon(self) -> HalfOpen:
+        """Leave the connection half-open: alive for whoever is at its other end."""
+        left = HalfOpen(connection=self.connection)
+        self.closed.set()
+        ending = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+        self._fail_pending()
+        return left
 
     def _fail_pending(self) -> None:
         for waiting in self._pending.values():

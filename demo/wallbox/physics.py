@@ -99,6 +99,8 @@ class Charger:
         self.allowed = False
         self.faulted = False
         self.session_wh = 0.0
+        self.total_wh = 0.0
+        """All that ever flowed, which no register that restarts tells."""
         self.car_taken_wh = 0.0
         self.power_on_s = 0.0
         self.elapsed_s = 0.0
@@ -215,9 +217,9 @@ class Charger:
         if self.register_per_session:
             self._register_wh = 0.0
 
-    def restart_register(self) -> None:
-        """Set the register back to zero, as some boxes do when they boot."""
-        self._register_wh = 0.0
+    def restart_register(self, register_wh: float = 0.0) -> None:
+        """Set the register back, to zero or Wh, as some boxes do when they boot."""
+        self._register_wh = register_wh
 
     def advance(self, seconds: float) -> None:
         """Let so many seconds pass and count the energy that flowed, in Wh."""
@@ -231,6 +233,7 @@ class Charger:
         else:
             self.power_on_s = 0.0
         self._register_wh += energy
+        self.total_wh += energy
         self.session_wh += energy
         self.car_taken_wh += energy
         self.elapsed_s += seconds

@@ -14,6 +14,9 @@ from .records import Payload, wire_time
 MAX_PROFILES: Final = 15
 """SmartChargingCtrlr.Entries of the inventory."""
 
+_NO_CLOCK_BEFORE: Final = datetime(2020, 1, 1, tzinfo=UTC)
+"""A schedule that starts before is one that no clock is meant to reach."""
+
 MAX_PERIODS: Final = 33
 """SmartChargingCtrlr.PeriodsPerSchedule of the inventory."""
 
@@ -86,6 +89,11 @@ class Profile:
     duration_s: int | None = None
     valid_from: datetime | None = None
     valid_to: datetime | None = None
+
+    @property
+    def before_any_clock(self) -> bool:
+        """Whether its schedule starts in a past that no clock stands before."""
+        return self.start is not None and self.start < _NO_CLOCK_BEFORE
 
     def limit_a(self, at: datetime, started: datetime, phases: int) -> float | None:
         """Limit in A at a moment, or None where the profile is silent.

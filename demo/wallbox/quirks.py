@@ -2,7 +2,9 @@
 
 "bmw 18" and the like are issues of github.com/JoaoPedroBelo/bmw-wallbox-ha where
 an owner met it; "inventory" is the full inventory of a single-phase box with
-firmware 01.20.06.71. Combine with `dataclasses.replace(DELTA, ...)`.
+firmware 01.20.06.71; "evcc 15493" and the like issues of github.com/evcc-io/evcc. W1
+to W29 were found by trying, on stations that nobody here wrote. Combine with
+`dataclasses.replace(DELTA, ...)`.
 """
 
 from __future__ import annotations
@@ -29,6 +31,68 @@ class LedVariable(StrEnum):
     NONE = "none"
 
 
+class SmartCharging(StrEnum):
+    """What the box makes of smart charging, which OCPP 2.0.1 leaves optional."""
+
+    FULL = "full"
+    NOT_IMPLEMENTED = "NotImplemented"
+    """Its calls get this CALLERROR."""
+    NOT_SUPPORTED = "NotSupported"
+    """Its calls get this CALLERROR."""
+    REJECTED = "rejected"
+    """Every SetChargingProfile is Rejected; the rest is answered."""
+
+
+class RegisterPhases(StrEnum):
+    """For which phases the energy register is told."""
+
+    NONE = "none"
+    """One value without a phase, for all of them."""
+    FIRST = "first"
+    """One value with phase L1, as a single-phase box may tell it."""
+    EACH = "each"
+    """A value for each phase and none for all."""
+
+
+class CompositeOddity(StrEnum):
+    """How GetCompositeSchedule says what is not so simple."""
+
+    NONE = "none"
+    UNLIMITED_IS_MINUS_ONE = "unlimited_is_minus_one"
+    """A limit of -1 where nothing limits but the hardware (libocpp: no limit)."""
+    ALWAYS_MINUS_ONE = "always_minus_one"
+    """A limit of -1 whatever is in force, which tells nothing."""
+    MISSING = "missing"
+    """Accepted, and no schedule: it is optional in the answer."""
+    WATTS_OF_ONE_PHASE = "watts_of_one_phase"
+    """In W for one phase, whichever unit was asked for."""
+
+
+class Bent(StrEnum):
+    """A detail that breaks the schema in frames that are good otherwise."""
+
+    FIRMWARE_TOO_LONG = "firmware_too_long"
+    """BootNotification with a firmwareVersion of more than 50 characters."""
+    FIRMWARE_NULL = "firmware_null"
+    """BootNotification with a firmwareVersion that is null."""
+    MEASURAND_OF_2_1 = "measurand_of_2_1"
+    """A sampled value whose measurand only OCPP 2.1 knows, beside good ones."""
+    TIME_WITHOUT_ZONE = "time_without_zone"
+    """Times without Z or offset, in all messages."""
+    TIME_IN_EPOCH_SECONDS = "time_in_epoch_seconds"
+    """The timestamp of TransactionEvent and StatusNotification as a number."""
+    EMPTY_SAMPLED_VALUE = "empty_sampled_value"
+    """A meter value with no sampledValue at all, before a good one."""
+    VALUE_AS_TEXT = "value_as_text"
+    """A voltage as a string, beside good values."""
+    REASON_OF_2_1 = "reason_of_2_1"
+    """A triggerReason that only OCPP 2.1 knows."""
+    FIELD_OF_2_1 = "field_of_2_1"
+    """A field that only OCPP 2.1 knows, in each TransactionEvent."""
+    STATUS_OF_1_6 = "status_of_1_6"
+    """StatusNotification with a connectorStatus of OCPP 1.6."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Quirks:
     """How this box differs from what one would expect; all off is well behaved."""
@@ -44,6 +108,8 @@ class Quirks:
     """How far its clock is off, s; positive runs ahead."""
     replay_queue: bool = True
     """Replays after an outage what it queued (inventory: QueueAllMessages true)."""
+    clock_from_central_system: bool = False
+    """Sets its clock by each currentTime (ClockCtrlr.TimeSource Heartbeat)."""
     reboot_s: float = 60.0
     """How long a Reset takes it away, s (about 60: bmw docs)."""
 
@@ -56,6 +122,16 @@ class Quirks:
     """Sends each of its calls twice, with the same message id."""
     drop_on_actions: frozenset[str] = frozenset()
     """Calls at which it vanishes without an answer, such as `SetChargingProfile`."""
+    mute: bool = False
+    """Answers no call and acts on none, while its own messages go on (W5)."""
+    mute_actions: frozenset[str] = frozenset()
+    """Calls that it neither answers nor acts on, as some answer no profile (W5)."""
+    no_pong: bool = False
+    """Never answers a ping, while its own messages go on (W16)."""
+    bent: frozenset[Bent] = frozenset()
+    """Details of its messages that break the schema (W15)."""
+    boot_every_s: float = 0.0
+    """BootNotification every so often on a standing connection, s; 0 never (W24)."""
 
     # --- What it refuses ---
     trigger_boot_rejected: bool = False
@@ -78,6 +154,22 @@ class Quirks:
     """Start after RequestStopTransaction: Rejected until replug or boot (bmw docs)."""
 
     # --- Charging profiles ---
+    smart_charging: SmartCharging = SmartCharging.FULL
+    """What it makes of smart charging calls (W10; optional in OCPP 2.0.1)."""
+    smart_charging_unavailable: bool = False
+    """SmartChargingCtrlr.Available and Enabled are false (W10)."""
+    relative_rejected: bool = False
+    """Profiles of kind Relative are Rejected (Easee: evcc 15493)."""
+    relative_only: bool = False
+    """Takes profiles of any kind and heeds Relative alone (wallbox.com: evcc 25042)."""
+    absolute_epoch_rejected: bool = False
+    """A startSchedule before 2020 is Rejected (HARDWARE: not tried on a Delta)."""
+    absolute_epoch_ignored: bool = False
+    """A startSchedule before 2020 is Accepted, without effect (the same)."""
+    tx_profile_other_id_rejected: bool = False
+    """TxProfile at a level in use by another id is Rejected (K01.FR.39; W9)."""
+    limit_applies_after_s: float = 0.0
+    """Obeys a limit only so long after it came into force, s (slow power stages)."""
     stack_level_above_zero_rejected: bool = False
     """stackLevel above 0 is Rejected, though ProfileStackLevel says 5 (bmw 18)."""
     tx_profile_id_reuse_rejects_all: bool = False
@@ -102,10 +194,16 @@ class Quirks:
     """How long "right after a restart" lasts, s."""
     composite_shows_wish: bool = False
     """GetCompositeSchedule tells what was accepted, not what is enforced."""
+    composite_oddity: CompositeOddity = CompositeOddity.NONE
+    """How GetCompositeSchedule tells it (W24)."""
 
     # --- Metering ---
     register_restarts: RegisterRestarts = RegisterRestarts.NEVER
     """When the register restarts at zero (an older document says each session)."""
+    register_restart_wh: float = 0.0
+    """Where the register restarts, Wh (W18: from 2,192 to 1,000)."""
+    register_phases: RegisterPhases = RegisterPhases.NONE
+    """For which phases the register is told (W18)."""
     register_zero_readings: bool = False
     """Every third reading of the register is 0 (owners' logs)."""
     meter_values_missing_in_updates: bool = False
@@ -125,7 +223,33 @@ class Quirks:
     supply_phases_unknown: bool = False
     """There is no SupplyPhases variable."""
 
+    aligned_measurands_only: bool = False
+    """AlignedDataCtrlr.Measurands, which TriggerMessage MeterValues answers with, are
+    energy and voltage until they are set (OCPP F06; W8)."""
+    aligned_settings_rejected: bool = False
+    """SetVariables AlignedDataCtrlr is Rejected (W8)."""
+    begin_sample_beside: bool = False
+    """Samples of Transaction.Begin beside the live ones, in one list, before them and
+    after them in turn (W18)."""
+    zero_volts_on_absent_phases: bool = False
+    """A single-phase box tells 0 V on L2-N and L3-N (W29)."""
+    ended_carries_all_samples: bool = False
+    """Ended carries a sample a minute of the whole session, as TxEndedInterval says
+    from the factory; none where that is set to 0 (W14)."""
+
+    # --- Transactions ---
+    charging_state_omitted: bool = False
+    """TransactionEvent without chargingState, which is optional (W11)."""
+    remote_start_id_omitted: bool = False
+    """TransactionEvent without remoteStartId (W11, another member)."""
+    transaction_ids_restart: bool = False
+    """Transaction ids count from 1 again after each boot (W17)."""
+    available_in_session: bool = False
+    """StatusNotification Available in the middle of a session (W19)."""
+
     # --- Unasked messages ---
+    notify_limit_after_answer_s: float = 0.0
+    """NotifyChargingLimit so long after each of its answers, s; 0 never (W24)."""
     notify_charging_limit_when_idle: bool = False
     """NotifyChargingLimit with source SO, even when idle (bmw logs)."""
     notify_event_interval_s: float = 0.0
@@ -138,6 +262,8 @@ class Quirks:
     # --- Other ---
     auth_enabled: bool = False
     """Charging waits for a card or a remote start (inventory: false)."""
+    led_report_inf: bool = False
+    """The brightness of the light is told as `inf` (W24)."""
     led_variable: LedVariable = LedVariable.STATUS_LED
     """Where the brightness of the light is (inventory: StatusLED.brightness)."""
 

@@ -23,16 +23,18 @@ from typing import Any, Final
 from urllib.parse import quote
 import uuid
 
-from websockets.asyncio.client import connect as open_websocket
+from websockets.asyncio.client import ClientConnection, connect as open_websocket
 from websockets.exceptions import InvalidHandshake
 from websockets.typing import Subprotocol
 
 from . import strict
+from .bent import bend
+from .clock import Clock
 from .device_model import Identity, VariableId, build
-from .link import Journal, Link
+from .link import BoxConnection, HalfOpen, Journal, Link
 from .metering import sample
 from .physics import Car, Charger, ChargingState
-from .profiles import Profile, ProfileTable, Purpose, limit_at
+from .profiles import Profile, ProfileKind, ProfileTable, Purpose, limit_at
 from .quirks import DELTA, Quirks, RegisterRestarts
 from .records import (
     Answer,
@@ -97,6 +99,8 @@ class Transaction:
     id: str
     started: datetime
     """By the box's own clock."""
+    began: datetime
+    """By the steady base of time."""
     state: ChargingState
     """State that was reported last."""
     authorized: bool = False
@@ -108,6 +112,10 @@ class Transaction:
     """Whether a rejected profile made it refuse all others."""
     defaults: tuple[Profile, ...] = ()
     """TxDefaultProfiles that were set when it began."""
+    begin_wh: float = 0.0
+    """The energy register when it began, Wh."""
+    samples: list[Payload] = field(default_factory=list)
+    """Meter values that its Ended will carry."""
 
 
 @dataclass(kw_only=True)
@@ -118,6 +126,8 @@ class _Message:
     payload: Payload
     on_answer: Callable[[Payload], None] | None = None
     attempts: int = 0
+    bent: bool = False
+    """Whether it breaks the schema, as a quirk wants it."""
 
 
 @dataclass
@@ -126,6 +136,8 @@ class _Timers:
 
     heartbeat: float = 0.0
     meter: float = 0.0
+    ended_sample: float = 0.0
+    boot_every: float = 0.0
     notify_event: float = 0.0
     since_start: float = 0.0
     hold: float = 0.0
@@ -191,9 +203,10 @@ class SimulatedWallbox:
         `register_wh` is the energy register in Wh, `max_current_a` the hardware's
         limit in A. `quirks` can be replaced at any time; those that are built in
         (phases, supply_phases_unknown, register_restarts at session start,
-        led_variable) count from the start only. `sleep` is used for slow answers
-        only. `host` and `port` say where to connect, where the name in the URL does
-        not resolve.
+        led_variable, led_report_inf, smart_charging_unavailable,
+        aligned_measurands_only, ended_carries_all_samples) count from the start only.
+        `sleep` is used for slow answers only. `host` and `port` say where to connect,
+        where the name in the URL does not resolve.
         """
         self.url = url
         self.charge_point_id = charge_point_id
@@ -226,9 +239,8 @@ class SimulatedWallbox:
         self.inoperative_scheduled = False
         self.registration: Registration | None = None
         self.journal = Journal()
-        self._clock = clock
-        self._own_time: datetime | None = None
-        self._tick_time: datetime | None = None
+        self.clock = Clock(clock)
+        """Its clock: what it shows may be set; its steady base never goes back."""
         self._sleep = sleep
         self._message_timeout_s = message_timeout_s
         self._host = host
@@ -245,6 +257,13 @@ class SimulatedWallbox:
         self._event_id = 0
         self._remote_start_id: int | None = None
         self._reset_pending = False
+        self.dead = False
+        """Whether it has no power."""
+        self._keeps_profiles = True
+        self._transactions = 0
+        self._limits: deque[tuple[datetime, float]] = deque()
+        """Limits that are to be obeyed, and from when on."""
+        self._notices: set[asyncio.TimerHandle] = set()
 
     # --- What a test looks at ---
 
@@ -324,16 +343,51 @@ class SimulatedWallbox:
         )
 
     def now(self) -> datetime:
-        """Tell the time by the box's own clock.
+        """Return the time that the box's own clock shows.
 
-        It follows the clock that was passed in, runs ahead of it by what `tick` let
-        pass, and never goes back.
+        Unless it was set, it follows the clock that was passed in and runs ahead of it
+        by what `tick` let pass.
         """
-        moment = self._tick_time or self._clock()
-        if self._own_time is not None:
-            moment = max(moment, self._own_time)
-        self._own_time = moment
-        return moment + timedelta(seconds=self.quirks.clock_offset_s)
+        return self.clock.shown() + timedelta(seconds=self.quirks.clock_offset_s)
+
+    def set_clock(self, moment: datetime) -> None:
+        """Set the box's clock: to 1970, 2099 or any other time; it runs on from there.
+
+        The time that passes for the car, the timers and relative schedules stays what
+        it is. Limits are looked at at once: a schedule may begin or end by it.
+        """
+        self.clock.set(moment - timedelta(seconds=self.quirks.clock_offset_s))
+        self._watch()
+
+    def shift_clock(self, seconds: float) -> None:
+        """Let the box's clock jump by so many seconds, negative ones back."""
+        self.set_clock(self.now() + timedelta(seconds=seconds))
+
+    def stop_clock(self) -> None:
+        """Let the box's clock stand still, while everything else goes on."""
+        self.clock.stand()
+
+    def run_clock(self) -> None:
+        """Let a clock that stood still run on from what it shows."""
+        self.clock.run()
+
+    def leave_computer_clock(self) -> None:
+        """Let time pass by `tick` alone from now on.
+
+        For a test that sets the computer's clock, which is not the box's.
+        """
+        self.clock.leave_source()
+
+    @property
+    def transaction_began(self) -> datetime:
+        """When the transaction began, as a relative schedule counts it.
+
+        By what passed since then, put in terms of what the clock shows now. Without a
+        transaction it is now.
+        """
+        if self.transaction is None:
+            return self.now()
+        return self.now() - (self.clock.steady() - self.transaction.began)
 
     def wire_now(self) -> str:
         """Tell the time as it goes on the wire."""
@@ -419,20 +473,7 @@ class SimulatedWallbox:
         if self._link:
             await self.disconnect()
         await asyncio.to_thread(strict.load_schemas)
-        headers = {}
-        if self.password is not None:
-            secret = f"{self.charge_point_id}:{self.password}".encode()
-            headers["Authorization"] = f"Basic {base64.b64encode(secret).decode()}"
-        connection = await open_websocket(
-            self.address,
-            ssl=self.ssl_context,
-            subprotocols=[Subprotocol(_SUBPROTOCOL)],
-            additional_headers=headers,
-            # A proxy from the environment has no place between box and server.
-            proxy=None,
-            ping_interval=None,
-            **self._where(),
-        )
+        connection = await self._open()
         if connection.subprotocol != _SUBPROTOCOL:
             await connection.close()
             self.blame(f"subprotocol {connection.subprotocol!r} was picked")
@@ -462,6 +503,45 @@ class SimulatedWallbox:
             self._welcome()
         await self.flush()
 
+    async def open_half(self) -> HalfOpen:
+        """Open a second connection of the same id, which stays silent for ever.
+
+        Beside the working one or before it. Raises what the handshake raises.
+        """
+        return HalfOpen(connection=await self._open())
+
+    async def leave_half_open(self) -> HalfOpen:
+        """Lose the connection without the central system learning of it.
+
+        As where a router forgot it: the box is offline and may `connect` again.
+        """
+        if (link := self._link) is None:
+            raise ConnectionError("not connected")
+        self._go_offline()
+        left = await link.abandon()
+        self.changed()
+        return left
+
+    async def _open(self) -> ClientConnection:
+        headers = {}
+        if self.password is not None:
+            secret = f"{self.charge_point_id}:{self.password}".encode()
+            headers["Authorization"] = f"Basic {base64.b64encode(secret).decode()}"
+        connection = await open_websocket(
+            self.address,
+            ssl=self.ssl_context,
+            subprotocols=[Subprotocol(_SUBPROTOCOL)],
+            additional_headers=headers,
+            # A proxy from the environment has no place between box and server.
+            proxy=None,
+            ping_interval=None,
+            create_connection=BoxConnection,
+            **self._where(),
+        )
+        if isinstance(connection, BoxConnection):
+            connection.answer_pings_if(lambda: not self.quirks.no_pong)
+        return connection
+
     def _where(self) -> dict[str, Any]:
         where: dict[str, Any] = {}
         if self._host is not None:
@@ -489,6 +569,9 @@ class SimulatedWallbox:
         self._link = None
         self._station = None
         self._afterwards.clear()
+        for notice in self._notices:
+            notice.cancel()
+        self._notices.clear()
         if self._sender and self._sender is not asyncio.current_task():
             self._sender.cancel()
         self._sender = None
@@ -506,11 +589,25 @@ class SimulatedWallbox:
                 "firmwareVersion": self.identity.firmware,
             },
         }
-        answer = await link.call("BootNotification", payload)
+        bent = bend("BootNotification", payload, self.quirks.bent)
+        try:
+            answer = await link.call("BootNotification", bent)
+        except CallFailed:
+            if bent == payload:
+                raise
+            # What it says of itself was refused; it goes on as if that were nothing.
+            link.boot_pending = False
+            answer = {"status": "Accepted", "interval": 0}
         self._booted(answer)
+
+    def _set_clock_by(self, answer: Payload) -> None:
+        """Set the clock by the central system's, where the box does that."""
+        if self.quirks.clock_from_central_system and "currentTime" in answer:
+            self.set_clock(datetime.fromisoformat(answer["currentTime"]))
 
     def _booted(self, answer: Payload) -> None:
         """Do as the answer to BootNotification says (part 2 B01 to B03)."""
+        self._set_clock_by(answer)
         before = self.registration
         self.registration = Registration(answer["status"])
         interval: int = answer["interval"]
@@ -557,8 +654,14 @@ class SimulatedWallbox:
             action not in _KEPT_OFFLINE or not self.quirks.replay_queue
         ):
             return
+        bent = bend(action, payload, self.quirks.bent)
         self._outbox.append(
-            _Message(action=action, payload=payload, on_answer=on_answer)
+            _Message(
+                action=action,
+                payload=bent,
+                on_answer=on_answer,
+                bent=bent != payload,
+            )
         )
         if len(self._outbox) > _QUEUE_LIMIT:
             # Readings in the middle of a session are the least missed.
@@ -600,7 +703,8 @@ class SimulatedWallbox:
                 message.action, message.payload, twice=self.quirks.duplicate_frames
             )
         except CallFailed as error:
-            self.blame(f"{message.action} was answered with {error}")
+            if not message.bent:
+                self.blame(f"{message.action} was answered with {error}")
             self._sent(message)
         except TimeoutError:
             retry = message.action == "TransactionEvent"
@@ -653,6 +757,8 @@ class SimulatedWallbox:
 
     async def answer(self, link: Link, call: Frame, raw: str) -> None:
         """Answer a call of the central system."""
+        if self.quirks.mute or call.action in self.quirks.mute_actions:
+            return
         if call.action in self.quirks.drop_on_actions:
             await self.disconnect(abort=True)
             return
@@ -663,12 +769,26 @@ class SimulatedWallbox:
         if self._station is None or self._link is not link:
             return
         await self._station.answer(call, raw, lost=lost)
+        self._notify_later()
         acts, self._afterwards = self._afterwards, []
         for act in acts:
             act()
         self._watch()
         if self._reset_pending:
             await self._leave()
+
+    def _notify_later(self) -> None:
+        """Tell of a charging limit some time after an answer, where it does that."""
+        if (delay := self.quirks.notify_limit_after_answer_s) <= 0:
+            return
+
+        def notify() -> None:
+            self._notices.discard(handle)
+            limit = {"chargingLimitSource": "SO", "isGridCritical": False}
+            self.send("NotifyChargingLimit", {"chargingLimit": limit})
+
+        handle = asyncio.get_running_loop().call_later(delay, notify)
+        self._notices.add(handle)
 
     def refresh_model(self) -> None:
         """Bring the variables that follow the box's state up to date."""
@@ -727,6 +847,8 @@ class SimulatedWallbox:
             self.finishing = self.charger.plugged
             await self.flush()
             return "Accepted"
+        if self.dead:
+            return "Invalid"
         status = "Accepted"
         if self.online:
             answer = await self.send_call("Authorize", {"idToken": id_token})
@@ -808,11 +930,40 @@ class SimulatedWallbox:
         self._restarted()
         await self.connect(reason="PowerUp" if power_cut else "LocalReset")
 
+    async def die(self, *, keep_queue: bool = True, keep_profiles: bool = True) -> None:
+        """Lose all power: no current, no word, no timer, until `power_up`.
+
+        The running transaction ends; its end is told after the return, if the box
+        keeps its queue. Without `keep_profiles` it comes back without any limit.
+        """
+        await self.disconnect(abort=True)
+        self._end("AbnormalCondition", "PowerLoss", ChargingState.EV_CONNECTED)
+        if not keep_queue:
+            self._outbox.clear()
+        self._keeps_profiles = keep_profiles
+        self.charger.allowed = False
+        self.dead = True
+
+    async def power_up(self, *, connect: bool = True) -> None:
+        """Come back from `die` and connect; raises what the handshake raises.
+
+        With connect=False it comes back without a network, and charges.
+        """
+        self.dead = False
+        self._timers.away = None
+        self._restarted()
+        if not self._keeps_profiles:
+            self.profiles.remove(self.profiles.all())
+        if connect:
+            await self.connect(reason="PowerUp")
+        elif not self.finishing:
+            self._plugged()
+
     # --- Transactions ---
 
     def _plugged(self) -> None:
         """Go on after the cable went in."""
-        if not self.operative or not self.charger.plugged:
+        if self.dead or not self.operative or not self.charger.plugged:
             return
         self._timers.cable = None
         if self.transaction is None:
@@ -848,19 +999,28 @@ class SimulatedWallbox:
         self.charger.start_session()
         self.poisoned = self.poisoned and self.quirks.tx_profile_poisoned_after_suspend
         self.transaction = Transaction(
-            id=str(uuid.uuid4()),
+            id=self._new_transaction_id(),
             started=self.now(),
+            began=self.clock.steady(),
             state=self.charger.state,
             authorized=token is not None,
             token=token["idToken"] if token else None,
             defaults=self.profiles.of(Purpose.TX_DEFAULT),
+            begin_wh=self.charger.register_wh,
         )
         self._timers.meter = 0.0
+        self._timers.ended_sample = 0.0
         self._event(
             EventType.STARTED, trigger, token=token, remote_start_id=remote_start_id
         )
         if not self.charger.plugged:
             self._timers.cable = self.model.number("TxCtrlr", "EVConnectionTimeOut")
+
+    def _new_transaction_id(self) -> str:
+        self._transactions += 1
+        if self.quirks.transaction_ids_restart:
+            return str(self._transactions)
+        return str(uuid.uuid4())
 
     def _authorized(
         self, token: Payload, trigger: str, remote_start_id: int | None = None
@@ -941,13 +1101,12 @@ class SimulatedWallbox:
         """Tell of something that happened to the running transaction."""
         if (transaction := self.transaction) is None:
             return
-        info: Payload = {
-            "transactionId": transaction.id,
-            "chargingState": transaction.state.value,
-        }
+        info: Payload = {"transactionId": transaction.id}
+        if not self.quirks.charging_state_omitted:
+            info["chargingState"] = transaction.state.value
         if stopped_reason:
             info["stoppedReason"] = stopped_reason
-        if remote_start_id is not None:
+        if remote_start_id is not None and not self.quirks.remote_start_id_omitted:
             info["remoteStartId"] = remote_start_id
         payload: Payload = {
             "eventType": event.value,
@@ -969,7 +1128,10 @@ class SimulatedWallbox:
         ):
             setting, usual = _MEASURANDS_OF[event]
             measurands = self.model.members("SampledDataCtrlr", setting)
-            if values := self._sample(measurands, context or usual):
+            values = self._sample(measurands, context or usual)
+            if event is EventType.ENDED:
+                values = transaction.samples + values
+            if values:
                 payload["meterValue"] = values
 
         def heed(answer: Payload) -> None:
@@ -997,6 +1159,10 @@ class SimulatedWallbox:
                 or (quirks.default_profile_next_session_only and transaction)
             ):
                 continue
+            if quirks.absolute_epoch_ignored and profile.before_any_clock:
+                continue
+            if quirks.relative_only and profile.kind is not ProfileKind.RELATIVE:
+                continue
             if profile.purpose is Purpose.STATION_MAX and quirks.station_profile_never:
                 continue
             effective.append(profile)
@@ -1010,12 +1176,13 @@ class SimulatedWallbox:
 
     def _watch(self, trigger: str = "ChargingStateChanged") -> None:
         """Apply the limit of this moment and tell of a new charging state."""
-        now = self.now()
-        transaction = self.transaction
-        started = transaction.started if transaction else now
-        limit = limit_at(self.enforced_profiles(), now, started, self.charger.phases)
+        if self.dead:
+            return
+        now, transaction = self.now(), self.transaction
+        started, phases = self.transaction_began, self.charger.phases
+        limit = limit_at(self.enforced_profiles(), now, started, phases)
         most = self.station_limit_a
-        self.charger.limit_a = most if limit is None else min(limit, most)
+        self._obey(most if limit is None else min(limit, most))
         if transaction is None or transaction.state is self.charger.state:
             return
         transaction.state = self.charger.state
@@ -1025,16 +1192,33 @@ class SimulatedWallbox:
         ):
             self.poisoned = True
         self._event(EventType.UPDATED, trigger)
+        if self.quirks.available_in_session:
+            self.send_status()
+
+    def _obey(self, limit_a: float) -> None:
+        """Offer the car no more than a limit in A, as soon as the box does that."""
+        now = self.clock.steady()
+        last = self._limits[-1][1] if self._limits else self.charger.limit_a
+        if limit_a != last:
+            delay = timedelta(seconds=self.quirks.limit_applies_after_s)
+            self._limits.append((now + delay, limit_a))
+        while self._limits and self._limits[0][0] <= now:
+            self.charger.limit_a = self._limits.popleft()[1]
 
     # --- Messages ---
 
     def send_status(self) -> None:
         """Send StatusNotification of the connector."""
+        if self.dead:
+            return
+        status = self.connector_status
+        if self.transaction and self.quirks.available_in_session:
+            status = "Available"
         self.send(
             "StatusNotification",
             {
                 "timestamp": self.wire_now(),
-                "connectorStatus": self.connector_status,
+                "connectorStatus": status,
                 "evseId": 1,
                 "connectorId": 1,
             },
@@ -1073,6 +1257,7 @@ class SimulatedWallbox:
             time=self.wire_now(),
             quirks=self.quirks,
             number=self._readings_taken,
+            begin_wh=self.transaction.begin_wh if self.transaction else None,
         )
 
     # --- Reset and availability ---
@@ -1108,12 +1293,13 @@ class SimulatedWallbox:
         self.reset_scheduled = False
         self._reset_pending = False
         self.charger.allowed = False
+        self._transactions = 0
         self.profiles.remove(self.profiles.of(Purpose.TX))
         if self.quirks.register_restarts in (
             RegisterRestarts.AFTER_REBOOT,
             RegisterRestarts.BOTH,
         ):
-            self.charger.restart_register()
+            self.charger.restart_register(self.quirks.register_restart_wh)
 
     # --- Time ---
 
@@ -1122,22 +1308,24 @@ class SimulatedWallbox:
 
         In steps of `step_s`: nothing falls due more often than that.
         """
-        begin = self._own_time or self._clock()
+        begin = self.clock.begin()
         passed = 0.0
         try:
             while passed < seconds:
                 step = min(step_s, seconds - passed)
                 passed += step
-                self._tick_time = begin + timedelta(seconds=passed)
+                self.clock.hold(begin + timedelta(seconds=passed))
                 self._step(step, step)
                 await self._attend()
                 # Let the connection's own tasks have a turn.
                 await asyncio.sleep(0)
         finally:
-            self._tick_time = None
+            self.clock.hold(None)
 
     def _step(self, physics_s: float, timers_s: float) -> None:
         """Let time pass; the demo's cars charge faster than its timers run."""
+        if self.dead:
+            return
         powered = self._timers.away is None
         if powered:
             self.charger.advance(physics_s)
@@ -1166,7 +1354,7 @@ class SimulatedWallbox:
                 "OCPPCommCtrlr", "HeartbeatInterval"
             ):
                 timers.heartbeat = 0.0
-                self.send("Heartbeat", {})
+                self.send("Heartbeat", {}, self._set_clock_by)
         self._run_meter_timers(seconds)
 
     def _run_meter_timers(self, seconds: float) -> None:
@@ -1177,11 +1365,32 @@ class SimulatedWallbox:
             if 0 < interval <= timers.meter:
                 timers.meter = 0.0
                 self._event(EventType.UPDATED, "MeterValuePeriodic")
+            self._sample_for_the_end(seconds)
+        boots = self.quirks.boot_every_s
+        timers.boot_every += seconds
+        if 0 < boots <= timers.boot_every and self.online:
+            timers.boot_every = 0.0
+            self.send_boot("Unknown")
         every = self.quirks.notify_event_interval_s
         timers.notify_event += seconds
         if 0 < every <= timers.notify_event:
             timers.notify_event = 0.0
             self._notify_event()
+
+    def _sample_for_the_end(self, seconds: float) -> None:
+        """Take the samples that Ended will carry, where the box does that."""
+        if (transaction := self.transaction) is None:
+            return
+        timers, setting = self._timers, "SampledDataCtrlr"
+        timers.ended_sample += seconds
+        interval = self.model.number(setting, "TxEndedInterval")
+        if (
+            self.quirks.ended_carries_all_samples
+            and 0 < interval <= timers.ended_sample
+        ):
+            timers.ended_sample = 0.0
+            measurands = self.model.members(setting, "TxEndedMeasurands")
+            transaction.samples += self._sample(measurands, "Sample.Periodic")
 
     def _notify_event(self) -> None:
         self._event_id += 1
@@ -1234,7 +1443,8 @@ class SimulatedWallbox:
         pause, wait, booted = retry_s, 0.0, False
         try:
             while True:
-                if not self.connected and self._timers.away is None and wait <= 0:
+                away = self.dead or self._timers.away is not None
+                if not self.connected and not away and wait <= 0:
                     try:
                         await self.connect(boot=not booted)
                         booted, pause = True, retry_s

@@ -17,16 +17,18 @@ from ocpp.v201.enums import Action
 
 from . import device_model
 from .device_model import Mutability, Variable, VariableId, VariableStatus
-from .physics import ChargingState
+from .physics import NOMINAL_VOLTAGE_V, ChargingState
 from .profiles import (
     MAX_PERIODS,
     Profile,
+    ProfileKind,
     Purpose,
     RateUnit,
     composite,
     profile_faults,
     read_profile,
 )
+from .quirks import CompositeOddity, SmartCharging
 from .records import Payload
 from .strict import ACTIONS, Frame, Kind, payload_faults
 
@@ -38,6 +40,15 @@ _LOGGER = logging.getLogger(__name__)
 
 _REPORT_PART: Final = 10
 """Variables in one NotifyReport, ItemsPerMessage of the inventory."""
+
+_SMART_CHARGING: Final = frozenset(
+    {
+        "SetChargingProfile",
+        "ClearChargingProfile",
+        "GetChargingProfiles",
+        "GetCompositeSchedule",
+    }
+)
 
 _ACCEPTED: Final = "Accepted"
 _REJECTED: Final = "Rejected"
@@ -73,6 +84,14 @@ class Station(ChargePoint):
         """Act on a call and answer it; a lost answer is not sent."""
         self._request = call
         self._lost = lost
+        smart = self._box.quirks.smart_charging
+        if call.action in _SMART_CHARGING and smart in (
+            SmartCharging.NOT_IMPLEMENTED,
+            SmartCharging.NOT_SUPPORTED,
+        ):
+            if not lost:
+                await self._link.reply_error(call, smart.value, "")
+            return
         if call.action in self.route_map:
             await self.route_message(raw)
             return
@@ -172,6 +191,9 @@ class Station(ChargePoint):
             or (
                 component == "SampledDataCtrlr"
                 and box.quirks.metering_settings_rejected
+            )
+            or (
+                component == "AlignedDataCtrlr" and box.quirks.aligned_settings_rejected
             )
             or (
                 found.place.variable in ("brightness", "StatusLedBrightness")
@@ -284,6 +306,12 @@ class Station(ChargePoint):
             box.blame(f"SetChargingProfile: {fault}")
         if faults:
             return "InvalidProfile"
+        if quirks.smart_charging is SmartCharging.REJECTED:
+            return "NotSupported"
+        if quirks.relative_rejected and profile.kind is ProfileKind.RELATIVE:
+            return "UnsupportedKind"
+        if quirks.absolute_epoch_rejected and profile.before_any_clock:
+            return "InvalidSchedule"
         if profile.evse_id > 1:
             return "UnknownEvse"
         if len(profile.periods) > MAX_PERIODS:
@@ -312,6 +340,11 @@ class Station(ChargePoint):
         in_use = {each.id for each in box.profiles.all()}
         if quirks.tx_profile_id_reuse_rejects_all and profile.id in in_use:
             transaction.refuses_profiles = True
+            return "DuplicateProfile"
+        if quirks.tx_profile_other_id_rejected and any(
+            each.id != profile.id and each.stack_level == profile.stack_level
+            for each in present
+        ):
             return "DuplicateProfile"
         if quirks.tx_profile_dropped_while_suspended and box.charger.state in (
             ChargingState.SUSPENDED_EVSE,
@@ -398,12 +431,19 @@ class Station(ChargePoint):
             known,
             begin=now,
             duration_s=request["duration"],
-            started=box.transaction.started if box.transaction else now,
+            started=box.transaction_began,
             phases=box.charger.phases,
             hardware_limit_a=box.station_limit_a,
             unit=RateUnit(request.get("chargingRateUnit", "A")),
             evse_id=request["evseId"],
         )
+        match box.quirks.composite_oddity:
+            case CompositeOddity.NONE:
+                pass
+            case CompositeOddity.MISSING:
+                return _reply(call_result.GetCompositeSchedule, status=_ACCEPTED)
+            case oddity:
+                _make_odd(schedule, oddity, box.station_limit_a)
         return _reply(
             call_result.GetCompositeSchedule, status=_ACCEPTED, schedule=schedule
         )
@@ -526,3 +566,26 @@ def _place(item: Payload) -> VariableId:
         evse=evse.get("id"),
         connector=evse.get("connectorId"),
     )
+
+
+def _make_odd(schedule: Payload, oddity: CompositeOddity, most_a: float) -> None:
+    """Tell a composite schedule another way; `most_a` is the hardware's limit in A."""
+    periods: list[Payload] = schedule["chargingSchedulePeriod"]
+    watts = schedule["chargingRateUnit"] == RateUnit.WATT.value
+    for period in periods:
+        phases: int = period["numberPhases"]
+        ampere = NOMINAL_VOLTAGE_V * phases if watts else 1.0
+        match oddity:
+            case CompositeOddity.UNLIMITED_IS_MINUS_ONE:
+                if period["limit"] >= most_a * ampere:
+                    period["limit"] = -1.0
+            case CompositeOddity.ALWAYS_MINUS_ONE:
+                period["limit"] = -1.0
+            case CompositeOddity.WATTS_OF_ONE_PHASE:
+                amperes = period["limit"] / ampere
+                period["limit"] = round(amperes * NOMINAL_VOLTAGE_V, 1)
+                period["numberPhases"] = 1
+            case _:
+                pass
+    if oddity is CompositeOddity.WATTS_OF_ONE_PHASE:
+        schedule["chargingRateUnit"] = RateUnit.WATT.value

@@ -109,6 +109,8 @@ class _Request:
     """What is called, once that is chosen."""
     unique_id: str = ""
     """Under which id it is on the wire; empty: it is not."""
+    sent_at: float = 0.0
+    """When it went on the wire, by the steady clock, in s."""
     answer: asyncio.Future[CallResult | CallError] | None = None
     """Gets what comes back."""
 
@@ -121,16 +123,18 @@ class Calls:
         send: Callable[[str], Awaitable[None]],
         gate: Gate,
         *,
-        on_answer: Callable[[bool], None],
+        clock: Callable[[], float],
+        on_answer: Callable[[float | None], None],
         on_bad_answer: Callable[[str], None],
     ) -> None:
         """Take how frames are sent, and what knows how answers look.
 
-        `on_answer` is told whether a call was answered, `on_bad_answer` what is wrong
-        with an answer.
+        `on_answer` is told how long the answer to a call took, in s; None: it did not
+        come. `on_bad_answer` is told what is wrong with one. `clock` is a steady one.
         """
         self._send = send
         self._gate = gate
+        self._clock = clock
         self._on_answer = on_answer
         self._on_bad_answer = on_bad_answer
         self._waiting: deque[_Request] = deque()
@@ -219,7 +223,7 @@ class Calls:
                 self.told_to_reboot = result.status != "Rejected"
             _succeed(request, result)
         except TimeoutError:
-            self._on_answer(False)
+            self._on_answer(None)
             _fail(request, NO_ANSWER)
         except ConnectionClosed:
             _fail(request, _CONNECTION_LOST)
@@ -232,7 +236,7 @@ class Calls:
     ) -> CallResult | CallError:
         """Send a call and wait for what comes back. Raises TimeoutError."""
         answer = request.answer = asyncio.get_running_loop().create_future()
-        request.unique_id = str(uuid.uuid4())
+        request.unique_id, request.sent_at = str(uuid.uuid4()), self._clock()
         frame = [2, request.unique_id, request.action, to_json(payload)]
         # A line that takes no more frames is no excuse: the wait is for both.
         async with asyncio.timeout(CALL_TIMEOUT):
@@ -249,7 +253,7 @@ class Calls:
             return False
         if about_ours:
             self._on_bad_answer(f"CALLERROR -1: it could not read our {request.action}")
-        self._on_answer(True)
+        self._on_answer(self._clock() - request.sent_at)
         request.answer.set_result(frame)
         return True
 

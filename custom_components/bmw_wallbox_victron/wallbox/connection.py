@@ -8,7 +8,6 @@ here each asks before it acts whether it is that.
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from datetime import timedelta
 from functools import partial
 import itertools
 import logging
@@ -89,6 +88,7 @@ class Connection:
         self._calls = Calls(
             self._frames.send,
             gate,
+            clock=self._steady,
             on_answer=self._answered,
             on_bad_answer=self._report,
         )
@@ -304,7 +304,7 @@ class Connection:
             payload: Payload = to_snake(message.call.payload)
             return HANDLERS[message.call.action](state, payload, context)
 
-        context = Context(now=station.clock(), accepts=station.config.accepts)
+        context = Context(now=station.now(), accepts=station.config.accepts)
         for _ in range(_TRIES_BESIDE if message.large else 0):
             state = station.state
             handled = await asyncio.to_thread(look, state)
@@ -409,10 +409,14 @@ class Connection:
         """Make the next call; see `Caller`."""
         return await self._calls.request_late(choose)
 
-    def _answered(self, answered: bool) -> None:
-        """Say that a wallbox does not answer, unless that is only lost now and then."""
+    def _answered(self, took: float | None) -> None:
+        """Say that a wallbox does not answer, unless that is only lost now and then.
+
+        `took`: how long an answer took, in s; None: none came.
+        """
         faults = self.station.faults
-        if answered:
+        if took is not None:
+            self.station.controller.answered(took)
             self.station.unanswered = 0
             faults.end(
                 _LOGGER, mute_fault(self.id), "Wallbox %s answers again", self.id
@@ -490,9 +494,8 @@ class Connection:
         if not self._is_live or self._interview.running or station.state.active is None:
             return
         heard = station.state.meter_heard_at
-        patience = timedelta(seconds=station.config.meter_interval * 1.5)
-        # A reading from the future is one from before our clock was set back.
-        if heard is not None and timedelta() <= station.clock() - heard < patience:
+        patience = station.config.meter_interval * 1.5
+        if heard is not None and self._steady() - heard < patience:
             return
         self._polling = self._start(self._poll)
 

@@ -28,6 +28,7 @@ from ocpp.v201.enums import (
 )
 
 from . import state as transitions
+from .clock import Now
 from .interview import LIGHTS, parse_report
 from .meter import device_time, samples
 from .payloads import ocpp_time, snake_case
@@ -60,8 +61,8 @@ type Variables = Mapping[tuple[str, str], str]
 class Context:
     """What a handler needs to know beside the state."""
 
-    now: datetime
-    """Wall time."""
+    now: Now
+    """The time, by both of our clocks."""
     accepts: Callable[[str, str], bool]
     """Tells whether a token of that kind may charge."""
 
@@ -121,7 +122,7 @@ def _boot(state: WallboxState, payload: Payload, context: Context) -> Handled:
     )
     return Handled(
         answer=call_result.BootNotification(
-            current_time=ocpp_time(context.now),
+            current_time=ocpp_time(context.now.wall),
             interval=HEARTBEAT_INTERVAL,
             status=RegistrationStatusEnumType.accepted,
         ),
@@ -133,7 +134,7 @@ def _boot(state: WallboxState, payload: Payload, context: Context) -> Handled:
 def _heartbeat(state: WallboxState, _payload: Payload, context: Context) -> Handled:
     """Give the time."""
     return Handled(
-        answer=call_result.Heartbeat(current_time=ocpp_time(context.now)),
+        answer=call_result.Heartbeat(current_time=ocpp_time(context.now.wall)),
         state=transitions.heartbeat(state, context.now),
     )
 
@@ -150,7 +151,7 @@ def _status(state: WallboxState, payload: Payload, context: Context) -> Handled:
     status = payload.get("connector_status")
     if payload.get("evse_id", 1) > 1 or status is None:
         return Handled(answer=answer, state=state)
-    at = _time(payload, context.now)
+    at = _time(payload, context.now.wall)
     after = transitions.connector(
         transitions.clock_heard(state, at, context.now),
         ConnectorStatus(status.lower()),
@@ -165,7 +166,7 @@ def _event(state: WallboxState, payload: Payload, context: Context) -> Handled:
     info: Payload = payload["transaction_info"]
     token: Payload | None = payload.get("id_token")
     reason = info.get("stopped_reason")
-    at = _time(payload, context.now)
+    at = _time(payload, context.now.wall)
     event = TransactionEvent(
         transaction_id=info["transaction_id"],
         event_type=EventType(payload.get("event_type", "Updated").lower()),
@@ -177,7 +178,7 @@ def _event(state: WallboxState, payload: Payload, context: Context) -> Handled:
         stopped_reason=None if reason is None else snake_case(reason),
         id_token=None if token is None else token["id_token"] or None,
         phases_used=payload.get("number_of_phases_used"),
-        samples=_samples(payload, context.now),
+        samples=_samples(payload, context.now.wall),
     )
     answer = call_result.TransactionEvent(
         id_token_info=None if token is None else _token_info(token, context)
@@ -221,7 +222,7 @@ def _samples(payload: Payload, now: datetime) -> tuple[Any, ...]:
 def _meter_values(state: WallboxState, payload: Payload, context: Context) -> Handled:
     """Take meter values outside a TransactionEvent; EVSE 0 is the house's meter."""
     if payload["evse_id"] == 1:
-        found = _samples(payload, context.now)
+        found = _samples(payload, context.now.wall)
         state = transitions.metered(state, found, context.now)
     return Handled(answer=call_result.MeterValues(), state=state)
 
