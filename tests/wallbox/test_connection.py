@@ -425,7 +425,8 @@ async def test_bug_in_a_task_is_logged_once_and_ends_the_connection(
 
     line = Line()
     monkeypatch.setattr(
-        "custom_components.bmw_wallbox_victron.wallbox.connection.Interview.run", broken
+        "custom_components.bmw_wallbox_victron.wallbox.connection.Provisioning.run",
+        broken,
     )
     await bench.connect(line)
     line.say("Heartbeat")

@@ -19,8 +19,10 @@ from ocpp.v201 import call_result
 from websockets.exceptions import ConnectionClosed
 
 from ..fault_log import Key
+from .attempts import RemoteStart
 from .errors import CallFailedError, log_bug
 from .frames import ERROR_CODES, Gate
+from .metering import ReadingRequests
 from .payloads import to_json, to_result
 
 #: MessageTimeout of a Delta box. Giving up earlier would orphan its answer, in s.
@@ -74,6 +76,12 @@ class LiveConnection(Caller, Protocol):
     """The higher, the newer."""
     ended: asyncio.Event
     """Set once it is over."""
+    remote_start: RemoteStart | None
+    """The start that was accepted last."""
+    reset_at: float | None
+    """When a reset was accepted, by the steady clock, in s."""
+    readings: ReadingRequests
+    """Asks for readings of the current."""
 
     @property
     def at_rest(self) -> bool:

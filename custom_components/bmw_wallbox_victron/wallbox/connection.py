@@ -13,19 +13,19 @@ import itertools
 import logging
 from typing import Any, Final
 
-from ocpp.v201 import call
-from ocpp.v201.datatypes import EVSEType
-from ocpp.v201.enums import MessageTriggerEnumType
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from .attempts import RemoteStart
 from .calls import Calls, limit_fault, mute_fault
+from .device_model import Variables, learn
 from .errors import CallFailedError, log_bug
 from .frames import Frames, Gate, Received, Schemas
-from .handlers import HANDLERS, Context, Handled, Payload, Variables, told
-from .interview import Interview
+from .handlers import HANDLERS, Context, Handled, Payload
+from .metering import Heard, ReadingRequests
 from .payloads import to_json, to_snake
-from .state import WallboxState
+from .provisioning import Provisioning
+from .state import ChargingState, WallboxState
 from .station import Station
 
 _LOGGER = logging.getLogger(__name__)
@@ -103,8 +103,14 @@ class Connection:
         """Set where the wallbox is to be asked for all."""
         self._booted = False
         self._known = False
-        self._status_heard = False
-        self._interview = Interview(self)
+        self.status_heard = False
+        """Whether the wallbox told its status by itself, on this connection."""
+        self.remote_start: RemoteStart | None = None
+        """The start that was accepted last."""
+        self.reset_at: float | None = None
+        """When a reset was accepted, by the steady clock, in s."""
+        self.readings = ReadingRequests(self._heard, self.request)
+        self._provisioning = Provisioning(self)
         self._polling: asyncio.Task[None] | None = None
 
     # Its life
@@ -319,19 +325,21 @@ class Connection:
         `repeats`: whether the wallbox may say it again and again, for it was refused.
         """
         if handled.status_heard:
-            self._status_heard = True
+            self.status_heard = True
             self._take_status(handled.state)
         else:
             self.station.update(handled.state, replayed=handled.replayed)
         if (report := handled.report) is not None:
             self.take_variables(report.found)
-            self._interview.report_part(report.request_id, last=report.last)
+            self._provisioning.report_part(report.request_id, last=report.last)
         if handled.booted and not (repeats and self._greeted.is_set()):
             self._booted = True
             self._wanted.set()
             self._note_boot()
         if handled.limit_changed and self._is_live:
             self.station.controller.recheck()
+        if handled.triggered:
+            self.readings.event_came()
         if handled.unmetered:
             self.poll()
 
@@ -346,11 +354,12 @@ class Connection:
     def take_variables(self, found: Variables) -> None:
         """Take what variables of the device model say of the wallbox."""
         self._take_status(
-            told(
+            learn(
                 self.station.state,
                 found,
-                status=not self._status_heard,
-                ends_session=not self._interview.queue_expected,
+                self.station.now(),
+                status_known=self.status_heard,
+                ends_session=not self._provisioning.queue_expected,
             )
         )
 
@@ -440,7 +449,7 @@ class Connection:
         return (
             self._known
             and not self._wanted.is_set()
-            and not self._interview.running
+            and not self._provisioning.running
             and not self.station.controller.busy
             and self._calls.idle
             and (self._polling is None or self._polling.done())
@@ -461,7 +470,7 @@ class Connection:
         while self._is_live:
             booted, self._booted = self._booted, False
             began = self._steady()
-            await self._interview.run(booted=booted)
+            await self._provisioning.run(booted=booted)
             self._known = True
             await self._wanted.wait()
             self._wanted.clear()
@@ -487,14 +496,26 @@ class Connection:
         self._wanted.set()
 
     def poll(self) -> None:
-        """Ask for meter values where a session runs and none came for an interval."""
+        """Ask for a reading where a session runs and none came for an interval.
+
+        Where energy flows, a reading of something else than the current is none.
+        """
         station = self.station
         if self._polling is not None and not self._polling.done():
             return
-        if not self._is_live or self._interview.running or station.state.active is None:
+        if (
+            not self._is_live
+            or self._provisioning.running
+            or station.state.active is None
+        ):
             return
-        heard = station.state.meter_heard_at
-        patience = station.config.meter_interval * 1.5
+        state = station.state
+        heard = (
+            state.current_heard_at
+            if state.charging_state is ChargingState.CHARGING
+            else state.meter_heard_at
+        )
+        patience = self.station.config.meter_interval * 1.5
         if heard is not None and self._steady() - heard < patience:
             return
         self._polling = self._start(self._poll)
@@ -502,9 +523,13 @@ class Connection:
     async def _poll(self) -> None:
         """Ask once."""
         with suppress(CallFailedError):
-            await self.request(
-                call.TriggerMessage(
-                    requested_message=MessageTriggerEnumType.meter_values,
-                    evse=EVSEType(id=1),
-                )
-            )
+            await self.readings.ask()
+
+    def _heard(self) -> Heard:
+        """Return what is known of the current, and since when."""
+        state, now = self.station.state, self.station.now()
+        return Heard(
+            None if state.active is None else state.active.id,
+            state.current_heard_at,
+            now.steady,
+        )

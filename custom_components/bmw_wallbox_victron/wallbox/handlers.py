@@ -7,11 +7,9 @@ for what `frames` lets be missing because it is bent.
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-import math
 from typing import Any, Final
 
 from ocpp.v201 import call_result
@@ -29,15 +27,14 @@ from ocpp.v201.enums import (
 
 from . import state as transitions
 from .clock import Now
-from .interview import LIGHTS, parse_report
-from .meter import device_time, samples
+from .device_model import Variables, parse_report
+from .meter import Sample, device_time, samples
 from .payloads import ocpp_time, snake_case
 from .state import (
     ChargingState,
     ConnectorStatus,
     EventType,
     Identity,
-    Light,
     TransactionEvent,
     WallboxState,
 )
@@ -53,8 +50,6 @@ _CHARGING_STATES: Final = {
 }
 
 type Payload = Mapping[str, Any]
-type Variables = Mapping[tuple[str, str], str]
-"""(component, variable) -> actual value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +88,8 @@ class Handled:
     """Whether the wallbox has just started."""
     status_heard: bool = False
     """Whether the socket's status of now is known."""
+    triggered: bool = False
+    """Whether it is what was asked for by TriggerMessage(TransactionEvent)."""
     unmetered: bool = False
     """Whether energy flows and nothing was said about how much."""
     limit_changed: bool = False
@@ -139,10 +136,18 @@ def _heartbeat(state: WallboxState, _payload: Payload, context: Context) -> Hand
     )
 
 
-def _time(payload: Payload, now: datetime) -> datetime:
-    """Read when something happened; it has just happened where that is bent."""
+def _time(payload: Payload, state: WallboxState, now: Now) -> datetime:
+    """Read when something happened, by the wallbox's clock.
+
+    Where that is bent, it has just happened.
+    """
     text = payload.get("timestamp")
-    return now if text is None else device_time(text, now)
+    return _box_time(state, now) if text is None else device_time(text)
+
+
+def _box_time(state: WallboxState, now: Now) -> datetime:
+    """Return what the wallbox's clock shows now, as far as that is known."""
+    return state.clock.shows(now) or now.wall
 
 
 def _status(state: WallboxState, payload: Payload, context: Context) -> Handled:
@@ -151,14 +156,15 @@ def _status(state: WallboxState, payload: Payload, context: Context) -> Handled:
     status = payload.get("connector_status")
     if payload.get("evse_id", 1) > 1 or status is None:
         return Handled(answer=answer, state=state)
-    at = _time(payload, context.now.wall)
     after = transitions.connector(
-        transitions.clock_heard(state, at, context.now),
+        state,
         ConnectorStatus(status.lower()),
-        at,
+        _time(payload, state, context.now),
+        context.now,
     )
     # An old one says nothing about now: then the answer to our question counts.
-    return Handled(answer=answer, state=after, status_heard=after.connector_at == at)
+    heard = after.connector_at != state.connector_at
+    return Handled(answer=answer, state=after, status_heard=heard)
 
 
 def _event(state: WallboxState, payload: Payload, context: Context) -> Handled:
@@ -166,7 +172,7 @@ def _event(state: WallboxState, payload: Payload, context: Context) -> Handled:
     info: Payload = payload["transaction_info"]
     token: Payload | None = payload.get("id_token")
     reason = info.get("stopped_reason")
-    at = _time(payload, context.now.wall)
+    at = _time(payload, state, context.now)
     event = TransactionEvent(
         transaction_id=info["transaction_id"],
         event_type=EventType(payload.get("event_type", "Updated").lower()),
@@ -177,8 +183,9 @@ def _event(state: WallboxState, payload: Payload, context: Context) -> Handled:
         charging_state=_CHARGING_STATES.get(info.get("charging_state", "")),
         stopped_reason=None if reason is None else snake_case(reason),
         id_token=None if token is None else token["id_token"] or None,
+        remote_start_id=info.get("remote_start_id"),
         phases_used=payload.get("number_of_phases_used"),
-        samples=_samples(payload, context.now.wall),
+        samples=_samples(payload, state, context.now),
     )
     answer = call_result.TransactionEvent(
         id_token_info=None if token is None else _token_info(token, context)
@@ -189,6 +196,7 @@ def _event(state: WallboxState, payload: Payload, context: Context) -> Handled:
         state=after,
         replayed=event.offline,
         unmetered=after.awaits_reading,
+        triggered=payload.get("trigger_reason") == "Trigger",
     )
 
 
@@ -208,21 +216,16 @@ def _sequence_number(state: WallboxState, payload: Payload, at: datetime) -> int
     return 0
 
 
-def _samples(payload: Payload, now: datetime) -> tuple[Any, ...]:
+def _samples(payload: Payload, state: WallboxState, now: Now) -> tuple[Sample, ...]:
     """Read meter values; those whose time is bent are of now."""
-    return samples(
-        (
-            item if "timestamp" in item else {**item, "timestamp": now.isoformat()}
-            for item in payload.get("meter_value", ())
-        ),
-        now,
-    )
+    undated = {"timestamp": _box_time(state, now).isoformat()}
+    return samples({**undated, **item} for item in payload.get("meter_value", ()))
 
 
 def _meter_values(state: WallboxState, payload: Payload, context: Context) -> Handled:
     """Take meter values outside a TransactionEvent; EVSE 0 is the house's meter."""
     if payload["evse_id"] == 1:
-        found = _samples(payload, context.now.wall)
+        found = _samples(payload, state, context.now)
         state = transitions.metered(state, found, context.now)
     return Handled(answer=call_result.MeterValues(), state=state)
 
@@ -322,46 +325,3 @@ HANDLERS: Final[Mapping[str, Handler]] = {
         }.items()
     },
 }
-
-
-def told(
-    state: WallboxState, found: Variables, *, status: bool, ends_session: bool
-) -> WallboxState:
-    """Take what variables of the device model say of the wallbox.
-
-    `status`: whether the socket's status counts. `ends_session`: whether a free socket
-    tells that a session's end was lost.
-    """
-    station = "ChargingStation"
-    state = transitions.identified(
-        state,
-        Identity(
-            vendor=found.get((station, "VendorName")),
-            model=found.get((station, "Model")),
-            serial_number=found.get((station, "SerialNumber")),
-            firmware_version=found.get((station, "FirmwareVersion")),
-        ),
-    )
-    availability = found.get(
-        ("Connector", "AvailabilityState"), found.get(("EVSE", "AvailabilityState"))
-    )
-    if availability is not None and status:
-        with suppress(ValueError):  # a state of its own invention says nothing
-            state = transitions.connector_asked(
-                state, ConnectorStatus(availability.lower()), ends_session=ends_session
-            )
-    if (ceiling := _number(found.get((station, "MaxCurrent")))) is not None:
-        state = replace(state, ceiling_a=ceiling)
-    for component, variable in LIGHTS:
-        brightness = _number(found.get((component, variable)))
-        if brightness is not None:
-            return replace(state, light=Light(component, variable, round(brightness)))
-    return state
-
-
-def _number(text: str | None) -> float | None:
-    """Read a number as a device model writes it; None: it is none."""
-    with suppress(TypeError, ValueError):
-        value = float(text or "")
-        return value if math.isfinite(value) else None
-    return None
