@@ -15,6 +15,7 @@ from ocpp.v201.enums import (
 )
 
 from . import control, profiles
+from .calls import LiveConnection
 from .clock import Now
 from .control import (
     AskComposite,
@@ -36,7 +37,6 @@ from .settings import Kind, Settings
 from .state import WallboxState
 
 if TYPE_CHECKING:
-    from .charge_point import ChargePoint
     from .station import Station
 
 _LOGGER = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class Controller:
         """Whether something is being asked."""
         return self._task is not None and not self._task.done()
 
-    def connected(self, link: ChargePoint) -> None:
+    def connected(self, link: LiveConnection) -> None:
         """Begin: the wallbox may be asked from now on, and may have forgotten all.
 
         A connection that was replaced meanwhile has no say.
@@ -136,7 +136,7 @@ class Controller:
         self._cancel_alarm()
 
     @property
-    def _link(self) -> ChargePoint | None:
+    def _link(self) -> LiveConnection | None:
         """The live connection, once the wallbox may be asked on it."""
         return self._station.link if self._ready else None
 
@@ -328,7 +328,7 @@ class Controller:
             self.settings.due(self._station.state)
         )
 
-    async def _work(self, link: ChargePoint) -> None:
+    async def _work(self, link: LiveConnection) -> None:
         """Make the calls, until nothing is left to do."""
         while self._link is link and self._has_work():
             try:
