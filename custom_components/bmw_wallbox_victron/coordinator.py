@@ -60,7 +60,8 @@ from .wallbox.errors import CommandError
 from .wallbox.frames import Schemas
 from .wallbox.sessions import Ledger, SessionEvent, session_events
 from .wallbox.state import Identity, WallboxState
-from .wallbox.station import Station, StationConfig
+from .wallbox.station import Station
+from .wallbox.station_config import StationConfig
 from .wallbox.tls import CertificateError, CertificateInfo, CertificateStore
 
 _LOGGER = logging.getLogger(__name__)

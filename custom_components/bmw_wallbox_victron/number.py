@@ -24,7 +24,7 @@ from .entity import (
     check_number,
 )
 from .wallbox.state import WallboxState
-from .wallbox.station import StationConfig
+from .wallbox.station_config import StationConfig
 
 PARALLEL_UPDATES = 0
 

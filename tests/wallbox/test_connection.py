@@ -32,8 +32,8 @@ from custom_components.bmw_wallbox_victron.wallbox.sessions import Ledger
 from custom_components.bmw_wallbox_victron.wallbox.state import Status, WallboxState
 from custom_components.bmw_wallbox_victron.wallbox.station import (
     Station,
-    StationConfig,
 )
+from custom_components.bmw_wallbox_victron.wallbox.station_config import StationConfig
 
 SCHEMAS = Schemas.load()
 BOOT = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from custom_components.bmw_wallbox_victron.wallbox.station import StationConfig
+from custom_components.bmw_wallbox_victron.wallbox.station_config import StationConfig
 
 
 @pytest.fixture(autouse=True)

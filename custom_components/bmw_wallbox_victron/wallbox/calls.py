@@ -92,6 +92,9 @@ class LiveConnection(Caller, Protocol):
         """Tell whether it showed life after a moment of the steady clock."""
         ...
 
+    def wake(self) -> None:
+        """Look whether the control loop has something to ask."""
+
     def probe(self) -> None:
         """Ask for a sign of life."""
 
@@ -103,6 +106,20 @@ class LiveConnection(Caller, Protocol):
 
     def poll(self) -> None:
         """Ask for meter values where a session runs and none came for an interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A call of the control loop, which decides on it when its turn has come."""
+
+    payload: Any
+    """One of `ocpp.v201.call`."""
+    take: Callable[[Any], None]
+    """Gets the matching one of `ocpp.v201.call_result`, or a CallFailedError."""
+
+    def choose(self) -> Any:
+        """Return the call: that is decided already."""
+        return self.payload
 
 
 @dataclass(slots=True, eq=False)
@@ -131,17 +148,21 @@ class Calls:
         send: Callable[[str], Awaitable[None]],
         gate: Gate,
         *,
+        first: Callable[[], Turn | None],
         clock: Callable[[], float],
         on_answer: Callable[[float | None], None],
         on_bad_answer: Callable[[str], None],
     ) -> None:
         """Take how frames are sent, and what knows how answers look.
 
+        `first` is the control loop: it is asked each time before those that wait, so
+        nothing but the call on the wire lies between a wish and its frame.
         `on_answer` is told how long the answer to a call took, in s; None: it did not
         come. `on_bad_answer` is told what is wrong with one. `clock` is a steady one.
         """
         self._send = send
         self._gate = gate
+        self._first = first
         self._clock = clock
         self._on_answer = on_answer
         self._on_bad_answer = on_bad_answer
@@ -188,13 +209,23 @@ class Calls:
         while self._waiting:
             _fail(self._waiting.popleft(), reason)
 
+    def wake(self) -> None:
+        """Look whether the control loop has something to ask."""
+        self._asked.set()
+
     async def run(self) -> None:
         """Make the calls, until cancelled."""
         while True:
-            while not self._waiting:
-                self._asked.clear()
+            self._asked.clear()
+            if (turn := self._first()) is not None:
+                request = self._request("", turn.choose)
+                # Where the connection ends first, the loop hears of that by itself.
+                request.result.add_done_callback(asyncio.Future.exception)
+            elif self._waiting:
+                request = self._waiting.popleft()
+            else:
                 await self._asked.wait()
-            request = self._waiting.popleft()
+                continue
             if request.result.done():
                 continue  # its caller gave up before it was sent
             self._awaited = request
@@ -202,8 +233,11 @@ class Calls:
                 await self._make(request)
             finally:
                 self._awaited = None
-            # Whoever had this answer goes first with what follows from it.
-            await asyncio.sleep(0)
+            if turn is not None:
+                turn.take(request.result.exception() or request.result.result())
+            else:
+                # Whoever had this answer goes first with what follows from it.
+                await asyncio.sleep(0)
 
     async def _make(self, request: _Request) -> None:
         """Make one call, and hand its answer to who waits for it."""

@@ -17,7 +17,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from .attempts import RemoteStart
-from .calls import Calls, limit_fault, mute_fault
+from .calls import Calls, Turn, limit_fault, mute_fault
 from .device_model import Variables, learn
 from .errors import CallFailedError, log_bug
 from .frames import Frames, Gate, Received, Schemas
@@ -88,6 +88,7 @@ class Connection:
         self._calls = Calls(
             self._frames.send,
             gate,
+            first=self._turn,
             clock=self._steady,
             on_answer=self._answered,
             on_bad_answer=self._report,
@@ -250,6 +251,14 @@ class Connection:
                 except TimeoutError:
                     if self.station.link is older and not older.lived_since(since):
                         self._lives()
+
+    def _turn(self) -> Turn | None:
+        """Return what the control loop wants to ask, if this is the live connection."""
+        return self.station.controller.next_call(self) if self._is_live else None
+
+    def wake(self) -> None:
+        """Look whether the control loop has something to ask."""
+        self._calls.wake()
 
     def lived_since(self, moment: float) -> bool:
         """Tell whether it showed life after a moment of the steady clock."""

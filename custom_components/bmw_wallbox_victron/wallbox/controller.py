@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 import logging
 import secrets
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from ocpp.v201 import call
 from ocpp.v201.call import TriggerMessage
@@ -14,8 +15,9 @@ from ocpp.v201.enums import (
     ResetEnumType,
 )
 
+from ..fault_log import FaultLog
 from . import control, profiles
-from .calls import LiveConnection
+from .calls import LiveConnection, Turn
 from .clock import Now
 from .control import (
     AskComposite,
@@ -32,12 +34,10 @@ from .control import (
     Wait,
     Way,
 )
-from .errors import CallFailedError, CommandError, log_bug, refusal
+from .errors import CallFailedError, CommandError, refusal
 from .settings import Kind, Settings
 from .state import WallboxState
-
-if TYPE_CHECKING:
-    from .station import Station
+from .station_config import StationConfig
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -60,10 +60,33 @@ _CALLS: Final = (
 )
 
 
+class Wallbox(Protocol):
+    """The station that a controller belongs to, as far as it needs it."""
+
+    config: StationConfig
+    """What its owner set."""
+    state: WallboxState
+    """What is known of it."""
+    faults: FaultLog
+    """Where faults are told."""
+
+    @property
+    def link(self) -> LiveConnection | None:
+        """The live connection."""
+        ...
+
+    def now(self) -> Now:
+        """Tell the time, by both clocks."""
+        ...
+
+    def update(self, state: WallboxState, *, look: bool = False) -> None:
+        """Take the next state, and do what follows from it."""
+
+
 class Controller:
     """Compares what is wished with what the wallbox does, and closes the difference."""
 
-    def __init__(self, station: Station, call_later: CallLater) -> None:
+    def __init__(self, station: Wallbox, call_later: CallLater) -> None:
         """Take the station. `call_later` is the clock's alarm."""
         self._station = station
         self._call_later = call_later
@@ -75,11 +98,8 @@ class Controller:
         self._sent: Call | None = None
         self._answered_at = 0.0
         self._begun: datetime | None = None
-        self._task: asyncio.Task[None] | None = None
         self._alarm: Callable[[], None] | None = None
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
-        self._reading: TriggerMessage | None = None
-        """The reading that is asked for."""
         self._stops = 0
         """How many times the transaction was asked to end since the last wish."""
         self._stop_refusal: str | None = None
@@ -92,7 +112,7 @@ class Controller:
     @property
     def busy(self) -> bool:
         """Whether something is being asked."""
-        return self._task is not None and not self._task.done()
+        return self._sent is not None or self.settings.under_way
 
     def connected(self, link: LiveConnection) -> None:
         """Begin: the wallbox may be asked from now on, and may have forgotten all.
@@ -108,6 +128,7 @@ class Controller:
     def disconnected(self) -> None:
         """Stop until it is back."""
         self._ready = False
+        self._sent = None
         self._change(control.disconnected)
 
     def restart(self) -> None:
@@ -170,9 +191,8 @@ class Controller:
             delay = min(moments) - self._station.now().steady
             self._alarm = self._call_later(max(delay, 0), self._ring)
         self._say_unable()
-        if self._link is not None and not self.busy and self._has_work():
-            self._task = asyncio.create_task(self._work(self._link))
-            self._task.add_done_callback(self._finished)
+        if self._link is not None and self._has_work():
+            self._link.wake()
         self._notify()
 
     def _say_unable(self) -> None:
@@ -191,15 +211,6 @@ class Controller:
             )
         elif enforcement.accepted:
             faults.end(_LOGGER, fault, "Wallbox %s takes limits now", fault[0])
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        """Go on with a connection that came meanwhile; a bug stops until then."""
-        if task.cancelled():
-            return
-        if (err := task.exception()) is not None:
-            log_bug(err)
-        elif self._link is not None:
-            self._change(lambda enforcement: enforcement)
 
     def _ring(self) -> None:
         """Look again, because time has passed."""
@@ -321,65 +332,66 @@ class Controller:
     # What is done about it
 
     def _has_work(self) -> bool:
-        """Tell whether there is something to ask, and somebody to ask."""
-        if self._link is None or self._link.closed:
-            return False
+        """Tell whether there is something to ask."""
         return isinstance(self._step, _CALLS) or bool(
             self.settings.due(self._station.state)
         )
 
-    async def _work(self, link: LiveConnection) -> None:
-        """Make the calls, until nothing is left to do."""
-        while self._link is link and self._has_work():
-            try:
-                answer = await link.request_late(self._choose)
-            except CallFailedError as err:
-                answer = err
-            if self.settings.under_way:
-                state = self.settings.take(answer, self._station.state)
-                self._station.update(state, look=True)
-            elif self._sent is not None:
-                asked, self._reading = self._reading, None
-                if asked is not None and link.readings.take(asked, answer):
-                    self._sent = None
-                    continue  # with the next message, if there is one
-                self._take(self._sent, answer)
+    def next_call(self, link: LiveConnection) -> Turn | None:
+        """Decide what to ask, now that the live connection can take a call.
 
-    def _choose(self) -> Any:
-        """Decide when the turn has come, because the newest wish counts.
-
-        Gives the payload of what is to be done now; None where nothing is.
+        None: nothing. Only now, because the newest wish counts.
         """
-        station = self._station
+        if self._link is not link:
+            return None
         # Time has passed since the last look.
-        state = self.look(station.state)
-        now = station.now()
+        state = self.look(self._station.state)
         if isinstance(self._step, _CALLS):
-            step = self._step
-            if isinstance(step, SetLimit) and step.way is Way.TRANSACTION:
-                step = replace(step, profile_id=1000 + secrets.randbelow(2**30))
-            self._sent, self._begun = step, None
-            enforcement = control.sent(state.enforcement, step, now.steady)
-            station.update(replace(state, enforcement=enforcement))
-            if isinstance(step, AskReading):
-                return self._ask_reading(step, now)
-            return self._payload(step, now)
-        due = self.settings.due(state)
-        return self.settings.send(due[0], state) if due else None
+            return self._begin(self._step, state, link)
+        if due := self.settings.due(state):
+            payload = self.settings.send(due[0], state)
+            return Turn(payload, partial(self._take_setting, link))
+        return None
 
-    def _ask_reading(self, step: AskReading, now: Now) -> Any:
-        """Return the call that asks for a reading; where all are refused, go on."""
-        link = self._link
-        self._reading = None if link is None else link.readings.next_call()
-        if self._reading is not None:
-            return self._reading
-        self._sent = None
-        self._change(
-            lambda enforcement: control.answered(
-                enforcement, step, Outcome.REFUSED, now.steady
-            )
-        )
-        return self._choose()
+    def _begin(
+        self, step: Call, state: WallboxState, link: LiveConnection
+    ) -> Turn | None:
+        """Begin the next step for a limit; None: there is no call for it."""
+        now = self._station.now()
+        if isinstance(step, AskReading):
+            asked = link.readings.next_call()
+            if asked is None:
+                # All messages that tell of the current are refused: go on without.
+                self._change(
+                    lambda state: control.answered(
+                        state, step, Outcome.REFUSED, now.steady
+                    )
+                )
+                return self.next_call(link)
+            self._sent = step
+            return Turn(asked, partial(self._take_reading, link, asked))
+        if isinstance(step, SetLimit) and step.way is Way.TRANSACTION:
+            step = replace(step, profile_id=1000 + secrets.randbelow(2**30))
+        self._sent, self._begun = step, None
+        payload = self._payload(step, now)
+        enforcement = control.sent(state.enforcement, step, now.steady)
+        self._station.update(replace(state, enforcement=enforcement))
+        return Turn(payload, partial(self._take, link, step))
+
+    def _take_reading(
+        self, link: LiveConnection, asked: TriggerMessage, answer: Any
+    ) -> None:
+        """Take the answer to a request for a reading; where refused, ask the next."""
+        if link.readings.take(asked, answer):
+            self._sent = None
+        else:
+            self._take(link, AskReading(), answer)
+
+    def _take_setting(self, link: LiveConnection, answer: Any) -> None:
+        """Take the answer to what is no limit."""
+        if self._link is link:
+            state = self.settings.take(answer, self._station.state)
+            self._station.update(state, look=True)
 
     def _payload(
         self,
@@ -406,8 +418,10 @@ class Controller:
             case Reboot():
                 return call.Reset(type=ResetEnumType.immediate)
 
-    def _take(self, sent: Call, answer: Any) -> None:
-        """Take the answer to a call of the limit's."""
+    def _take(self, link: LiveConnection, sent: Call, answer: Any) -> None:
+        """Take the answer to a call for a limit, if its connection is still live."""
+        if self._link is not link:
+            return
         self._sent = None
         outcome, reason, composite = Outcome.ACCEPTED, None, None
         state = self._station.state

@@ -2,9 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-import hmac
 import time
 from typing import Final
 
@@ -16,51 +15,7 @@ from .clock import EVIDENCE_S, Now, SteadyClock
 from .controller import CallLater, Controller
 from .sessions import Ledger
 from .state import WallboxState
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StationConfig:
-    """What its owner set for a wallbox."""
-
-    charge_point_id: str
-    """The OCPP identity, asterisks and all; compared without regard to case."""
-    password: str | None = None
-    """HTTP Basic password of OCPP security profile 2; None: none is asked for."""
-    rfid_token: str | None = None
-    """What a start from Home Assistant presents."""
-    allowed_tokens: frozenset[str] = frozenset()
-    """Cards that may charge; empty: every card."""
-    max_current: int = 32
-    """The most that the installation bears, A."""
-    meter_interval: int = 10
-    """Seconds between two meter readings while a session runs."""
-    allow_reboot: bool = False
-    """Whether a limit that does not hold may be answered with a reboot."""
-
-    def admits(self, credentials: str | None) -> bool:
-        """Check HTTP Basic credentials: the user is the station's id (Part 2, A00)."""
-        if self.password is None:
-            return True
-        # Not split at the colon: an identity may have colons of its own.
-        length = len(self.charge_point_id)
-        given = credentials or ""
-        return given[:length].casefold() == self.charge_point_id.casefold() and (
-            hmac.compare_digest(given[length:].encode(), f":{self.password}".encode())
-        )
-
-    def accepts(self, id_token: str, kind: str) -> bool:
-        """Tell whether a token may charge. OCPP compares tokens without regard to case.
-
-        A wallbox that needs no card (AuthCtrlr.Enabled false) presents NoAuthorization:
-        that is its own setting and no card that could be refused.
-        """
-        if kind == "NoAuthorization" or not self.allowed_tokens:
-            return True
-        allowed = {token.casefold() for token in self.allowed_tokens}
-        if self.rfid_token is not None:
-            allowed.add(self.rfid_token.casefold())
-        return id_token.casefold() in allowed
-
+from .station_config import StationConfig
 
 #: A wallbox that replays its queue is shown once it has paused for so long, in s.
 REPLAY_PAUSE: Final = 1
