@@ -167,8 +167,10 @@ class SlowDisk:
             write(file, mode, data)
 
         with patch.object(DiskFile, "_write_prepared_data", slowly):
-            yield
-            self.go()
+            try:
+                yield
+            finally:
+                self.go()
 
 
 @pytest.fixture

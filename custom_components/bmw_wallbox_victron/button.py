@@ -21,7 +21,7 @@ from .entity import (
     storing,
     translated_errors,
 )
-from .wallbox import commands
+from .wallbox import remote_control
 from .wallbox.station import Station
 
 PARALLEL_UPDATES = 0
@@ -41,26 +41,26 @@ WALLBOX_BUTTONS = (
         key="start_charging",
         # Always there: pressed while the wallbox is away, it says so.
         available_fn=lambda _: True,
-        press_fn=commands.start,
+        press_fn=remote_control.start,
         wishes=True,
     ),
     WallboxButtonEntityDescription(
         key="stop_charging",
         # Always there: the wallbox is told when it comes back.
         available_fn=lambda _: True,
-        press_fn=commands.stop,
+        press_fn=remote_control.stop,
         wishes=True,
     ),
     WallboxButtonEntityDescription(
         key="reboot",
         device_class=ButtonDeviceClass.RESTART,
         entity_category=EntityCategory.CONFIG,
-        press_fn=commands.reboot,
+        press_fn=remote_control.reboot,
     ),
     WallboxButtonEntityDescription(
         key="refresh",
         entity_category=EntityCategory.DIAGNOSTIC,
-        press_fn=commands.refresh,
+        press_fn=remote_control.refresh,
     ),
 )
 

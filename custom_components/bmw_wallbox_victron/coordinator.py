@@ -57,7 +57,7 @@ from .storage import SessionStore, SiteStore
 from .subentries import device_subentries, subentries_of
 from .wallbox.central_system import Answer, CentralSystem, Knock, ServerConfig
 from .wallbox.errors import CommandError
-from .wallbox.gate import Schemas
+from .wallbox.frames import Schemas
 from .wallbox.sessions import Ledger, SessionEvent, session_events
 from .wallbox.state import Identity, WallboxState
 from .wallbox.station import Station, StationConfig
@@ -112,7 +112,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         super().__init__(hass, _LOGGER, config_entry=entry, name=DOMAIN)
         self.data = SiteData(wallboxes={}, devices={}, battery={}, certificate=None)
         self.stations: dict[str, Station] = {}
-        self._subentries = self.wallbox_subentries
+        """By charge point id."""
+        self._stations: dict[str, Station] = {}
+        """By subentry: its id may be corrected while they are connected by the old."""
+        self._subentries = subentries_of(entry, SUBENTRY_WALLBOX)
         self.server_device_id: str | None = None
         self._issues = async_get_issues(hass)
         self._faults = self._issues.faults
@@ -146,8 +149,17 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     @property
     def wallbox_subentries(self) -> list[ConfigSubentry]:
-        """The subentries of wallboxes."""
-        return subentries_of(self.config_entry, SUBENTRY_WALLBOX)
+        """The subentries of the wallboxes that are served.
+
+        One that was added, or whose id was corrected, while all this started waits for
+        the reload that follows.
+        """
+        return [
+            subentry
+            for subentry in subentries_of(self.config_entry, SUBENTRY_WALLBOX)
+            if (station := self._stations.get(subentry.subentry_id)) is not None
+            and station.config.charge_point_id == subentry.data[CONF_CHARGE_POINT_ID]
+        ]
 
     async def async_start(self) -> None:
         """Load what was stored and listen. Raises ConfigEntryNotReady."""
@@ -161,7 +173,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         for subentry in self._subentries:
             self._titles[subentry.subentry_id] = subentry.title
             config = _station_config(subentry, options)
-            self.stations[config.charge_point_id] = Station(
+            station = Station(
                 config,
                 state=stored.get(subentry.subentry_id, WallboxState()),
                 clock=dt_util.utcnow,
@@ -170,7 +182,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 ledger=Ledger(ledgers.get(subentry.subentry_id, ())),
                 faults=self._faults,
             )
-            station = self.stations[config.charge_point_id]
+            self.stations[config.charge_point_id] = station
+            self._stations[subentry.subentry_id] = station
             # It may have ended in the last moment before a power cut.
             station.ledger.record(station.state)
         if not ledgers.keys() <= {item.subentry_id for item in self._subentries}:
@@ -494,7 +507,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     def _station(self, subentry: ConfigSubentry) -> Station:
         """Give the station of a subentry."""
-        return self.stations[subentry.data[CONF_CHARGE_POINT_ID]]
+        return self._stations[subentry.subentry_id]
 
     @callback
     def _keep_sessions(self) -> None:

@@ -22,7 +22,7 @@ import voluptuous as vol
 from .const import DOMAIN, MAX_CURRENT, MIN_CURRENT
 from .coordinator import SiteConfigEntry, SiteCoordinator
 from .entity import storing, translated_errors
-from .wallbox import commands
+from .wallbox import remote_control
 from .wallbox.sessions import Session
 from .wallbox.station import Station
 
@@ -192,19 +192,21 @@ async def _set_charging_profile(station: Station, service_call: ServiceCall) -> 
             translation_key="limit_too_high",
             translation_placeholders={"max_current": str(most)},
         )
-    await commands.set_schedule(station, periods, duration)
+    await remote_control.set_schedule(station, periods, duration)
 
 
 async def _clear_charging_profiles(station: Station, _: ServiceCall) -> None:
     """Clear what limits over time."""
-    await commands.clear_profiles(station)
+    await remote_control.clear_profiles(station)
 
 
 async def _get_composite_schedule(
     station: Station, service_call: ServiceCall
 ) -> ServiceResponse:
     """Tell what the wallbox enforces."""
-    schedule = await commands.composite_schedule(station, service_call.data["duration"])
+    schedule = await remote_control.composite_schedule(
+        station, service_call.data["duration"]
+    )
     return {
         "start": schedule["schedule_start"],
         "duration": schedule["duration"],
@@ -236,7 +238,9 @@ async def _get_variables(
     station: Station, service_call: ServiceCall
 ) -> ServiceResponse:
     """Read variables of the device model."""
-    results = await commands.get_variables(station, service_call.data["variables"])
+    results = await remote_control.get_variables(
+        station, service_call.data["variables"]
+    )
     return {"variables": [_plain(result) for result in results]}
 
 
@@ -244,7 +248,9 @@ async def _set_variables(
     station: Station, service_call: ServiceCall
 ) -> ServiceResponse:
     """Write variables of the device model."""
-    results = await commands.set_variables(station, service_call.data["variables"])
+    results = await remote_control.set_variables(
+        station, service_call.data["variables"]
+    )
     if service_call.return_response:
         return {"variables": [_plain(result) for result in results]}
     for result in results:
@@ -264,12 +270,12 @@ async def _set_variables(
 
 async def _trigger_message(station: Station, service_call: ServiceCall) -> None:
     """Have a message sent."""
-    await commands.trigger(station, service_call.data["message"])
+    await remote_control.trigger(station, service_call.data["message"])
 
 
 async def _unlock_connector(station: Station, _: ServiceCall) -> None:
     """Let go of the plug."""
-    await commands.unlock(station)
+    await remote_control.unlock(station)
 
 
 async def _get_sessions(station: Station, _: ServiceCall) -> ServiceResponse:

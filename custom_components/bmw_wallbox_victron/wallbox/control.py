@@ -316,6 +316,17 @@ class Enforcement:
     mark: tuple[str | None, bool, int] | None = None
     """Transaction, suspended, period: where one changes, a limit must be confirmed."""
 
+    @property
+    def dispensable(self) -> tuple[Way, ...]:
+        """Ways that may be cleared, in this order: those behind the one that holds."""
+        heeded = [
+            way for way in Way if way in self.accepted and way not in self.unheeded
+        ]
+        if not heeded:
+            return ()
+        behind = [*Way][[*Way].index(heeded[0]) + 1 :]
+        return tuple(reversed(behind))
+
 
 # What may be done next
 
@@ -534,6 +545,8 @@ def _set(
             refused=state.refused | {call.way},
             unanswered=state.unanswered | {call.way},
         )
+    if outcome is Outcome.REFUSED and state.composite_at is not None:
+        return replace(state, accepted=accepted)  # nothing was changed
     return replace(
         state,
         accepted=accepted,

@@ -1,21 +1,21 @@
 """One configured wallbox, over all its connections."""
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 import hmac
 import time
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ..fault_log import FaultLog
 from . import control, state as transitions
-from .clock import Now
+from .attempts import Attempts
+from .calls import LiveConnection
+from .clock import EVIDENCE_S, Now, SteadyClock
 from .controller import CallLater, Controller
 from .sessions import Ledger
 from .state import WallboxState
-
-if TYPE_CHECKING:
-    from .charge_point import ChargePoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +64,9 @@ class StationConfig:
 
 #: A wallbox that replays its queue is shown once it has paused for so long, in s.
 REPLAY_PAUSE: Final = 1
+#: So long after a message that is a replay, or else of a clock that was set back, it is
+#: asked for another one: time enough for a clock to show its pace, in s.
+DOUBT_PAUSE: Final = EVIDENCE_S + 2
 
 
 class Station:
@@ -87,24 +90,28 @@ class Station:
         (None: those of the machine).
         """
         self.config = config
-        self._steady = steady
+        # Looked up at each call: a test may freeze the time only after this was made.
+        self._steady = SteadyClock(steady or (lambda: time.monotonic()))  # noqa: PLW0108
         self.clock = clock
         self.state = self._restored(state)
         self.ledger = ledger
-        self._call_later = call_later
+        self.call_later = call_later
         self._on_change = on_change
         self._held: Callable[[], None] | None = None
-        self.link: ChargePoint | None = None
+        self._doubt: Callable[[], None] | None = None
+        self.link: LiveConnection | None = None
+        self.boots: deque[float] = deque()
+        """When it booted lately, by the steady clock, in s."""
         self.faults = faults
         self.unanswered = 0
         """How many calls in a row were not answered."""
         self.controller = Controller(self, call_later)
+        self.attempts = Attempts()
+        """What is being tried by remote control."""
 
     def now(self) -> Now:
         """Tell the time, by both clocks."""
-        # Looked up at each call: a test may freeze the time only after this was made.
-        steady = time.monotonic() if self._steady is None else self._steady()
-        return Now(self.clock(), steady)
+        return Now(self.clock(), self._steady())
 
     def _restored(self, state: WallboxState) -> WallboxState:
         """Take a stored state: the steady clock began anew."""
@@ -140,6 +147,22 @@ class Station:
             else:
                 self._on_change()
         self.controller.act()
+        self._resolve_doubt()
+
+    def _resolve_doubt(self) -> None:
+        """Ask soon, where it is not known whether what was heard is of now."""
+        if self.state.in_doubt and self.link is not None:
+            if self._doubt is None:
+                self._doubt = self.call_later(DOUBT_PAUSE, self._ask)
+        elif self._doubt is not None:
+            self._doubt()
+            self._doubt = None
+
+    def _ask(self) -> None:
+        """Ask for a message that tells."""
+        self._doubt = None
+        self.poll()
+        self._resolve_doubt()
 
     def _hold(self, *, restart: bool) -> None:
         """Say later that the state has changed."""
@@ -147,7 +170,7 @@ class Station:
             if not restart:
                 return
             self._held()
-        self._held = self._call_later(REPLAY_PAUSE, self._release)
+        self._held = self.call_later(REPLAY_PAUSE, self._release)
 
     def _release(self) -> None:
         """Say now that it has changed."""
@@ -157,6 +180,10 @@ class Station:
     def close(self) -> None:
         """Stop for good; the connections are closed already."""
         self.controller.close()
+        self.attempts.close()
+        if self._doubt is not None:
+            self._doubt()
+            self._doubt = None
         self._release_now()
 
     def _release_now(self) -> None:
@@ -165,7 +192,7 @@ class Station:
             self._held()
             self._release()
 
-    def attach(self, link: ChargePoint) -> None:
+    def attach(self, link: LiveConnection) -> None:
         """Make `link` the live connection; an older one is replaced and ends."""
         older, self.link = self.link, link
         if older is not None:
@@ -173,7 +200,7 @@ class Station:
             older.close("a newer connection replaces this one")
         self.update(transitions.connected(self.state))
 
-    def detach(self, link: ChargePoint) -> None:
+    def detach(self, link: LiveConnection) -> None:
         """Take note that a connection ended, if it was still the live one."""
         if self.link is link:
             self.link = None
