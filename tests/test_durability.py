@@ -144,6 +144,27 @@ async def restart(
     await hass.async_block_till_done()
 
 
+async def act_and_wait(
+    hass: HomeAssistant,
+    site: Site,
+    freezer: FrozenDateTimeFactory,
+    wallbox: SimulatedWallbox,
+    what: Act,
+) -> None:
+    """Call an action that lets time pass before it has its answer."""
+    await settle(hass, wallbox)
+    call = hass.async_create_task(act(hass, site, what))
+    for _ in range(100):
+        for _ in range(300):  # the loop's own clock stands still, too
+            await asyncio.sleep(0)
+        if call.done():
+            break
+        freezer.tick(0.5)
+        await wallbox.tick(0.5)
+        async_fire_time_changed(hass, dt_util.utcnow())
+    await call
+
+
 class SlowDisk:
     """A disk that begins to write and does not end before it may."""
 
@@ -167,8 +188,10 @@ class SlowDisk:
             write(file, mode, data)
 
         with patch.object(DiskFile, "_write_prepared_data", slowly):
-            yield
-            self.go()
+            try:
+                yield
+            finally:
+                self.go()
 
 
 @pytest.fixture
@@ -553,6 +576,54 @@ async def test_a_schedule_that_cannot_be_read_is_over_with_the_next_limit(
     assert wallbox.charger.offered_a == 8
 
 
+@pytest.mark.parametrize("paused", [True, False])
+@pytest.mark.parametrize("lost", ["file", "current_limit", "charging_allowed", "both"])
+async def test_no_more_is_sent_than_the_wallbox_enforces(
+    hass: HomeAssistant,
+    site: Site,
+    disk: Disk,
+    make_wallbox: MakeWallbox,
+    freezer: FrozenDateTimeFactory,
+    lost: str,
+    paused: bool,
+) -> None:
+    """Until it is wished again: full power is never taken for what is not known."""
+    wallbox = make_wallbox()
+    await wallbox.connect()
+    await wallbox.plug_in(Car())
+    await act_and_wait(hass, site, freezer, wallbox, limit(8))
+    if paused:
+        await act_and_wait(hass, site, freezer, wallbox, STOP)
+    await later(hass, freezer, 30, wallbox)
+    enforced = wallbox.charger.offered_a
+    assert enforced == (0 if paused else 8)
+    bent: dict[str, Any] = {"current_limit": "eight", "charging_allowed": "?"}
+    await hass.async_add_executor_job(
+        lambda: disk.change_wish(
+            **{field: bent[field] for field in bent if lost in (field, "both")}
+        )
+    )
+    files = disk.copy()
+    if lost == "file":
+        files[disk.file] = None
+    await wallbox.disconnect()
+    await restart(hass, site, files)
+    sent = len(wallbox.calls("SetChargingProfile"))
+    await wallbox.connect(boot=False)
+    for _ in range(10):
+        await later(hass, freezer, 30, wallbox)
+        assert wallbox.charger.offered_a <= enforced
+    for call in wallbox.calls("SetChargingProfile")[sent:]:
+        (schedule,) = call.payload["chargingProfile"]["chargingSchedule"]
+        for period in schedule["chargingSchedulePeriod"]:
+            assert period["limit"] <= enforced
+    await act_and_wait(hass, site, freezer, wallbox, limit(10))
+    await act_and_wait(hass, site, freezer, wallbox, START)
+    await later(hass, freezer, 10, wallbox)
+    assert wallbox.charger.offered_a == 10
+    assert lost_wish(hass, site) is None
+
+
 async def test_the_notice_goes_with_the_wallbox(
     hass: HomeAssistant, site: Site, disk: Disk
 ) -> None:
@@ -649,10 +720,11 @@ async def test_a_full_disk_holds_the_energy_and_nothing_else(
     await wallbox.connect()
     await wallbox.plug_in(Car(phases=3))
     await later(hass, freezer, 60, wallbox)
+    await later(hass, freezer, 2)  # what is shown has a pace of its own
     before = site.states("energy_total", "energy_session")
     with full_disk():
-        await later(hass, freezer, 60, wallbox)
-        await later(hass, freezer, 600, wallbox)
+        for _ in range(10):
+            await later(hass, freezer, 60, wallbox)
         assert site.states("energy_total", "energy_session") == before
         assert site.number("power") > 20_000
         await wallbox.unplug()
@@ -664,6 +736,7 @@ async def test_a_full_disk_holds_the_energy_and_nothing_else(
         assert event.attributes["event_type"] == "ended"
         assert event.attributes["energy"] == float(before["energy_session"])
         files = disk.copy()
+    await later(hass, freezer, 61, wallbox)
     await later(hass, freezer, 61, wallbox)
     assert site.number("energy_session") == pytest.approx(
         wallbox.charger.session_wh / 1000, abs=0.01

@@ -14,11 +14,13 @@ from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
-from custom_components.bmw_wallbox_victron.storage import SiteStore
+from custom_components.bmw_wallbox_victron.storage import SiteStore, as_stored
 from custom_components.bmw_wallbox_victron.wallbox.clock import DeviceClock, Now
 from custom_components.bmw_wallbox_victron.wallbox.control import (
     Enforcement,
@@ -314,6 +316,109 @@ class TestFile:
         """Look at the file."""
         assert "04ABCDEF" in file.read_text(encoding="utf-8")
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+# What is shown while something is on the disk
+
+
+class Life(RuleBasedStateMachine):
+    """Energy that is counted, written, and lost with the power, in any order."""
+
+    def __init__(self) -> None:
+        """Start with nothing counted and nothing stored."""
+        super().__init__()
+        self.at = NOON
+        self.state = self.on_disk = WallboxState()
+        self.total = 0.0
+        """The most that was shown, Wh."""
+        self.sessions: dict[tuple[str, datetime], float] = {}
+        """The most that was shown of each session, Wh."""
+
+    @rule(wh=st.floats(0, 50_000), counts=st.booleans())
+    def reading(self, wh: float, counts: bool) -> None:
+        """Count energy, in the session where there is one."""
+        self.at += timedelta(seconds=10)
+        energy = replace(
+            self.state.energy, counted_wh=self.state.energy.counted_wh + wh
+        )
+        current = self.state.transaction
+        if current is not None and current.ended_at is None and counts:
+            counted = current.energy.counted_wh + wh
+            current = replace(
+                current,
+                updated_at=self.at,
+                energy=replace(current.energy, counted_wh=counted),
+            )
+        self.state = replace(self.state, energy=energy, transaction=current)
+
+    @rule(number=st.integers(1, 2))
+    def session(self, number: int) -> None:
+        """Begin a session, under an id that may have been used before."""
+        self.at += timedelta(minutes=5)
+        before = self.state.transaction
+        recent = (*(() if before is None else (before,)), *self.state.recent)[:8]
+        transaction = replace(
+            RUNNING, id=f"tx-{number}", started_at=self.at, updated_at=self.at
+        )
+        self.state = replace(self.state, transaction=transaction, recent=recent)
+
+    @rule()
+    def end(self) -> None:
+        """End the session."""
+        if self.state.transaction is not None:
+            ended = replace(self.state.transaction, ended_at=self.at)
+            self.state = replace(self.state, transaction=ended)
+
+    @rule()
+    def write(self) -> None:
+        """Have all on the disk."""
+        self.on_disk = self.state
+
+    @rule()
+    def kill(self) -> None:
+        """Start again from what is on the disk."""
+        self.state = self.on_disk
+
+    @invariant()
+    def nothing_falls(self) -> None:
+        """What is shown is on the disk, and no less than it ever was."""
+        shown = as_stored(self.state, self.on_disk)
+        assert self.total <= shown.energy.counted_wh <= self.on_disk.energy.counted_wh
+        self.total = shown.energy.counted_wh
+        stored = {
+            (item.id, item.started_at): item.energy.counted_wh
+            for item in (self.on_disk.transaction, *self.on_disk.recent)
+            if item is not None
+        }
+        for item in (shown.transaction, *shown.recent):
+            if item is None:
+                continue
+            key, counted_wh = (item.id, item.started_at), item.energy.counted_wh
+            assert self.sessions.get(key, 0.0) <= counted_wh <= stored.get(key, 0.0)
+            self.sessions[key] = counted_wh
+        assert replace(shown, energy=COUNT, transaction=None, recent=()) == replace(
+            self.state, energy=COUNT, transaction=None, recent=()
+        )
+
+
+TestLife = Life.TestCase
+
+
+def test_a_start_that_is_learned_of_late() -> None:
+    """It is the same session, and its energy does not fall."""
+    energy = RegisterCount(counted_wh=5000)
+    stored = WallboxState(
+        transaction=replace(
+            RUNNING, updated_at=NOON + timedelta(hours=1), energy=energy
+        )
+    )
+    earlier = replace(
+        RUNNING,
+        started_at=NOON - timedelta(hours=1),
+        energy=RegisterCount(counted_wh=7000),
+    )
+    shown = as_stored(WallboxState(transaction=earlier), stored)
+    assert shown.transaction == replace(earlier, energy=energy)
 
 
 # What cannot be read

@@ -48,9 +48,18 @@ def as_stored(state: WallboxState, stored: WallboxState) -> WallboxState:
     known = [item for item in (stored.transaction, *stored.recent) if item is not None]
 
     def gated(transaction: Transaction) -> Transaction:
-        # An id may be used again: then the two began at different times.
+        # An id may be used again, and a start be learned of late.
+        alike = (
+            item
+            for item in known
+            if item.id == transaction.id
+            and (
+                item.started_at == transaction.started_at
+                or item.updated_at >= transaction.started_at
+            )
+        )
         found = min(
-            (item for item in known if item.id == transaction.id),
+            alike,
             key=lambda item: abs(item.started_at - transaction.started_at),
             default=None,
         )
