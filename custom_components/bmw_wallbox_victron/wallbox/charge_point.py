@@ -31,7 +31,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from ..fault_log import Key
-from . import state as transitions
+from . import transitions
 from .attempts import RemoteStart
 from .device_model import learn, parse_report
 from .errors import CallFailedError, log_bug

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from ..fault_log import FaultLog
-from . import control, state as transitions
+from . import control, transitions
 from .attempts import Attempts
 from .clock import EVIDENCE_S, Now, SteadyClock
 from .controller import CallLater, Controller
