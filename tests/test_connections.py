@@ -16,7 +16,7 @@ from websockets.exceptions import InvalidStatus
 
 from custom_components.bmw_wallbox_victron.wallbox import central_system
 from custom_components.bmw_wallbox_victron.wallbox.central_system import CentralSystem
-from custom_components.bmw_wallbox_victron.wallbox.charge_point import ChargePoint
+from custom_components.bmw_wallbox_victron.wallbox.connection import Connection
 from custom_components.bmw_wallbox_victron.wallbox.connection_limit import (
     MAX_CONNECTIONS,
     MAX_WAITING,
@@ -511,11 +511,11 @@ async def test_a_bug_in_a_connection_is_logged_once(
 ) -> None:
     """With its place, without what the wallbox said; the next connection works."""
 
-    async def fail(_: ChargePoint) -> None:
+    async def fail(_: Connection) -> None:
         raise KeyError("04SECRETCARD")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ChargePoint, "serve", fail)
+        patch.setattr(Connection, "serve", fail)
         broken = make_wallbox()
         await broken.connect(boot=False)
         await broken.wait_closed()
@@ -616,11 +616,11 @@ async def test_a_connection_that_never_ends_holds_nothing_up(
     """Even a bug of ours does not: Home Assistant stops all the same."""
     ended = asyncio.Event()
 
-    async def wait(_: ChargePoint) -> None:
+    async def wait(_: Connection) -> None:
         await ended.wait()
 
     monkeypatch.setattr(central_system, "_CLOSE_S", 0.2)
-    monkeypatch.setattr(ChargePoint, "serve", wait)
+    monkeypatch.setattr(Connection, "serve", wait)
     reader, writer = await crowd.dial()
     writer.write(REQUEST)
     assert (await reader.readline()).split()[1] == b"101"

@@ -30,8 +30,8 @@ from homeassistant.util.hass_dict import HassKey
 
 from .const import CONF_CHARGE_POINT_ID, DOMAIN
 from .fault_log import SERVER, FaultLog
+from .wallbox.calls import NO_ANSWER, limit_fault, mute_fault
 from .wallbox.central_system import connection_fault, is_identity
-from .wallbox.charge_point import NO_ANSWER, limit_fault, mute_fault
 from .wallbox.state import WallboxState
 from .wallbox.tls import (
     CertificateError,

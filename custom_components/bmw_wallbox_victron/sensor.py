@@ -46,7 +46,7 @@ from .publish import (
     Publisher,
     Rule,
 )
-from .wallbox.charge_point import snake_case
+from .wallbox.payloads import snake_case
 from .wallbox.state import (
     PHASE_IN_USE_A,
     ChargingState,

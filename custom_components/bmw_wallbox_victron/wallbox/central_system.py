@@ -18,10 +18,10 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from ..fault_log import SERVER, FaultLog, Key
-from .charge_point import ChargePoint
+from .connection import Connection
 from .connection_limit import ConnectionLimit
 from .errors import log_bug
-from .gate import Schemas
+from .frames import Schemas
 from .station import Station
 from .tls import CertificateStore, SecureConnection
 
@@ -34,12 +34,12 @@ MAX_IDENTITY: Final = 48
 _IDENTITY: Final = re.compile(r"[A-Za-z0-9*\-_=:+|@.]+")
 #: Above this a frame ends the connection with 1009; below, it is answered. In bytes.
 MAX_FRAME: Final = 4 * 1024 * 1024
+#: Who does not take part in closing a connection is hung up on, in s.
+CLOSE_TIMEOUT: Final = 2
 #: How long a client may take from TLS to the upgrade, and so long only, in s.
 OPEN_TIMEOUT: Final = 10
 #: How long our own stop waits for wallboxes to close their side, in s.
 _CLOSE_S: Final = 3
-#: A dead line is found within twice this, in s.
-PING_INTERVAL: Final = 30
 #: A connection that holds for so long is back, in s: a bad one comes and goes, and that
 #: it is dead is found within a minute.
 _STEADY_S: Final = 120
@@ -190,8 +190,8 @@ class CentralSystem:
             process_request=self._check,
             server_header=None,
             open_timeout=OPEN_TIMEOUT,
-            ping_interval=PING_INTERVAL,
-            ping_timeout=PING_INTERVAL,
+            ping_interval=None,  # `Connection` sees whether the line is dead
+            close_timeout=CLOSE_TIMEOUT,
             max_size=MAX_FRAME,
             logger=_NOWHERE,
             create_connection=cast(Any, connection),
@@ -352,7 +352,7 @@ class CentralSystem:
             charge_point_id,
             calm_s=_STEADY_S,
         )
-        link = ChargePoint(station, connection, self._schemas)
+        link = Connection(station, connection, self._schemas)
         await link.serve()
         _LOGGER.debug("Wallbox %s disconnected", charge_point_id)
         if station.link is None:  # no newer connection has replaced it

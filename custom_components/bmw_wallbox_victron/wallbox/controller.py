@@ -15,6 +15,7 @@ from ocpp.v201.enums import (
 )
 
 from . import control, profiles
+from .calls import LiveConnection
 from .clock import Now
 from .control import (
     AskComposite,
@@ -36,7 +37,6 @@ from .settings import Kind, Settings
 from .state import WallboxState
 
 if TYPE_CHECKING:
-    from .charge_point import ChargePoint
     from .station import Station
 
 _LOGGER = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class Controller:
         """Whether something is being asked."""
         return self._task is not None and not self._task.done()
 
-    def connected(self, link: ChargePoint) -> None:
+    def connected(self, link: LiveConnection) -> None:
         """Begin: the wallbox may be asked from now on, and may have forgotten all.
 
         A connection that was replaced meanwhile has no say.
@@ -136,7 +136,7 @@ class Controller:
         self._cancel_alarm()
 
     @property
-    def _link(self) -> ChargePoint | None:
+    def _link(self) -> LiveConnection | None:
         """The live connection, once the wallbox may be asked on it."""
         return self._station.link if self._ready else None
 
@@ -328,7 +328,7 @@ class Controller:
             self.settings.due(self._station.state)
         )
 
-    async def _work(self, link: ChargePoint) -> None:
+    async def _work(self, link: LiveConnection) -> None:
         """Make the calls, until nothing is left to do."""
         while self._link is link and self._has_work():
             try:
@@ -441,8 +441,7 @@ class Controller:
         )
         state = replace(state, enforcement=enforcement)
         if composite is not None and "charging_allowed" in state.wish.lost:
-            # What the wallbox enforces tells whether it was paused.
-            state = _known(state, charging_allowed=composite >= control.LEAST_A)
+            state = _seen_to_charge(state, composite >= control.LEAST_A)
         self._station.update(state, look=True)
 
 
@@ -459,6 +458,18 @@ def _wished(state: WallboxState, changes: Mapping[str, Any]) -> WallboxState:
         pin_a = max(pin_a, control.LEAST_A)
         enforcement = replace(state.enforcement, pin_a=pin_a)
         state = replace(state, enforcement=enforcement)
+    return state
+
+
+def _seen_to_charge(state: WallboxState, allowed: bool) -> WallboxState:
+    """Return the state with what the wallbox enforces taken for whether it may charge.
+
+    Where it may, that is not more than it enforces until a limit is wished.
+    """
+    state = _known(state, charging_allowed=allowed)
+    if allowed and "current_limit" not in state.wish.lost:
+        lost = (*state.wish.lost, "current_limit")
+        state = replace(state, wish=replace(state.wish, lost=lost))
     return state
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 import itertools
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from ocpp.v201 import call
 from ocpp.v201.datatypes import (
@@ -25,11 +25,10 @@ from ocpp.v201.datatypes import (
 from ocpp.v201.enums import MessageTriggerEnumType, ReportBaseEnumType
 
 from . import transitions
+from .calls import Caller
 from .device_model import LIGHTS, SMART_CHARGING, members, number, parse_variables
 from .errors import CallFailedError, log_bug
-
-if TYPE_CHECKING:
-    from .charge_point import ChargePoint
+from .station import Station
 
 _LOGGER = logging.getLogger(__name__)
 #: How long a wallbox may take for all parts of a report, in s.
@@ -127,10 +126,24 @@ def metering_changes(
     return changes
 
 
+class ProvisionedConnection(Caller, Protocol):
+    """The connection of the wallbox that is asked."""
+
+    id: str
+    """The charge point's id."""
+    station: Station
+    """Whose connection it is."""
+    status_heard: bool
+    """Whether the wallbox told its status by itself, on this connection."""
+
+    def take_variables(self, found: Mapping[tuple[str, str], str]) -> None:
+        """Take what variables of the device model say of the wallbox."""
+
+
 class Provisioning:
     """Asks one connection's wallbox what it does not say by itself."""
 
-    def __init__(self, link: ChargePoint) -> None:
+    def __init__(self, link: ProvisionedConnection) -> None:
         """Take the connection."""
         self._link = link
         self.running = False
@@ -270,7 +283,7 @@ class Provisioning:
     async def _set_metering(self) -> None:
         """Have meter values sent during a session: a Delta box sends energy only.
 
-        Where that is refused, or accepted and not done, `ChargePoint.poll` asks.
+        Where that is refused, or accepted and not done, `Connection.poll` asks.
         """
         found = await self._get_variables(
             (ComponentType(name=component), variable)

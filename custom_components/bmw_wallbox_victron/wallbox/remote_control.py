@@ -21,7 +21,7 @@ from ocpp.v201.enums import (
 
 from . import profiles
 from .attempts import RemoteStart, draws_current
-from .charge_point import ChargePoint
+from .calls import LiveConnection
 from .control import Plan
 from .errors import CallFailedError, CommandError, refusal
 from .state import ChargingState, Status, WallboxState
@@ -41,7 +41,7 @@ _REBOOT: Final = "reboot"
 _REFRESH: Final = "refresh"
 
 
-def _link(station: Station) -> ChargePoint:
+def _link(station: Station) -> LiveConnection:
     """Return the connection. Raises CommandError."""
     if station.link is None:
         raise CommandError("not_connected")
@@ -149,7 +149,7 @@ def _runs(state: WallboxState) -> bool:
     )
 
 
-async def _request_start(station: Station, link: ChargePoint) -> RemoteStart | None:
+async def _request_start(station: Station, link: LiveConnection) -> RemoteStart | None:
     """Request a transaction; None: it was stopped before the request was sent.
 
     Raises CommandError.
@@ -240,7 +240,7 @@ async def reboot(station: Station) -> None:
         await station.attempts.join(_REBOOT, lambda: _reboot(station, link))
 
 
-async def _reboot(station: Station, link: ChargePoint) -> None:
+async def _reboot(station: Station, link: LiveConnection) -> None:
     """Reboot, as the only one. Raises CommandError."""
     answer = await _call(station, call.Reset(type=ResetEnumType.immediate))
     if answer.status == "Rejected":

@@ -1,22 +1,21 @@
 """One configured wallbox, over all its connections."""
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 import hmac
 import time
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ..fault_log import FaultLog
 from . import control, transitions
 from .attempts import Attempts
+from .calls import LiveConnection
 from .clock import EVIDENCE_S, Now, SteadyClock
 from .controller import CallLater, Controller
 from .sessions import Ledger
 from .state import WallboxState
-
-if TYPE_CHECKING:
-    from .charge_point import ChargePoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +95,13 @@ class Station:
         self.clock = clock
         self.state = self._restored(state)
         self.ledger = ledger
-        self._call_later = call_later
+        self.call_later = call_later
         self._on_change = on_change
         self._held: Callable[[], None] | None = None
         self._doubt: Callable[[], None] | None = None
-        self.link: ChargePoint | None = None
+        self.link: LiveConnection | None = None
+        self.boots: deque[float] = deque()
+        """When it booted lately, by the steady clock, in s."""
         self.faults = faults
         self.unanswered = 0
         """How many calls in a row were not answered."""
@@ -152,7 +153,7 @@ class Station:
         """Ask soon, where it is not known whether what was heard is of now."""
         if self.state.in_doubt and self.link is not None:
             if self._doubt is None:
-                self._doubt = self._call_later(DOUBT_PAUSE, self._ask)
+                self._doubt = self.call_later(DOUBT_PAUSE, self._ask)
         elif self._doubt is not None:
             self._doubt()
             self._doubt = None
@@ -169,7 +170,7 @@ class Station:
             if not restart:
                 return
             self._held()
-        self._held = self._call_later(REPLAY_PAUSE, self._release)
+        self._held = self.call_later(REPLAY_PAUSE, self._release)
 
     def _release(self) -> None:
         """Say now that it has changed."""
@@ -191,7 +192,7 @@ class Station:
             self._held()
             self._release()
 
-    def attach(self, link: ChargePoint) -> None:
+    def attach(self, link: LiveConnection) -> None:
         """Make `link` the live connection; an older one is replaced and ends."""
         older, self.link = self.link, link
         if older is not None:
@@ -199,7 +200,7 @@ class Station:
             older.close("a newer connection replaces this one")
         self.update(transitions.connected(self.state))
 
-    def detach(self, link: ChargePoint) -> None:
+    def detach(self, link: LiveConnection) -> None:
         """Take note that a connection ended, if it was still the live one."""
         if self.link is link:
             self.link = None

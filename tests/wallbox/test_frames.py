@@ -2,30 +2,24 @@
 
 from importlib import resources
 import json
-from typing import Any, cast
+import sys
+from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given, strategies as st
 from ocpp.messages import Call, CallError, CallResult
 import pytest
 
-from custom_components.bmw_wallbox_victron.fault_log import FaultLog
-from custom_components.bmw_wallbox_victron.wallbox.charge_point import ChargePoint
-from custom_components.bmw_wallbox_victron.wallbox.gate import (
-    MAX_MESSAGE,
+from custom_components.bmw_wallbox_victron.wallbox.frames import (
     Dropped,
     Gate,
     Refused,
     Schemas,
     call_error,
 )
-from custom_components.bmw_wallbox_victron.wallbox.sessions import Ledger
-from custom_components.bmw_wallbox_victron.wallbox.state import WallboxState
-from custom_components.bmw_wallbox_victron.wallbox.station import (
-    Station,
-    StationConfig,
-)
+from custom_components.bmw_wallbox_victron.wallbox.handlers import HANDLERS
 
-from .common import RULE, START
+from .common import RULE
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +70,8 @@ CODES = {
     "TypeConstraintViolation",
 }
 SCHEMAS = Schemas.load()
+with patch.dict(sys.modules, {"jsonschema_rs": None}):
+    SLOW = Schemas.load()
 GATE = Gate(SCHEMAS, frozenset(STATION_REQUESTS))
 SECRET = "04A1B2C3D4E5F6"
 
@@ -159,19 +155,9 @@ def test_what_a_station_may_send(action: str) -> None:
     assert verdict.payload == payload
 
 
-async def test_all_of_them_are_served() -> None:
+def test_all_of_them_are_served() -> None:
     """Each has a handler, so none is answered NotSupported."""
-    station = Station(
-        StationConfig(charge_point_id="x"),
-        state=WallboxState(),
-        clock=lambda: START,
-        call_later=lambda _, __: lambda: None,
-        on_change=lambda: None,
-        ledger=Ledger(),
-        faults=FaultLog(lambda: 0.0),
-    )
-    served = ChargePoint(station, cast(Any, None), SCHEMAS).route_map
-    assert set(served) == set(STATION_REQUESTS)
+    assert set(HANDLERS) == set(STATION_REQUESTS)
 
 
 @pytest.mark.parametrize("length", [1, 36])
@@ -255,7 +241,6 @@ HOSTILE = {
     "lone surrogate in capitals": '[2,"id-1","DataTransfer",{"vendorId":"\\uDFFF"}]',
     "lone surrogate as a key": '[2,"id-1","Heartbeat",{"\\udc00":1}]',
     "lone surrogate as the id": '[2,"\\ud800","Heartbeat",{}]',
-    "2 MiB": json.dumps([2, "id-1", "DataTransfer", {"vendorId": "x" * 2**21}]),
     "2 MiB of blanks": " " * 2**21,
 }
 
@@ -292,11 +277,12 @@ def test_deep_payloads(template: str, depth: int) -> None:
     assert isinstance(verdict, Refused | Dropped | CallResult | CallError)
 
 
-def test_longest_message() -> None:
-    """An inventory is long; what is longer than any is not read."""
+def test_long_messages() -> None:
+    """No length is too long for what is whole: the server bounds it, at 4 MiB."""
     raw = frame("Heartbeat", {})
-    assert isinstance(GATE.admit(raw + " " * (MAX_MESSAGE - len(raw))), Call)
-    assert refusal(raw + " " * (MAX_MESSAGE - len(raw) + 1))[0] == "-1"
+    assert isinstance(GATE.admit(raw + " " * (2**22 - len(raw))), Call)
+    text = {"vendorId": "x" * 2**21}
+    assert code_of("DataTransfer", text) == "PropertyConstraintViolation"
 
 
 # A frame with an id, and a fault
@@ -439,6 +425,214 @@ def test_text_too_long() -> None:
     assert code_of("Authorize", payload) == "PropertyConstraintViolation"
 
 
+# One bent detail costs that detail
+
+GOOD = {"value": 230.5, "measurand": "Voltage", "phase": "L1-N"}
+EVENT: dict[str, Any] = {
+    "eventType": "Ended",
+    "timestamp": "2026-03-01T12:00:00Z",
+    "triggerReason": "StopAuthorized",
+    "seqNo": 7,
+    "transactionInfo": {"transactionId": "x", "stoppedReason": "Local"},
+    "meterValue": [{"timestamp": "2026-03-01T12:00:00Z", "sampledValue": [GOOD]}],
+}
+
+
+def whole(action: str, payload: Any) -> Any:
+    """Give what is left of a payload that is refused; None: nothing."""
+    verdict = GATE.admit(frame(action, payload))
+    assert isinstance(verdict, Refused)
+    if verdict.whole is None:
+        return None
+    assert (verdict.whole.unique_id, verdict.whole.action) == ("id-1", action)
+    return verdict.whole.payload
+
+
+def values(*sampled: Any) -> dict[str, Any]:
+    """Give meter values with these sampled values, and a good one in an item before."""
+    return {
+        "evseId": 1,
+        "meterValue": [
+            {"timestamp": "2026-03-01T11:59:00Z", "sampledValue": [GOOD]},
+            {"timestamp": "2026-03-01T12:00:00Z", "sampledValue": list(sampled)},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    "bent",
+    [
+        {"value": 5, "measurand": "Power.Active.Setpoint"},  # OCPP 2.1
+        {"value": "230"},
+        {"value": None},
+        {"value": 5, "surplus": 1},
+        {"value": 5, "phase": "L4"},
+        {"value": 5, "unitOfMeasure": {"multiplier": 0.5}},
+        {"measurand": "Voltage"},
+        5,
+        [],
+    ],
+    ids=str,
+)
+def test_bent_sampled_value_costs_no_other(bent: Any) -> None:
+    """Where it can be told what is wrong in it, that alone; else the one value."""
+    left = whole("MeterValues", values(GOOD, bent, GOOD))
+    assert left["meterValue"][0]["sampledValue"] == [GOOD]
+    sampled = left["meterValue"][1]["sampledValue"]
+    assert sampled[0] == sampled[-1] == GOOD
+    assert len(sampled) in (2, 3)
+
+
+def test_empty_sampled_value_costs_its_moment() -> None:
+    assert whole("MeterValues", values())["meterValue"] == values()["meterValue"][:1]
+
+
+def test_list_in_which_nothing_is_whole_goes() -> None:
+    """And with it what needs it; what does not stays."""
+    bent = EVENT | {"meterValue": values({"value": "x"})["meterValue"][1:]}
+    assert "meterValue" not in whole("TransactionEvent", bent)
+    assert whole("TransactionEvent", bent)["seqNo"] == 7
+    assert whole("MeterValues", {"evseId": 1, "meterValue": []}) is None
+
+
+@pytest.mark.parametrize(
+    ("bent", "lost"),
+    [
+        ({"timestamp": "2026-03-01T12:00:00"}, "timestamp"),
+        ({"triggerReason": "CostLimitReached"}, "triggerReason"),
+        ({"eventType": "Finished"}, "eventType"),
+        ({"seqNo": "7"}, "seqNo"),
+        ({"idToken": {"idToken": "x" * 37, "type": "ISO14443"}}, "idToken"),
+        ({"evse": {"id": "1"}}, "evse"),
+        ({"surplus": {"deep": [1]}}, "surplus"),
+        ({"offline": "yes"}, "offline"),
+    ],
+)
+def test_bent_property_of_an_event(bent: dict[str, Any], lost: str) -> None:
+    """Required or not: what the event says else counts."""
+    left = {key: value for key, value in EVENT.items() if key != lost}
+    assert whole("TransactionEvent", EVENT | bent) == left
+
+
+def test_several_bent_details() -> None:
+    info = {"transactionId": "x", "stoppedReason": "Boredom", "chargingState": 5}
+    bent = EVENT | {"transactionInfo": info, "timestamp": "now", "a": 1, "b": 2}
+    left = whole("TransactionEvent", bent)
+    assert left == {
+        key: value for key, value in EVENT.items() if key != "timestamp"
+    } | {"transactionInfo": {"transactionId": "x"}}
+    assert bent["a"] == 1, "what came is left as it was"
+
+
+def test_event_of_no_transaction_is_of_no_use() -> None:
+    bent = EVENT | {"transactionInfo": {"stoppedReason": "Local"}}
+    assert whole("TransactionEvent", bent) is None
+
+
+@pytest.mark.parametrize("lost", STATUS)
+def test_bent_status(lost: str) -> None:
+    """Whatever is bent in it, the rest of a StatusNotification counts."""
+    left = {key: value for key, value in STATUS.items() if key != lost}
+    assert whole("StatusNotification", STATUS | {lost: {}}) == left
+    assert whole("StatusNotification", left) == left
+
+
+def test_bent_boot() -> None:
+    """A firmware's name is 50 characters at most, a model's 20."""
+    station = {"model": "x" * 21, "vendorName": "Delta", "firmwareVersion": "x" * 51}
+    left = whole("BootNotification", {"reason": "Boot", "chargingStation": station})
+    assert left == {"chargingStation": {"vendorName": "Delta"}}
+    assert whole("BootNotification", {}) == {}
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "9" * 5000])
+def test_number_that_is_none(number: str) -> None:
+    """It is no JSON, so the answer has no id; the other values count."""
+    raw = frame("MeterValues", values(GOOD, {"value": 99}, GOOD))
+    raw = raw.replace('"value": 99', f'"value": {number}')
+    assert refusal(raw) == ("-1", "RpcFrameworkError")
+    verdict = GATE.admit(raw)
+    assert isinstance(verdict, Refused)
+    assert verdict.whole is not None
+    assert verdict.whole.payload == values(GOOD, GOOD)
+
+
+def test_answer_with_a_bent_detail() -> None:
+    """What a wallbox answers counts as well, but for what is bent."""
+    good = {
+        "attributeStatus": "Accepted",
+        "attributeValue": "32",
+        "component": {"name": "ChargingStation"},
+        "variable": {"name": "MaxCurrent"},
+    }
+    bent = good | {"attributeStatus": "Perhaps"}
+    payload = {"getVariableResult": [bent, good]}
+    left, fault = GATE.check_result("GetVariables", payload)
+    assert left == {"getVariableResult": [good]}
+    assert fault == "GetVariablesResponse, getVariableResult.0.attributeStatus: enum"
+
+
+@RULE
+@given(
+    st.sampled_from(STATION_REQUESTS),
+    st.lists(st.integers(0, 9), max_size=5),
+    st.integers(0, 3),
+)
+def test_what_is_left_is_whole(action: str, where: list[int], how: int) -> None:
+    """Whatever was bent, nothing is left of it, and what is left was there before."""
+    payload = spoilt(request(action), where, how)
+    verdict = GATE.admit(frame(action, payload))
+    if not isinstance(verdict, Refused) or verdict.whole is None:
+        return
+    assert SECRET not in json.dumps(verdict.whole.payload)
+    assert within(verdict.whole.payload, payload)
+
+
+def within(part: Any, all_of_it: Any) -> bool:
+    """Tell whether a value is another with some of it left out."""
+    if isinstance(part, dict):
+        return all(
+            key in all_of_it and within(value, all_of_it[key])
+            for key, value in part.items()
+        )
+    if isinstance(part, list):
+        return all(any(within(item, each) for each in all_of_it) for item in part)
+    return bool(part == all_of_it)
+
+
+def test_without_the_compiled_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it cannot be installed, the slow one finds the same."""
+    monkeypatch.setitem(sys.modules, "jsonschema_rs", None)
+    gate = Gate(Schemas.load(), frozenset(STATION_REQUESTS))
+    bent = EVENT | {"triggerReason": "Boredom"}
+    for payload in (EVENT, bent):
+        raw = frame("TransactionEvent", payload)
+        mine, other = gate.admit(raw), GATE.admit(raw)
+        assert type(mine) is type(other)
+        if isinstance(mine, Refused) and isinstance(other, Refused):
+            assert mine.answer == other.answer
+            assert str(mine.whole) == str(other.whole)
+
+
+@RULE
+@given(
+    st.sampled_from(STATION_REQUESTS),
+    st.lists(st.integers(0, 9), max_size=5),
+    st.sampled_from([None, 1, -1.5, "x", "", [], {}, True, "2026-03-01T12:00:00Z"]),
+)
+def test_both_libraries_agree(action: str, where: list[int], value: Any) -> None:
+    payload = request(action)
+    outer, key = {"payload": payload}, "payload"
+    for step in where:
+        inner = outer[key]
+        if not isinstance(inner, dict) or not inner:
+            break
+        outer, key = inner, list(inner)[step % len(inner)]
+    outer[key] = value
+    found = SLOW.faults(f"{action}Request", payload)
+    assert SCHEMAS.faults(f"{action}Request", payload) == found
+
+
 # Answers to calls of ours are never answered
 
 
@@ -495,11 +689,13 @@ def test_error(raw: str, code: str, description: str) -> None:
     ],
 )
 def test_result_that_does_not_fit_the_call(payload: Any, fine: bool) -> None:
-    assert (GATE.check_result("Reset", payload) is None) is fine
+    whole, fault = GATE.check_result("Reset", payload)
+    assert (whole is not None) is (fault is None) is fine
 
 
 def test_result_that_does_not_fit_is_not_repeated() -> None:
-    fault = GATE.check_result("Reset", {"status": SECRET, SECRET: SECRET})
+    whole, fault = GATE.check_result("Reset", {"status": SECRET, SECRET: SECRET})
+    assert whole is None
     assert fault is not None
     assert SECRET not in fault
 

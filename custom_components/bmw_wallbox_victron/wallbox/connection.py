@@ -1,0 +1,539 @@
+"""The life of one connection: greeting, provisioning, metering, end.
+
+Not every connection is the live one. A wallbox that lost its network leaves a half-open
+line behind, and a line may open and stay silent. The station owns the live connection;
+here each asks before it acts whether it is that.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+import itertools
+import logging
+from typing import Any, Final
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from .attempts import RemoteStart
+from .calls import Calls, limit_fault, mute_fault
+from .device_model import Variables, learn
+from .errors import CallFailedError, log_bug
+from .frames import Frames, Gate, Received, Schemas
+from .handlers import HANDLERS, Context, Handled, Payload
+from .metering import Heard, ReadingRequests
+from .payloads import to_json, to_snake
+from .provisioning import Provisioning
+from .state import ChargingState, WallboxState
+from .station import Station
+
+_LOGGER = logging.getLogger(__name__)
+
+#: A station that boots says so at once; later, it has only reconnected, in s.
+BOOT_GRACE: Final = 5
+#: A line on which nothing came for so long is tried with a ping, in s.
+PING_AFTER: Final = 30
+#: A line on which nothing came for so long is dead, in s: a Heartbeat is due every 60.
+DEAD_AFTER: Final = 65
+#: So many calls in a row are not answered before it is worth a line in the log.
+_LOSSES_WORTH_A_LINE: Final = 3
+#: Bad frames are over after so long without one, in s.
+_FRAMES_GOOD_S: Final = 3600
+#: So many boots within so many seconds are no accident; they are over after so long
+#: without one.
+_BOOTS_WORTH_A_LINE: Final = 3
+_BOOTS_WITHIN_S: Final = 60
+_BOOTS_OVER_S: Final = 600
+#: A wallbox that boots is asked for all no more often than this, in s.
+_PROVISIONING_PACE: Final = 10
+#: How often a large message is looked at in a thread, while other things happen to the
+#: wallbox, before these wait for it.
+_TRIES_BESIDE: Final = 3
+
+_REPLACED: Final = "a newer connection replaces this one"
+
+type _Work = Callable[[], Coroutine[Any, Any, None]]
+
+_numbers = itertools.count(1)
+
+
+class Connection:
+    """Serves one connection of a station.
+
+    Frames are handled one after the other, in the order in which they came; our own
+    calls go out beside them, one at a time.
+    """
+
+    def __init__(
+        self, station: Station, socket: ServerConnection, schemas: Schemas
+    ) -> None:
+        """Take a connection that passed the handshake."""
+        self.station = station
+        self.id: str = station.config.charge_point_id
+        """The charge point's id."""
+        self.number = next(_numbers)
+        """The higher, the newer."""
+        self.ended = asyncio.Event()
+        """Set once it is over."""
+        self._socket = socket
+        gate = Gate(schemas, frozenset(HANDLERS))
+        self._frames = Frames(
+            socket,
+            gate,
+            clock=self._steady,
+            on_life=self._lives,
+            on_bad_frame=self._report,
+        )
+        self._calls = Calls(
+            self._frames.send,
+            gate,
+            clock=self._steady,
+            on_answer=self._answered,
+            on_bad_answer=self._report,
+        )
+        self._closed = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        """What goes on beside, for as long as it is open."""
+        self._heard_at: float | None = None
+        """When the last sign of life came, by the steady clock, in s."""
+        self._live = asyncio.Event()
+        self._greeted = asyncio.Event()
+        self._wanted = asyncio.Event()
+        """Set where the wallbox is to be asked for all."""
+        self._booted = False
+        self._known = False
+        self.status_heard = False
+        """Whether the wallbox told its status by itself, on this connection."""
+        self.remote_start: RemoteStart | None = None
+        """The start that was accepted last."""
+        self.reset_at: float | None = None
+        """When a reset was accepted, by the steady clock, in s."""
+        self.readings = ReadingRequests(self._heard, self.request)
+        self._provisioning = Provisioning(self)
+        self._polling: asyncio.Task[None] | None = None
+
+    # Its life
+
+    async def serve(self) -> None:
+        """Serve until the connection ends."""
+        tasks = [
+            asyncio.create_task(self._guard(work))
+            for work in (
+                self._listen,
+                self._calls.run,
+                self._watch,
+                self._come_alive,
+                self._get_to_know,
+            )
+        ]
+        try:
+            await tasks[0]
+        finally:
+            self._end("the connection was lost")
+            tasks += self._tasks
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def close(self, reason: str, *, code: int = 1000) -> None:
+        """End the connection; calls that wait fail at once."""
+        if not self._closed:
+            self._end(reason)
+            # Who does not answer that is hung up on, after the server's close timeout.
+            self._start(partial(self._socket.close, code, reason))
+
+    def _end(self, reason: str) -> None:
+        """Take part in nothing any more."""
+        if self._closed:
+            return
+        self._closed = True
+        self._calls.close(reason)
+        self.station.detach(self)
+        self.ended.set()
+
+    def _start(self, work: _Work) -> asyncio.Task[None]:
+        """Do work beside everything else, for as long as the connection lasts."""
+        task = asyncio.create_task(self._guard(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _guard(self, work: _Work) -> None:
+        """Do work; a bug in it is logged, and ends the connection."""
+        try:
+            await work()
+        except ConnectionClosed:
+            pass
+        except Exception as err:  # noqa: BLE001 - whatever it is, it is ours
+            log_bug(err)
+            self.close("an error of the server", code=1011)
+
+    async def _listen(self) -> None:
+        """Handle what comes, until the connection ends."""
+        while not self._closed:
+            message = await self._frames.recv()
+            if self.closed:
+                return  # it was not answered, so it comes again on the newer one
+            if isinstance(message, Received):
+                await self._handle(message)
+            elif not self._calls.take(message):
+                _LOGGER.debug("Dropped an answer of %s to no call", self.id)
+
+    async def _pause(self, seconds: float) -> None:
+        """Let time pass, by the clock's alarm."""
+        over = asyncio.Event()
+        cancel = self.station.call_later(seconds, over.set)
+        try:
+            await over.wait()
+        finally:
+            cancel()
+
+    # Whether it is the live one
+
+    @property
+    def closed(self) -> bool:
+        """Whether no call can be made any more."""
+        return self._closed
+
+    @property
+    def told_to_reboot(self) -> bool:
+        """Whether the wallbox goes because it was told to."""
+        return self._calls.told_to_reboot
+
+    @property
+    def _is_live(self) -> bool:
+        """Whether it is the station's live connection."""
+        return not self._closed and self.station.link is self
+
+    def _steady(self) -> float:
+        """Return the steady clock's seconds."""
+        return self.station.now().steady
+
+    def _lives(self) -> None:
+        """Take note of a sign of life: a frame, whatever it is, or a pong.
+
+        With it, a connection takes the place of an older one. One that a newer one has
+        overtaken is a straggler.
+        """
+        if self._closed:
+            return
+        self._heard_at = self._steady()
+        other = self.station.link
+        if other is None or other.number < self.number:
+            self._take_over()
+        elif other is not self:
+            self.close(_REPLACED)
+
+    def _take_over(self) -> None:
+        """Become the live connection; an older one is closed."""
+        self.station.attach(self)
+        self._live.set()
+
+    async def _come_alive(self) -> None:
+        """Become the live connection, where no older one is better.
+
+        One that has shown no life does not replace one that does; of two silent ones,
+        the newer is the better guess.
+        """
+        while not self._live.is_set() and not self._closed:
+            older, since = self.station.link, self._steady()
+            if older is None:
+                self._take_over()
+            elif older.number > self.number:
+                self.close(_REPLACED)
+            else:
+                older.probe()
+                try:
+                    async with asyncio.timeout(BOOT_GRACE):
+                        await older.ended.wait()
+                except TimeoutError:
+                    if self.station.link is older and not older.lived_since(since):
+                        self._lives()
+
+    def lived_since(self, moment: float) -> bool:
+        """Tell whether it showed life after a moment of the steady clock."""
+        return self._heard_at is not None and self._heard_at >= moment
+
+    def probe(self) -> None:
+        """Ask for a sign of life."""
+        if not self._closed:
+            self._start(self._ping)
+
+    async def _ping(self) -> None:
+        """Send a ping; its pong is a sign of life."""
+        await (await self._socket.ping())
+        self._lives()
+
+    async def _watch(self) -> None:
+        """Close the line when it is dead, of which nothing but silence tells."""
+        opened = self._steady()
+        self.probe()
+        while True:
+            heard_at = self._heard_at
+            silent = self._steady() - (opened if heard_at is None else heard_at)
+            if silent < PING_AFTER:
+                await self._pause(PING_AFTER - silent)
+                continue
+            self.probe()
+            await self._pause(DEAD_AFTER - PING_AFTER)
+            if self._heard_at == heard_at:
+                _LOGGER.debug("Wallbox %s shows no life any more", self.id)
+                self.close("no sign of life", code=1011)
+                return
+
+    # What the wallbox says
+
+    async def _handle(self, message: Received) -> None:
+        """Handle a CALL, and answer it where that is still to be done.
+
+        An own bug is answered as such, and does not end the connection.
+        """
+        try:
+            handled = await self._understand(message)
+            self._take(handled, repeats=message.refused)
+            if not message.refused:
+                await self._frames.answer(message.call, to_json(handled.answer))
+        except ConnectionClosed:
+            raise
+        except Exception as err:  # noqa: BLE001 - the next message may do better
+            log_bug(err)
+            if not message.refused:
+                await self._frames.fail(message.call)
+        self._greeted.set()
+
+    async def _understand(self, message: Received) -> Handled:
+        """Find what a message leads to; what takes long, beside everything else."""
+        station = self.station
+
+        def look(state: WallboxState) -> Handled:
+            payload: Payload = to_snake(message.call.payload)
+            return HANDLERS[message.call.action](state, payload, context)
+
+        context = Context(now=station.now(), accepts=station.config.accepts)
+        for _ in range(_TRIES_BESIDE if message.large else 0):
+            state = station.state
+            handled = await asyncio.to_thread(look, state)
+            if station.state is state:
+                return handled
+            # Something else happened to the wallbox meanwhile, which counts as well.
+        return look(station.state)
+
+    def _take(self, handled: Handled, *, repeats: bool) -> None:
+        """Take what a message leads to.
+
+        `repeats`: whether the wallbox may say it again and again, for it was refused.
+        """
+        if handled.status_heard:
+            self.status_heard = True
+            self._take_status(handled.state)
+        else:
+            self.station.update(handled.state, replayed=handled.replayed)
+        if (report := handled.report) is not None:
+            self.take_variables(report.found)
+            self._provisioning.report_part(report.request_id, last=report.last)
+        if handled.booted and not (repeats and self._greeted.is_set()):
+            self._booted = True
+            self._wanted.set()
+            self._note_boot()
+        if handled.limit_changed and self._is_live:
+            self.station.controller.recheck()
+        if handled.triggered:
+            self.readings.event_came()
+        if handled.unmetered:
+            self.poll()
+
+    def _take_status(self, state: WallboxState) -> None:
+        """Take a state in which a free socket may end a session.
+
+        Right after a reconnect its real end may follow, from the wallbox's queue.
+        """
+        ends = self.station.state.active is not None and state.active is None
+        self.station.update(state, replayed=ends and not self._known)
+
+    def take_variables(self, found: Variables) -> None:
+        """Take what variables of the device model say of the wallbox."""
+        self._take_status(
+            learn(
+                self.station.state,
+                found,
+                self.station.now(),
+                status_known=self.status_heard,
+                ends_session=not self._provisioning.queue_expected,
+            )
+        )
+
+    def _report(self, reason: str) -> None:
+        """Say that a wallbox sends frames that OCPP 2.0.1 does not know."""
+        _LOGGER.debug("Wallbox %s sent a bad frame: %s", self.id, reason)
+        fault, faults = (self.id, "frames"), self.station.faults
+        faults.begin(
+            _LOGGER,
+            fault,
+            "Wallbox %s sent a frame that was refused (%s). All others count, and so "
+            "does what is right in it. If something is missing, look for newer "
+            "firmware of the wallbox, and report this line with the diagnostics",
+            self.id,
+            reason,
+        )
+        faults.end(
+            _LOGGER,
+            fault,
+            "Wallbox %s has sent no bad frame for an hour",
+            self.id,
+            calm_s=_FRAMES_GOOD_S,
+        )
+
+    def _note_boot(self) -> None:
+        """Say that a wallbox boots again and again."""
+        boots, now = self.station.boots, self._steady()
+        boots.append(now)
+        while now - boots[0] >= _BOOTS_WITHIN_S:
+            boots.popleft()
+        fault, faults = (self.id, "boots"), self.station.faults
+        if len(boots) >= _BOOTS_WORTH_A_LINE:
+            faults.begin(
+                _LOGGER,
+                fault,
+                "Wallbox %s reboots again and again. If it does not stop, switch it "
+                "off for a minute, check its power supply, and look for newer firmware",
+                self.id,
+            )
+        if faults.is_on(fault):
+            faults.end(
+                _LOGGER,
+                fault,
+                "Wallbox %s does not reboot any more",
+                self.id,
+                calm_s=_BOOTS_OVER_S,
+            )
+
+    # What it is asked
+
+    async def request(self, payload: Any) -> Any:
+        """Make a call; see `Caller`."""
+        return await self._calls.request(payload)
+
+    async def request_late(self, choose: Callable[[], Any]) -> Any:
+        """Make the next call; see `Caller`."""
+        return await self._calls.request_late(choose)
+
+    def _answered(self, took: float | None) -> None:
+        """Say that a wallbox does not answer, unless that is only lost now and then.
+
+        `took`: how long an answer took, in s; None: none came.
+        """
+        faults = self.station.faults
+        if took is not None:
+            self.station.controller.answered(took)
+            self.station.unanswered = 0
+            faults.end(
+                _LOGGER, mute_fault(self.id), "Wallbox %s answers again", self.id
+            )
+            return
+        self.station.unanswered += 1
+        if self.station.unanswered >= _LOSSES_WORTH_A_LINE and not faults.is_on(
+            limit_fault(self.id)  # that is said already
+        ):
+            faults.begin(
+                _LOGGER,
+                mute_fault(self.id),
+                "Wallbox %s is connected but does not answer. If it goes on, check its "
+                "network, or switch it off and on again",
+                self.id,
+            )
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is being asked, and nothing waits to be asked."""
+        return (
+            self._known
+            and not self._wanted.is_set()
+            and not self._provisioning.running
+            and not self.station.controller.busy
+            and self._calls.idle
+            and (self._polling is None or self._polling.done())
+        )
+
+    async def _get_to_know(self) -> None:
+        """Ask the station what it does not say by itself, once it may be asked.
+
+        It may not be before its BootNotification is answered. One that only reconnected
+        sends none: any other message shows that, or its silence.
+        """
+        await self._live.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BOOT_GRACE):
+                await self._greeted.wait()
+        self._wanted.clear()
+        self.station.controller.connected(self)
+        while self._is_live:
+            booted, self._booted = self._booted, False
+            began = self._steady()
+            await self._provisioning.run(booted=booted)
+            self._known = True
+            await self._wanted.wait()
+            self._wanted.clear()
+            if self._booted:
+                await self._heed_boot(began + _PROVISIONING_PACE - self._steady())
+
+    async def _heed_boot(self, pause: float) -> None:
+        """Have the limit set at once: a wallbox that has booted may have forgotten it.
+
+        `pause`: in how many seconds it may be asked for all else. One that boots again
+        and again until then has its limit set once more.
+        """
+        controller = self.station.controller
+        controller.connected(self)
+        if pause > 0:
+            await self._pause(pause)
+            if self._wanted.is_set():
+                self._wanted.clear()
+                controller.connected(self)
+
+    def refresh(self) -> None:
+        """Ask again for all that the wallbox was asked when it connected."""
+        self._wanted.set()
+
+    def poll(self) -> None:
+        """Ask for a reading where a session runs and none came for an interval.
+
+        Where energy flows, a reading of something else than the current is none.
+        """
+        station = self.station
+        if self._polling is not None and not self._polling.done():
+            return
+        if (
+            not self._is_live
+            or self._provisioning.running
+            or station.state.active is None
+        ):
+            return
+        state = station.state
+        heard = (
+            state.current_heard_at
+            if state.charging_state is ChargingState.CHARGING
+            else state.meter_heard_at
+        )
+        patience = self.station.config.meter_interval * 1.5
+        if (
+            heard is not None
+            and self._steady() - heard < patience
+            and not state.in_doubt
+        ):
+            return
+        self._polling = self._start(self._poll)
+
+    async def _poll(self) -> None:
+        """Ask once."""
+        with suppress(CallFailedError):
+            await self.readings.ask()
+
+    def _heard(self) -> Heard:
+        """Return what is known of the current, and since when."""
+        state, now = self.station.state, self.station.now()
+        return Heard(
+            None if state.active is None else state.active.id,
+            state.current_heard_at,
+            now.steady,
+        )

@@ -1,0 +1,307 @@
+"""Frames as they come: with bent details, as large as they may be, and in floods."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+import json
+import ssl
+import threading
+import time
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from demo.wallbox import DELTA, Car, SimulatedWallbox
+from demo.wallbox.quirks import Bent
+
+from .conftest import CHARGE_POINT_ID, Site, settle
+
+MakeWallbox = Callable[..., SimulatedWallbox]
+#: No frame may hold up Home Assistant for longer, in s.
+LONGEST = 0.05
+
+
+def dial(site: Site, context: ssl.SSLContext) -> connect:
+    """Connect with a bare client."""
+    return connect(
+        f"{site.url}/{CHARGE_POINT_ID}",
+        ssl=context,
+        subprotocols=[Subprotocol("ocpp2.0.1")],
+        proxy=None,
+        compression=None,
+    )
+
+
+async def exchange(websocket: ClientConnection, frames: list[str]) -> list[Any]:
+    """Send CALLs with the ids 0, 1, ... at once; return what answers them, in order."""
+    sending = asyncio.create_task(send(websocket, frames))
+    answers: list[Any] = []
+    async with asyncio.timeout(60):
+        while len(answers) < len(frames):
+            frame = json.loads(await websocket.recv())
+            if frame[0] != 2 and frame[1] != "-1":
+                assert frame[1] == str(len(answers)), "answered in order"
+            if frame[0] != 2:
+                answers.append(frame)
+    await sending
+    return answers
+
+
+async def send(websocket: ClientConnection, frames: list[str]) -> None:
+    for frame in frames:
+        await websocket.send(frame)
+
+
+@asynccontextmanager
+async def saying(
+    site: Site, context: ssl.SSLContext, frames: list[str]
+) -> AsyncGenerator[list[Any]]:
+    """Say something, and stay; in a thread: what it costs is nobody's fault here."""
+    loop, stay = asyncio.get_running_loop(), threading.Event()
+    answered: asyncio.Future[list[Any]] = loop.create_future()
+
+    async def talk() -> None:
+        async with dial(site, context) as websocket:
+            answers = await exchange(websocket, frames)
+            loop.call_soon_threadsafe(answered.set_result, answers)
+            await asyncio.to_thread(stay.wait)
+
+    talking = asyncio.create_task(asyncio.to_thread(asyncio.run, talk()))
+    await asyncio.wait((talking, answered), return_when=asyncio.FIRST_COMPLETED)
+    try:
+        yield answered.result()
+    finally:
+        stay.set()
+        await talking
+
+
+def event(number: int, kind: str, at: datetime, **more: Any) -> str:
+    """Write a TransactionEvent; its message id is its number."""
+    payload = {
+        "eventType": kind,
+        "timestamp": stamp(at),
+        "triggerReason": "MeterValuePeriodic",
+        "seqNo": number,
+        "transactionInfo": {"transactionId": "T1", "chargingState": "Charging"},
+    }
+    return json.dumps([2, str(number), "TransactionEvent", payload | more])
+
+
+def stamp(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def measured(at: datetime, wh: float, **bent: Any) -> dict[str, Any]:
+    """Write the meter values of one moment."""
+    return {
+        "timestamp": stamp(at),
+        "sampledValue": [
+            {"measurand": "Energy.Active.Import.Register", "value": wh},
+            {"measurand": "Power.Active.Import", "value": 2300.0},
+            {"measurand": "Current.Import", "phase": "L1", "value": 10.0},
+            {"measurand": "Voltage", "phase": "L1-N", "value": 230.0, **bent},
+        ],
+    }
+
+
+class Longest:
+    """The longest time that the loop was busy in one go, as CPU time of its thread."""
+
+    seconds = 0.0
+
+
+@pytest.fixture
+def longest(monkeypatch: pytest.MonkeyPatch, hass: HomeAssistant) -> Longest:
+    """Measure all that runs on Home Assistant's loop."""
+    hass.loop.set_debug(False)
+    found, loop_thread = Longest(), threading.get_ident()
+    run = asyncio.Handle._run
+
+    def timed(handle: asyncio.Handle) -> None:
+        began = time.thread_time()
+        run(handle)
+        if threading.get_ident() == loop_thread:
+            found.seconds = max(found.seconds, time.thread_time() - began)
+
+    monkeypatch.setattr(asyncio.Handle, "_run", timed)
+    return found
+
+
+# One bent detail costs that detail
+
+
+@pytest.mark.parametrize("bent", Bent)
+async def test_session_of_a_box_with_a_bent_detail(
+    hass: HomeAssistant, site: Site, make_wallbox: MakeWallbox, bent: Bent
+) -> None:
+    """Whatever it is: the box is known, charges, is measured, and ends its session."""
+    wallbox = make_wallbox(replace(DELTA, bent=frozenset({bent})))
+    await wallbox.connect()
+    await settle(hass, wallbox)
+    assert site.device().model == "EIAW-E22KTSE6B04"
+    assert site.binary("connected") == "on"
+    await wallbox.plug_in(Car())
+    for _ in range(6):
+        await wallbox.tick(10)
+        await settle(hass, wallbox)
+    assert site.state("status") == "charging"
+    assert site.number("power") > 3000
+    assert site.number("energy_total") > 1234
+    await wallbox.unplug()
+    await settle(hass, wallbox)
+    assert site.binary("charging") == "off"
+    assert site.state("charging_state") == "idle"
+    assert site.number("energy_session") > 0
+    assert wallbox.violations == []
+
+
+async def test_the_end_counts_once(
+    hass: HomeAssistant, all_entities: Site, client_context: ssl.SSLContext
+) -> None:
+    """Refused for a reason that nobody knows, said again, then said better."""
+    site, now = all_entities, dt_util.utcnow() - timedelta(minutes=5)
+    later = now + timedelta(minutes=4)
+    bent = {
+        "triggerReason": "Boredom",
+        "transactionInfo": {"transactionId": "T1", "stoppedReason": "Boredom"},
+        "meterValue": [measured(later, 2000.0)],
+    }
+    good = bent | {
+        "triggerReason": "EVDeparted",
+        "transactionInfo": {"transactionId": "T1", "stoppedReason": "EVDisconnected"},
+    }
+    frames = [
+        event(0, "Started", now, meterValue=[measured(now, 1000.0)]),
+        event(1, "Ended", later, **bent),
+        event(1, "Ended", later, **bent).replace('"1"', '"2"', 1),
+        event(1, "Ended", later, **good).replace('"1"', '"3"', 1),
+    ]
+    async with saying(site, client_context, frames) as answers:
+        await hass.async_block_till_done()
+        assert [each[0] for each in answers] == [3, 4, 4, 3]
+        assert {each[2] for each in answers[1:3]} == {"PropertyConstraintViolation"}
+        assert site.number("energy_session") == pytest.approx(1.0)
+        assert site.number("energy_total") == pytest.approx(2.0)
+        assert site.binary("charging") != "on"
+        sessions = site.entry.runtime_data.stations[CHARGE_POINT_ID].ledger.sessions
+        assert len(sessions) == 1
+
+
+async def test_number_that_is_none_costs_that_number(
+    hass: HomeAssistant, site: Site, client_context: ssl.SSLContext
+) -> None:
+    """NaN is no JSON: the answer says so, and the rest counts all the same."""
+    now = dt_util.utcnow()
+    frame = event(0, "Started", now, meterValue=[measured(now, 5000.0, value=-7777)])
+    frames = [frame.replace("-7777", "NaN")]
+    async with saying(site, client_context, frames) as answers:
+        assert answers[0][:3] == [4, "-1", "RpcFrameworkError"]
+        await site.until("energy_total", "5.0")
+
+
+# As large as may be
+
+
+@pytest.mark.parametrize("bent", [{}, {"surplus": 1}], ids=["whole", "bent"])
+@pytest.mark.parametrize("count", [720, 9000], ids=["12 h of minutes", "3 MB"])
+async def test_end_with_all_samples_of_the_session(
+    hass: HomeAssistant,
+    all_entities: Site,
+    client_context: ssl.SSLContext,
+    longest: Longest,
+    count: int,
+    bent: dict[str, Any],
+) -> None:
+    """Taken, and Home Assistant goes on meanwhile."""
+    site, began = all_entities, dt_util.utcnow() - timedelta(seconds=count)
+    values = [
+        measured(began + timedelta(seconds=each), 1000.0 + each)
+        for each in range(count)
+    ]
+    frames = [
+        event(0, "Started", began, meterValue=values[:1]),
+        event(
+            1,
+            "Ended",
+            began + timedelta(seconds=count),
+            transactionInfo={"transactionId": "T1", "stoppedReason": "Remote"},
+            meterValue=values,
+            **bent,
+        ),
+    ]
+    assert len(frames[1]) < 4 * 1024 * 1024
+    longest.seconds = 0.0  # but for what the test itself has done
+    async with saying(site, client_context, frames) as answers:
+        assert answers[1][0] == (4 if bent else 3)
+        await site.until("stopped_reason", "remote")
+        assert site.number("energy_session") == pytest.approx((count - 1) / 1000)
+        assert site.binary("charging") != "on"
+    assert longest.seconds < LONGEST
+
+
+# Floods
+
+
+async def test_a_flood_slows_who_sends_it(
+    hass: HomeAssistant, site: Site, client_context: ssl.SSLContext, longest: Longest
+) -> None:
+    """A thousand meter values a second: everybody else has the loop after each."""
+    now, rounds = dt_util.utcnow(), 0
+
+    async def go_round() -> None:
+        nonlocal rounds
+        while True:
+            await asyncio.sleep(0)
+            rounds += 1
+
+    going = asyncio.create_task(go_round())
+    payload = {"evseId": 1, "meterValue": [measured(now, 1000.0)]}
+    frames = [
+        json.dumps([2, str(number), "MeterValues", payload]) for number in range(700)
+    ]
+    began = time.monotonic()
+    async with saying(site, client_context, frames) as answers:
+        took = time.monotonic() - began
+    going.cancel()
+    assert {each[0] for each in answers} == {3}
+    assert took > 1.5, "what is more than a queue may hold is waited for"
+    assert rounds > len(frames)
+    assert longest.seconds < LONGEST
+
+
+async def test_a_replayed_queue_is_not_slowed(
+    hass: HomeAssistant, site: Site, client_context: ssl.SSLContext
+) -> None:
+    """Five hundred events after an outage, as fast as they are answered."""
+    began = dt_util.utcnow() - timedelta(seconds=500)
+    frames = [
+        event(
+            number,
+            "Updated" if number else "Started",
+            began + timedelta(seconds=number),
+            offline=True,
+        )
+        for number in range(500)
+    ]
+    async with saying(site, client_context, frames) as answers:
+        assert {each[0] for each in answers} == {3}
+
+
+# Signs of life
+
+
+async def test_a_box_that_answers_no_ping_stays(
+    hass: HomeAssistant, site: Site, make_wallbox: MakeWallbox
+) -> None:
+    """It is served from the start, and its Heartbeats are life."""
+    wallbox = make_wallbox(replace(DELTA, no_pong=True))
+    await wallbox.connect()
+    assert site.binary("connected") == "on"
+    await wallbox.send_call("Heartbeat", {})
+    assert wallbox.connected
