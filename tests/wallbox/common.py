@@ -12,6 +12,8 @@ from custom_components.bmw_wallbox_victron.wallbox.state import (
     EventType,
     TransactionEvent,
     WallboxState,
+)
+from custom_components.bmw_wallbox_victron.wallbox.transitions import (
     connected,
     transaction_event,
 )

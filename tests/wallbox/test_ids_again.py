@@ -13,6 +13,8 @@ from custom_components.bmw_wallbox_victron.wallbox.state import (
     ChargingState,
     TransactionEvent,
     WallboxState,
+)
+from custom_components.bmw_wallbox_victron.wallbox.transitions import (
     connected,
     transaction_event,
 )

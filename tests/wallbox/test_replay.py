@@ -9,6 +9,8 @@ import pytest
 from custom_components.bmw_wallbox_victron.wallbox.state import (
     TransactionEvent,
     WallboxState,
+)
+from custom_components.bmw_wallbox_victron.wallbox.transitions import (
     connected,
     transaction_event,
 )

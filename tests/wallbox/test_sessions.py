@@ -17,12 +17,16 @@ from custom_components.bmw_wallbox_victron.wallbox.sessions import (
     session_events,
 )
 from custom_components.bmw_wallbox_victron.wallbox.state import (
-    REMEMBERED_TRANSACTIONS,
     ChargingState,
     ConnectorStatus,
     Transaction,
     TransactionEvent,
     WallboxState,
+)
+from custom_components.bmw_wallbox_victron.wallbox.transactions import (
+    REMEMBERED_TRANSACTIONS,
+)
+from custom_components.bmw_wallbox_victron.wallbox.transitions import (
     connected,
     connector,
     connector_asked,

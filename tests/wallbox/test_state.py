@@ -22,6 +22,8 @@ from custom_components.bmw_wallbox_victron.wallbox.state import (
     Status,
     TransactionEvent,
     WallboxState,
+)
+from custom_components.bmw_wallbox_victron.wallbox.transitions import (
     connected,
     connector,
     connector_asked,

@@ -17,6 +17,8 @@ from custom_components.bmw_wallbox_victron.wallbox.state import (
     EventType,
     TransactionEvent,
     WallboxState,
+)
+from custom_components.bmw_wallbox_victron.wallbox.transitions import (
     connected,
     connector,
     disconnected,

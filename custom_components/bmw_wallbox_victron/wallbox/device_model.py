@@ -9,7 +9,7 @@ from dataclasses import replace
 import math
 from typing import Any, Final
 
-from . import state as transitions
+from . import transitions
 from .clock import Now
 from .state import ConnectorStatus, Identity, Light, WallboxState
 

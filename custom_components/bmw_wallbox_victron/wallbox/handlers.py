@@ -25,7 +25,7 @@ from ocpp.v201.enums import (
     RegistrationStatusEnumType,
 )
 
-from . import state as transitions
+from . import transitions
 from .clock import Now
 from .device_model import Variables, parse_report
 from .meter import Sample, device_time, samples

@@ -24,7 +24,7 @@ from ocpp.v201.datatypes import (
 )
 from ocpp.v201.enums import MessageTriggerEnumType, ReportBaseEnumType
 
-from . import state as transitions
+from . import transitions
 from .calls import Caller
 from .device_model import LIGHTS, SMART_CHARGING, members, number, parse_variables
 from .errors import CallFailedError, log_bug

@@ -8,7 +8,7 @@ import time
 from typing import Final
 
 from ..fault_log import FaultLog
-from . import control, state as transitions
+from . import control, transitions
 from .attempts import Attempts
 from .calls import LiveConnection
 from .clock import EVIDENCE_S, Now, SteadyClock

@@ -1,0 +1,491 @@
+"""How each message changes what is known of a wallbox.
+
+A transition takes a state and a message and gives the next state. Time comes in with
+the message. The rules for what may overwrite what:
+
+- Within a transaction `seqNo` gives the order (OCPP 2.0.1 E04). An event with a number
+  that was passed already is late. One with a newer number and an older timestamp is in
+  doubt: the clock was set back, or it is a replay. The next message tells which
+  (`DeviceClock`), and what was in doubt is taken then. Only an end waits for nothing:
+  nothing comes after it, so the clock was set back.
+- Across transactions the wallbox's own timestamps give the order, compared with each
+  other alone. Where its clock was set back, all that is known moves back with it.
+- Late and offline events count for energy and for their own session. They never replace
+  a newer reading or state.
+- A reading is live while it is young by the wallbox's own clock (`DeviceClock`).
+- An id that is used again, with a start of its own, is another transaction.
+- A free socket ends no transaction that still gives signs of life.
+- A transaction that a newer one replaced is over, whatever comes of it later.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from .clock import JITTER_S, LIVE_TIMEOUT_S, DeviceClock, Now, moved_back
+from .meter import CLOCK_NEVER_SET, Sample
+from .state import (
+    PHASE_IN_USE_A,
+    ChargingState,
+    ConnectorStatus,
+    Doubt,
+    EventType,
+    Identity,
+    Transaction,
+    TransactionEvent,
+    WallboxState,
+)
+from .transactions import (
+    begin,
+    complete,
+    count_register,
+    find_transaction,
+    follow,
+    is_newest,
+    moved,
+    remember,
+    takes_over,
+    transaction_set_back,
+)
+
+#: How many messages may be in doubt at a time.
+MOST_DOUBTED = 16
+#: A reading that may be from before the clock was set back is shown so long, in s.
+DOUBT_TIMEOUT_S = 20.0
+#: More than this is energy that flows, in W.
+FLOWING_W = 100
+#: The readings that are zero where nothing flows.
+_FLOW = ("power", "current", "current_l1", "current_l2", "current_l3")
+
+
+def connected(state: WallboxState) -> WallboxState:
+    """Take note of a live connection."""
+    return replace(state, connected=True, clock=state.clock.undoubted())
+
+
+def disconnected(state: WallboxState) -> WallboxState:
+    """Take note that the connection is gone: what was live is not any more."""
+    state = _settled(replace(state, clock=state.clock.undoubted()))
+    return _forget(replace(state, connected=False, surveyed=False))
+
+
+def identified(state: WallboxState, identity: Identity) -> WallboxState:
+    """Take what the wallbox says of itself."""
+    return replace(state, identity=state.identity.completed_by(identity))
+
+
+def heartbeat(state: WallboxState, now: Now) -> WallboxState:
+    """Take note of a Heartbeat."""
+    return replace(state, last_heartbeat=now.wall)
+
+
+def clock_heard(
+    state: WallboxState, at: datetime, now: Now, *, written: datetime | None = None
+) -> WallboxState:
+    """Take note of the time that the wallbox gave to what has just happened.
+
+    `written`: what it wrote, where `at` was put in order already.
+    """
+    clock = state.clock
+    if clock.at is None and state.energy.last_at is not None:
+        # After a restart of ours: it went on at least from its last reading.
+        clock = DeviceClock(at=state.energy.last_at, heard_at=now.steady)
+    clock, back_s = clock.hears(at, now, written=written)
+    state = replace(state, clock=clock)
+    if clock.behind_since is not None:
+        return state
+    if back_s:
+        state = _set_back(state, timedelta(seconds=back_s))
+    if clock.at is not None:
+        state = _none_later(state, clock.at)
+    return _settled(state)
+
+
+def connector(
+    state: WallboxState, status: ConnectorStatus, at: datetime, now: Now
+) -> WallboxState:
+    """Take a connector's status as of `at`, unless a newer one is known."""
+    written, at = at, _in_order(state, at, now)
+    state = clock_heard(state, at, now, written=written)
+    if (
+        state.clock.behind_since is not None
+        and state.connector_at is not None
+        and at < state.connector_at
+    ):
+        return _doubt(state, Doubt((status, at), now))
+    return _connector(state, status, at, now)
+
+
+def connector_asked(
+    state: WallboxState,
+    status: ConnectorStatus,
+    now: Now,
+    *,
+    ends_session: bool = True,
+) -> WallboxState:
+    """Take the status that the wallbox gave when asked; its clock did not speak.
+
+    `ends_session`: whether a free socket tells that a session's end was lost.
+    """
+    state = replace(state, connector_status=status)
+    return _freed(state, now) if ends_session else state
+
+
+def _connector(
+    state: WallboxState, status: ConnectorStatus, at: datetime, now: Now
+) -> WallboxState:
+    """Take a connector's status, unless a newer one is known."""
+    if state.connector_at is not None and at < state.connector_at:
+        return state
+    state = replace(state, connector_status=status, connector_at=at)
+    current = state.transaction
+    if current is not None and at > current.newest:
+        state = _freed(state, now)
+    return state
+
+
+def metered(state: WallboxState, samples: Iterable[Sample], now: Now) -> WallboxState:
+    """Take meter values that name no transaction: they belong to the running one."""
+    samples = tuple(samples)
+    if samples:
+        written = max(sample.at for sample in samples)
+        samples = tuple(
+            replace(sample, at=_in_order(state, sample.at, now)) for sample in samples
+        )
+        at = _in_order(state, written, now)
+        state = clock_heard(state, at, now, written=written)
+    for sample in samples:
+        state = _lives_on(state, sample, now)
+        active = state.active
+        if active is not None and sample.begin:
+            sample = replace(sample, at=active.began)
+        if active is not None and sample.at < active.began:
+            active = None  # of a session before
+        if sample.register is not None:
+            # Nothing flows between two sessions.
+            idle = state.active is None and state.charging_state is not None
+            state, energy = count_register(
+                state,
+                active,
+                sample.register,
+                sample.at,
+                begins=idle and state.transaction is not None,
+            )
+            if active is not None:
+                state = replace(state, transaction=replace(active, energy=energy))
+        # To the second: the meter's clock may tick in whole ones.
+        if (
+            active is not None
+            and not sample.begin
+            and sample.at >= active.newest.replace(microsecond=0)
+        ):
+            state = _show(state, sample, now)
+    return state
+
+
+def _lives_on(state: WallboxState, sample: Sample, now: Now) -> WallboxState:
+    """Take a current that flows as a sign of life of the current transaction."""
+    current = state.transaction
+    if (
+        current is None
+        or current.ended_at is not None
+        or (current.abandoned and not state.freed)  # not by the socket's word alone
+        or not _flowing(sample)
+        or sample.begin
+        or sample.at < current.newest.replace(microsecond=0)
+        or state.clock.is_past(sample.at, now)
+    ):
+        return state
+    return replace(
+        state,
+        transaction=replace(current, abandoned=False),
+        session_heard_at=now.steady,
+        freed=False,
+    )
+
+
+def _flowing(sample: Sample) -> bool:
+    """Tell whether the car draws something."""
+    amps = (sample.current_l1, sample.current_l2, sample.current_l3)
+    if (sample.power or 0) >= FLOWING_W or max(a or 0 for a in amps) >= PHASE_IN_USE_A:
+        return True
+    return amps == (None, None, None) and (sample.current or 0) >= PHASE_IN_USE_A
+
+
+def transaction_checked(
+    state: WallboxState, transaction_id: str, *, ongoing: bool
+) -> WallboxState:
+    """Take the wallbox's word for whether a transaction still runs."""
+    current = state.transaction
+    if ongoing or current is None or current.id != transaction_id or current.ended_at:
+        return state
+    return _abandon(state, current)
+
+
+def expired(state: WallboxState, now: Now) -> WallboxState:
+    """Forget what nothing has renewed for too long."""
+    if state.freed:
+        state = _freed(state, now)
+    if state.meter is None or state.charging_state is not ChargingState.CHARGING:
+        return state  # nothing flows, and nothing needs to be said about it
+    oldest = now.steady - LIVE_TIMEOUT_S
+    doubted = state.clock.behind_since
+    if doubted is not None and now.steady - doubted >= DOUBT_TIMEOUT_S:
+        # It may be that all that was live is of the time before a clock was set.
+        oldest = max(oldest, doubted)
+    fresh = {
+        quantity: said_at
+        for quantity, said_at in state.said_at.items()
+        if said_at > oldest
+    }
+    if not fresh:
+        return _forget(state)
+    old: dict[str, Any] = dict.fromkeys(state.said_at.keys() - fresh.keys())
+    if not old:
+        return state
+    return replace(state, meter=replace(state.meter, **old), said_at=fresh)
+
+
+def transaction_event(
+    state: WallboxState, event: TransactionEvent, now: Now
+) -> WallboxState:
+    """Take a TransactionEvent, in order, late, repeated or replayed."""
+    at = _in_order(state, event.at, now)
+    samples = tuple(
+        replace(sample, at=_in_order(state, sample.at, now)) for sample in event.samples
+    )
+    event = replace(
+        event,
+        at=at,
+        stamp=event.at,
+        # It happened before now, so a clock that says later was wrong then.
+        timeless=at != event.at or state.clock.lag_s(at, now) < -JITTER_S,
+        samples=samples,
+    )
+    known = find_transaction(state, event, now)
+    if not event.offline and is_newest(known, event):
+        state = clock_heard(state, event.at, now, written=event.written)
+        known = find_transaction(state, event, now)
+        if (
+            known is not None
+            and is_newest(known, event)
+            and known is state.active
+            and event.event_type is not EventType.ENDED
+            and state.clock.behind_since is not None
+            and event.at < known.newest
+        ):
+            return _doubt(state, Doubt(event, now))
+    return _happened(state, event, now)
+
+
+def _happened(state: WallboxState, event: TransactionEvent, now: Now) -> WallboxState:
+    """Take an event that is in order, or late for good."""
+    known = find_transaction(state, event, now)
+    in_order = is_newest(known, event)
+    if known is not None and in_order and event.at < known.newest:
+        back = known.newest - event.at
+        if event.event_type is EventType.ENDED:
+            if known is state.transaction:
+                state = _clock_set_back(state, event.at, now, least=back)
+                known = state.transaction
+            else:
+                known = transaction_set_back(known, back)
+        elif back.total_seconds() <= JITTER_S:
+            event = moved(event, back)
+        elif not event.offline and abs(state.clock.lag_s(event.at, now)) <= JITTER_S:
+            # It is live: the clock was ahead when the newest one happened offline.
+            known = transaction_set_back(known, back)
+        else:
+            in_order = False
+    transaction = known or begin(state, event, now)
+
+    current = state.transaction
+    newer = False
+    if current is not None and current.key != transaction.key:
+        newer = in_order and takes_over(state, current, known, event)
+        if newer and event.at < current.newest:
+            back = current.newest - event.at
+            if event.offline:
+                state = _set_back(state, back)
+            else:
+                state = _clock_set_back(state, event.at, now, least=back)
+            current = state.transaction
+            transaction = known or begin(state, event, now)
+
+    for sample in event.samples:
+        if sample.register is not None:
+            at = transaction.began if sample.begin else sample.at
+            begins = sample.begin or event.event_type is EventType.STARTED
+            state, energy = count_register(
+                state, transaction, sample.register, at, begins=begins
+            )
+            transaction = replace(transaction, energy=energy)
+    transaction = (follow if in_order else complete)(transaction, event, now)
+
+    flowed = state.charging_state is ChargingState.CHARGING
+    if current is not None and transaction.key != current.key:
+        if not newer:
+            return replace(state, recent=remember(state.recent, transaction))
+        current = replace(current, replaced=True)
+        recent = tuple(item for item in state.recent if item.key != transaction.key)
+        state = _forget(replace(state, recent=remember(recent, current)))
+        flowed = False
+    state = replace(state, transaction=transaction)
+    if in_order and not event.offline:
+        state = replace(state, session_heard_at=now.steady, freed=False)
+
+    if transaction.ended_at is not None:
+        return _stopped(state, event.at, now) if in_order else state
+    flows = transaction.charging_state is ChargingState.CHARGING
+    if flows and not flowed:
+        # Something flows now: the zeros from before are not true any more.
+        state = _forget(state)
+    begins = event.event_type is EventType.STARTED
+    live = [
+        sample
+        for sample in event.samples
+        if sample.live and (begins or not sample.begin)
+    ]
+    if live and in_order and not event.offline:
+        for sample in live:
+            state = _show(state, sample, now)
+    elif not flows and (in_order or flowed):
+        state = _stopped(state, event.at, now)
+    return state
+
+
+# A clock that is set back, and what is in doubt until that is known
+
+
+def _in_order(state: WallboxState, at: datetime, now: Now) -> datetime:
+    """Return the time by which something is put in order, on the wallbox's clock.
+
+    A clock that was never set says nothing: then it is the time at which it came.
+    """
+    if at >= CLOCK_NEVER_SET:
+        return at
+    return state.clock.expected(now) or state.energy.last_at or now.wall
+
+
+def _doubt(state: WallboxState, doubt: Doubt) -> WallboxState:
+    """Keep a message until the next one tells what it is."""
+    return replace(state, doubted=(*state.doubted, doubt)[-MOST_DOUBTED:])
+
+
+def _settled(state: WallboxState) -> WallboxState:
+    """Take what was in doubt: in order where the clock was set back, else late."""
+    doubted, state = state.doubted, replace(state, doubted=())
+    for doubt in doubted:
+        item, now = doubt.item, doubt.heard
+        at = item.at if isinstance(item, TransactionEvent) else item[1]
+        # The clock may have been set twice: none of it happened later than it came.
+        ahead_s = -state.clock.lag_s(at, now)
+        by = timedelta(seconds=ahead_s if ahead_s > JITTER_S else 0)
+        if isinstance(item, TransactionEvent):
+            state = _happened(state, moved(item, -by), now)
+        else:
+            state = _connector(state, item[0], at - by, now)
+    return state
+
+
+def _clock_set_back(
+    state: WallboxState, at: datetime, now: Now, *, least: timedelta
+) -> WallboxState:
+    """Let the wallbox's clock show `at` now: it was set back, by `least` at least."""
+    back = max(timedelta(seconds=state.clock.lag_s(at, now)), least)
+    clock = DeviceClock(at=at, heard_at=now.steady)
+    return _settled(_set_back(replace(state, clock=clock), back))
+
+
+def _set_back(state: WallboxState, by: timedelta) -> WallboxState:
+    """Follow the wallbox's clock back: all that is known is as long ago as it was."""
+    current, meter = state.transaction, state.meter
+    return replace(
+        state,
+        connector_at=state.connector_at and moved_back(state.connector_at, by),
+        transaction=current and transaction_set_back(current, by),
+        meter=meter and replace(meter, at=moved_back(meter.at, by)),
+        energy=state.energy.set_back(by),
+    )
+
+
+def _none_later(state: WallboxState, shown: datetime) -> WallboxState:
+    """Let nothing be later than what the wallbox's clock shows now.
+
+    It was ahead when something happened offline, and has been corrected since.
+    """
+    current = state.transaction
+    known = (
+        state.connector_at,
+        state.energy.last_at,
+        None if current is None else current.newest,
+    )
+    newest = max((at for at in known if at is not None), default=shown)
+    ahead = newest - shown
+    return _set_back(state, ahead) if ahead.total_seconds() > JITTER_S else state
+
+
+# What is live
+
+
+def _freed(state: WallboxState, now: Now) -> WallboxState:
+    """Let a free socket end a transaction whose own end was lost.
+
+    Some report a free socket in the middle of one: it is over once nothing is heard of
+    it any more.
+    """
+    active = state.active
+    if active is None:
+        return state
+    if state.connector_status is not ConnectorStatus.AVAILABLE:
+        return replace(state, freed=False)
+    state = replace(state, freed=True)
+    heard_at = state.session_heard_at
+    if heard_at is not None and now.steady - heard_at < LIVE_TIMEOUT_S:
+        return state
+    return _abandon(state, active)
+
+
+def _abandon(state: WallboxState, transaction: Transaction) -> WallboxState:
+    """End the current transaction without its own word."""
+    state = replace(state, transaction=replace(transaction, abandoned=True))
+    return replace(_forget(state), meter=_nothing_flows(None, transaction.newest))
+
+
+def _show(state: WallboxState, sample: Sample, now: Now) -> WallboxState:
+    """Lay the readings of a sample over the live ones, unless it is of the past."""
+    if (
+        not sample.live
+        or state.clock.is_past(sample.at, now)
+        or (state.meter is not None and sample.at < state.meter.at)
+    ):
+        return state
+    readings = sample.readings
+    meter = state.meter or Sample(at=sample.at)
+    return replace(
+        state,
+        meter=replace(meter, at=sample.at, **readings),
+        meter_heard_at=now.steady,
+        said_at={**state.said_at, **dict.fromkeys(readings, now.steady)},
+    )
+
+
+def _forget(state: WallboxState) -> WallboxState:
+    """Know nothing of what flows."""
+    return replace(state, meter=None, meter_heard_at=None, said_at={})
+
+
+def _stopped(state: WallboxState, at: datetime, now: Now) -> WallboxState:
+    """Know that nothing flows."""
+    meter = _nothing_flows(state.meter, at)
+    # Of phases that it never told of, nothing is heard by that.
+    told = [quantity for quantity in _FLOW if quantity in state.said_at] or ["current"]
+    said_at = {**state.said_at, **dict.fromkeys(told, now.steady)}
+    return replace(state, meter=meter, meter_heard_at=now.steady, said_at=said_at)
+
+
+def _nothing_flows(meter: Sample | None, at: datetime) -> Sample:
+    """Give the reading of a session in which nothing flows: voltages stand."""
+    meter = meter or Sample(at=at)
+    return replace(meter, at=max(at, meter.at), **dict.fromkeys(_FLOW, 0.0))
