@@ -344,6 +344,7 @@ async def test_removed_wallbox_is_forgotten(
     await hass.config_entries.async_setup(site.entry.entry_id)
 
 
+@pytest.mark.usefixtures("unpaced")
 async def test_stop(
     hass: HomeAssistant,
     hass_storage: dict[str, Any],

@@ -36,6 +36,7 @@ NOW = Now(datetime(2026, 3, 1, 12, tzinfo=UTC), 1000.0)
 __all__ = ["make_bench"]
 
 EVENT, METER = TRIGGERS
+NOW = Now(datetime(2026, 10, 3, 12, tzinfo=UTC), 1000.0)
 NO_NUMBERS = ("inf", "-inf", "nan", "1e400", "", " ", "bright", "1_0", "0x1F", "30 %")
 
 

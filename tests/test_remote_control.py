@@ -8,7 +8,7 @@ from typing import Any
 from freezegun.api import FrozenDateTimeFactory
 import pytest
 
-from demo.wallbox import DELTA, Car, Quirks, SimulatedWallbox
+from demo.wallbox import DELTA, Car, Quirks, SimulatedWallbox, SmartCharging
 from demo.wallbox.link import Link
 from demo.wallbox.strict import Frame
 
@@ -373,6 +373,28 @@ async def test_start_and_stop_without_smart_charging(
         assert bench.amps == 0
 
 
+async def test_it_is_said_once_that_it_cannot_limit(
+    make_foreign: MakeForeign, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With no limit wished that is no problem, and one line in the log tells it."""
+    bench = make_foreign(NoLimits)
+    for boot in (True, False, True):
+        await bench.connect(boot=boot)
+        await bench.box.plug_in(Car())
+        await bench.pass_time(20)
+        assert not bench.problem()
+        await bench.box.unplug()
+        await bench.box.disconnect()
+        await bench.rest()
+    assert caplog.text.count("cannot limit the current") == 1
+    # After an update it can.
+    vars(bench.box)["unsupported"] = frozenset()
+    await bench.connect()
+    await bench.pass_time(10)
+    assert caplog.text.count("takes limits now") == 1
+    assert bench.enforced == "32.0"
+
+
 async def test_the_switch_without_smart_charging(make_foreign: MakeForeign) -> None:
     """It is no one-way street: on begins what off has ended."""
     quirks = replace(WITH_CARD, start_rejected_after_stop=False)
@@ -387,6 +409,51 @@ async def test_the_switch_without_smart_charging(make_foreign: MakeForeign) -> N
     await bench.pass_time(10)
     await bench.succeed()
     assert (bench.amps, starts(bench)) == (FULL, 2)
+
+
+async def test_neither_smart_charging_nor_states(make_foreign: MakeForeign) -> None:
+    """Where no state is told, the current tells that something is to be ended."""
+    quirks = replace(
+        WITH_CARD, charging_state_omitted=True, start_rejected_after_stop=False
+    )
+    bench = make_foreign(NoLimits, quirks)
+    await with_car(bench)
+    for round_ in (1, 2):
+        bench.press("start_charging")
+        await bench.pass_time(15)
+        await bench.succeed()
+        bench.press("stop_charging")
+        await bench.pass_time(15)
+        await bench.succeed()
+        assert bench.amps == 0
+        assert (starts(bench), ends(bench)) == (round_, round_)
+
+
+@pytest.mark.parametrize("limit", [None, 10], ids=["no limit", "limit"])
+async def test_a_box_that_refuses_each_limit(
+    make_bench: MakeBench, limit: int | None
+) -> None:
+    """It starts, though not at once above a limit that is wished; and it stops."""
+    bench = make_bench(replace(WITH_CARD, smart_charging=SmartCharging.REJECTED))
+    await with_car(bench)
+    if limit is not None:
+        bench.limit(limit)
+        await bench.pass_time(3)
+        assert await bench.fail() == "limit_refused"
+        bench.press("start_charging")
+        await bench.pass_time(3)
+        # It may have been a moment's refusal, and no fuse falls for that.
+        assert await bench.fail() == "limit_refused"
+        await bench.pass_time(90, step=3)
+    bench.press("start_charging")
+    await bench.pass_time(10)
+    await bench.succeed()
+    assert bench.amps == FULL
+    assert bench.problem() is (limit is not None)
+    bench.press("stop_charging")
+    await bench.pass_time(30)
+    await bench.succeed()
+    assert (bench.amps, ends(bench)) == (0, 1)
 
 
 async def test_a_session_that_begins_while_stopped(make_foreign: MakeForeign) -> None:

@@ -33,6 +33,8 @@ from demo.wallbox import DELTA, Car, SimulatedWallbox
 
 from .conftest import CHARGE_POINT_ID, Site, settle
 
+pytestmark = pytest.mark.usefixtures("unpaced")
+
 type MakeWallbox = Callable[..., SimulatedWallbox]
 type Storage = dict[str, Any]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+import math
 from typing import override
 
 from homeassistant.components.number import (
@@ -113,7 +114,8 @@ class WallboxNumber(WallboxWishEntity, NumberEntity):
     async def async_set_native_value(self, value: float) -> None:
         """Wish."""
         check_number(value)
-        await self._wish(round(value))
+        # An automation may compute it: never above what it asked for.
+        await self._wish(math.floor(value + 1e-9))
 
     @property
     @override

@@ -14,7 +14,7 @@ from .entity import (
     WallboxWishEntity,
     WallboxWishEntityDescription,
     add_wallbox_entities,
-    translated_errors,
+    storing,
 )
 from .wallbox import remote_control
 from .wallbox.state import WallboxState
@@ -98,7 +98,7 @@ class WallboxSwitch(WallboxWishEntity, SwitchEntity):
 
     async def _set(self, on: bool) -> None:
         """Wish, and wait for the wallbox's answer."""
-        with translated_errors():
+        async with storing(self.coordinator):
             await self.entity_description.set_fn(self.station, on)
 
     @property

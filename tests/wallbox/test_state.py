@@ -843,6 +843,25 @@ def test_register_that_falls_to_a_small_value_where_a_session_begins() -> None:
     assert state.energy_total == 2492
 
 
+def test_register_that_fell_between_two_sessions() -> None:
+    """It is read there already, before the next one begins."""
+    state = connector(
+        connected(WallboxState()), ConnectorStatus.OCCUPIED, at(0), now(0)
+    )
+    state = play([started(0, 0, register=2000), ended(1, 600, register=2192)], state)
+    state = metered(state, [sample(4000, register=1000)], now(4000))
+    assert state.energy_total == 2192
+    state = play(
+        [
+            started(0, 4010, register=1000, transaction_id="B"),
+            event(1, 4600, register=1300, transaction_id="B"),
+        ],
+        state,
+    )
+    assert state.energy_session == 300
+    assert state.energy_total == 2492
+
+
 @pytest.mark.parametrize("first", [0, 40, 1000])
 def test_register_that_begins_anew_with_the_session(first: float) -> None:
     state = play([started(0, 0, register=0), ended(1, 600, register=7000)])

@@ -55,6 +55,8 @@ class World:
     number: int = 0
     charging: ChargingState | None = None
     online: bool = True
+    marks: bool = True
+    """Whether what comes from the queue is marked as such."""
     queue: list[TransactionEvent] = field(default_factory=list)
     state: WallboxState = field(default_factory=lambda: connected(WallboxState()))
     ledger: Ledger = field(default_factory=Ledger)
@@ -130,7 +132,7 @@ class World:
             at=self.box_time,
             sequence_number=self.number,
             trigger_reason="any",
-            offline=not self.online,
+            offline=not self.online and self.marks,
             samples=(self.sample(),),
             **rest,
         )
@@ -260,9 +262,9 @@ CAR = st.one_of(
 OUTAGE = st.sampled_from([("lose",), ("come_back",)])
 
 
-def play(steps: list[tuple[Any, ...]]) -> World:
+def play(steps: list[tuple[Any, ...]], *, marks: bool = True) -> World:
     """Do these in order, with time between them."""
-    world = World()
+    world = World(marks=marks)
     world.plug(3600.0)
     for name, *arguments in steps:
         getattr(world, name)(*arguments)
@@ -280,6 +282,18 @@ def test_clocks_are_set_while_it_is_connected(steps: list[tuple[Any, ...]]) -> N
 @given(st.lists(st.one_of(WAIT, WAIT, CLOCKS, CAR, OUTAGE), max_size=25))
 def test_clocks_are_set_while_it_is_away(steps: list[tuple[Any, ...]]) -> None:
     play(steps)
+
+
+@RULE
+@given(
+    st.lists(
+        st.one_of(WAIT, WAIT, CAR, OUTAGE, st.tuples(st.just("set_wall"), AHEAD)),
+        max_size=25,
+    )
+)
+def test_queue_without_marks(steps: list[tuple[Any, ...]]) -> None:
+    """Our clock alone is set; what the queue holds is told by its age alone."""
+    play(steps, marks=False)
 
 
 def test_both_clocks_ahead_and_corrected_in_a_session() -> None:

@@ -516,7 +516,11 @@ class Connection:
             else state.meter_heard_at
         )
         patience = self.station.config.meter_interval * 1.5
-        if heard is not None and self._steady() - heard < patience:
+        if (
+            heard is not None
+            and self._steady() - heard < patience
+            and not state.in_doubt
+        ):
             return
         self._polling = self._start(self._poll)
 

@@ -545,6 +545,8 @@ def _set(
             refused=state.refused | {call.way},
             unanswered=state.unanswered | {call.way},
         )
+    if outcome is Outcome.REFUSED and state.composite_at is not None:
+        return replace(state, accepted=accepted)  # nothing was changed
     return replace(
         state,
         accepted=accepted,

@@ -169,10 +169,28 @@ class Controller:
         if moments:
             delay = min(moments) - self._station.now().steady
             self._alarm = self._call_later(max(delay, 0), self._ring)
+        self._say_unable()
         if self._link is not None and not self.busy and self._has_work():
             self._task = asyncio.create_task(self._work(self._link))
             self._task.add_done_callback(self._finished)
         self._notify()
+
+    def _say_unable(self) -> None:
+        """Say once that a wallbox cannot limit."""
+        faults = self._station.faults
+        fault = (self._station.config.charge_point_id, "unable")
+        enforcement = self._station.state.enforcement
+        if enforcement.unable:
+            faults.begin(
+                _LOGGER,
+                fault,
+                "Wallbox %s cannot limit the current: it has no smart charging. It can "
+                "be started and stopped all the same; look for newer firmware, or "
+                "whether smart charging is switched off in its settings",
+                fault[0],
+            )
+        elif enforcement.accepted:
+            faults.end(_LOGGER, fault, "Wallbox %s takes limits now", fault[0])
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         """Go on with a connection that came meanwhile; a bug stops until then."""
@@ -423,8 +441,7 @@ class Controller:
         )
         state = replace(state, enforcement=enforcement)
         if composite is not None and "charging_allowed" in state.wish.lost:
-            # What the wallbox enforces tells whether it was paused.
-            state = _known(state, charging_allowed=composite >= control.LEAST_A)
+            state = _seen_to_charge(state, composite >= control.LEAST_A)
         self._station.update(state, look=True)
 
 
@@ -441,6 +458,18 @@ def _wished(state: WallboxState, changes: Mapping[str, Any]) -> WallboxState:
         pin_a = max(pin_a, control.LEAST_A)
         enforcement = replace(state.enforcement, pin_a=pin_a)
         state = replace(state, enforcement=enforcement)
+    return state
+
+
+def _seen_to_charge(state: WallboxState, allowed: bool) -> WallboxState:
+    """Return the state with what the wallbox enforces taken for whether it may charge.
+
+    Where it may, that is not more than it enforces until a limit is wished.
+    """
+    state = _known(state, charging_allowed=allowed)
+    if allowed and "current_limit" not in state.wish.lost:
+        lost = (*state.wish.lost, "current_limit")
+        state = replace(state, wish=replace(state.wish, lost=lost))
     return state
 
 

@@ -389,6 +389,11 @@ class WallboxState:
         return len(self._carrying()) or None
 
     @property
+    def in_doubt(self) -> bool:
+        """Whether a session runs, and what was heard last may not be of now."""
+        return self.clock.behind_since is not None and self.active is not None
+
+    @property
     def awaits_reading(self) -> bool:
         """Whether energy flows and nothing has been said about how much."""
         return self.meter is None and self.charging_state is ChargingState.CHARGING
@@ -575,7 +580,15 @@ def metered(state: WallboxState, samples: Iterable[Sample], now: Now) -> Wallbox
         if active is not None and sample.at < active.began:
             active = None  # of a session before
         if sample.register is not None:
-            state, energy = _count(state, active, sample.register, sample.at)
+            # Nothing flows between two sessions.
+            idle = state.active is None and state.charging_state is not None
+            state, energy = _count(
+                state,
+                active,
+                sample.register,
+                sample.at,
+                begins=idle and state.transaction is not None,
+            )
             if active is not None:
                 state = replace(state, transaction=replace(active, energy=energy))
         # To the second: the meter's clock may tick in whole ones.
@@ -696,7 +709,7 @@ def _happened(state: WallboxState, event: TransactionEvent, now: Now) -> Wallbox
             else:
                 known = _transaction_set_back(known, back)
         elif _seconds(back) <= JITTER_S:
-            event = _lifted(event, back)
+            event = _moved(event, back)
         elif not event.offline and abs(state.clock.lag_s(event.at, now)) <= JITTER_S:
             # It is live: the clock was ahead when the newest one happened offline.
             known = _transaction_set_back(known, back)
@@ -824,8 +837,8 @@ def _seconds(passed: timedelta) -> float:
     return passed.total_seconds()
 
 
-def _lifted(event: TransactionEvent, by: timedelta) -> TransactionEvent:
-    """Return an event of a clock that was set back a little as it would have been."""
+def _moved(event: TransactionEvent, by: timedelta) -> TransactionEvent:
+    """Return an event as it would have been on a clock that is ahead by so much."""
     return replace(
         event,
         at=event.at + by,
@@ -845,10 +858,15 @@ def _settled(state: WallboxState) -> WallboxState:
     """Take what was in doubt: in order where the clock was set back, else late."""
     doubted, state = state.doubted, replace(state, doubted=())
     for doubt in doubted:
-        if isinstance(doubt.item, TransactionEvent):
-            state = _happened(state, doubt.item, doubt.heard)
+        item, now = doubt.item, doubt.heard
+        at = item.at if isinstance(item, TransactionEvent) else item[1]
+        # The clock may have been set twice: none of it happened later than it came.
+        ahead_s = -state.clock.lag_s(at, now)
+        by = timedelta(seconds=ahead_s if ahead_s > JITTER_S else 0)
+        if isinstance(item, TransactionEvent):
+            state = _happened(state, _moved(item, -by), now)
         else:
-            state = _connector(state, *doubt.item, doubt.heard)
+            state = _connector(state, item[0], at - by, now)
     return state
 
 
@@ -1125,7 +1143,13 @@ def _count(
     else:
         after = before.advance(wh, at)
     if newest or total.counted_wh == 0:
-        total = lifetime(total, wh, at, session_start=first, begins=begins and first)
+        total = lifetime(
+            total,
+            wh,
+            at,
+            session_start=first,
+            begins=begins and (first or transaction is None),
+        )
     elif in_current and before.fell_at_start and total.fell_at_start:
         total = total.since_fall(after.counted_wh - before.counted_wh)
     else:

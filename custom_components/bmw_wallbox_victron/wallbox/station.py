@@ -12,7 +12,7 @@ from ..fault_log import FaultLog
 from . import control, state as transitions
 from .attempts import Attempts
 from .calls import LiveConnection
-from .clock import Now, SteadyClock
+from .clock import EVIDENCE_S, Now, SteadyClock
 from .controller import CallLater, Controller
 from .sessions import Ledger
 from .state import WallboxState
@@ -64,6 +64,9 @@ class StationConfig:
 
 #: A wallbox that replays its queue is shown once it has paused for so long, in s.
 REPLAY_PAUSE: Final = 1
+#: So long after a message that is a replay, or else of a clock that was set back, it is
+#: asked for another one: time enough for a clock to show its pace, in s.
+DOUBT_PAUSE: Final = EVIDENCE_S + 2
 
 
 class Station:
@@ -95,6 +98,7 @@ class Station:
         self.call_later = call_later
         self._on_change = on_change
         self._held: Callable[[], None] | None = None
+        self._doubt: Callable[[], None] | None = None
         self.link: LiveConnection | None = None
         self.boots: deque[float] = deque()
         """When it booted lately, by the steady clock, in s."""
@@ -143,6 +147,22 @@ class Station:
             else:
                 self._on_change()
         self.controller.act()
+        self._resolve_doubt()
+
+    def _resolve_doubt(self) -> None:
+        """Ask soon, where it is not known whether what was heard is of now."""
+        if self.state.in_doubt and self.link is not None:
+            if self._doubt is None:
+                self._doubt = self.call_later(DOUBT_PAUSE, self._ask)
+        elif self._doubt is not None:
+            self._doubt()
+            self._doubt = None
+
+    def _ask(self) -> None:
+        """Ask for a message that tells."""
+        self._doubt = None
+        self.poll()
+        self._resolve_doubt()
 
     def _hold(self, *, restart: bool) -> None:
         """Say later that the state has changed."""
@@ -161,6 +181,9 @@ class Station:
         """Stop for good; the connections are closed already."""
         self.controller.close()
         self.attempts.close()
+        if self._doubt is not None:
+            self._doubt()
+            self._doubt = None
         self._release_now()
 
     def _release_now(self) -> None:
