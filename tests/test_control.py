@@ -490,6 +490,7 @@ class Trial:
         assert err is None or err.translation_key in (
             "connection_lost",
             "limit_refused",
+            "no_answer",
         )
 
     def allowed_since(self, before: int, amps: int) -> datetime | None:

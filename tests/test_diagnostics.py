@@ -255,6 +255,7 @@ async def test_device(
     download: Download,
     make_wallbox: MakeWallbox,
     radio: Radio,
+    freezer: FrozenDateTimeFactory,
     identifier: str,
     part: str,
 ) -> None:

@@ -39,6 +39,7 @@ from .const import (
 from .coordinator import SiteConfigEntry, SiteCoordinator
 from .subentries import subentries_of
 from .victron.models import model_name
+from .wallbox.clock import Now
 from .wallbox.state import Transaction, WallboxState
 
 _LIBRARIES: Final = ("aiobmsble", "bleak", "cryptography", "ocpp", "websockets")
@@ -53,8 +54,6 @@ _STATE: Final = (
     "last_heartbeat",
     "light",
     "meter",
-    "meter_heard_at",
-    "said_at",
     "surveyed",
     "wish",
 )
@@ -203,13 +202,13 @@ def _wallbox(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str
     station = coordinator.stations.get(charge_point_id)
     if station is not None:  # else it was added just now
         about["sessions"] = len(station.ledger.sessions)
-        about["state"] = _state(station.state)
+        about["state"] = _state(station.state, station.now())
     return about
 
 
-def _state(state: WallboxState) -> dict[str, Any]:
+def _state(state: WallboxState, now: Now) -> dict[str, Any]:
     """Tell what is known of a wallbox."""
-    identity, clock = state.identity, state.clock
+    identity, shown = state.identity, state.clock.shows(now)
     # Of the plans that failed, the transaction that they were for is not told.
     enforcement = _plain(state.enforcement) | {
         "barred_transaction": state.enforcement.barred_transaction is not None,
@@ -228,18 +227,25 @@ def _state(state: WallboxState) -> dict[str, Any]:
         },
         "status": state.status,
         "charging_state": state.charging_state,
+        "meter_heard_s_ago": _ago(state.meter_heard_at, now),
+        "said_s_ago": {
+            quantity: _ago(said_at, now) for quantity, said_at in state.said_at.items()
+        },
         "clock": {
-            "ahead_s": None
-            if clock.at is None or clock.heard_at is None
-            else (clock.at - clock.heard_at).total_seconds(),
-            "heard_at": clock.heard_at,
-            "behind_since": clock.behind_since,
+            "ahead_s": None if shown is None else (shown - now.wall).total_seconds(),
+            "heard_s_ago": _ago(state.clock.heard_at, now),
+            "behind_since_s_ago": _ago(state.clock.behind_since, now),
         },
         "transaction": None
         if state.transaction is None
         else _transaction(state.transaction),
         "recent": [_transaction(transaction) for transaction in state.recent],
     }
+
+
+def _ago(steady: float | None, now: Now) -> float | None:
+    """Tell how long ago that was, in s: the steady clock itself says nothing."""
+    return None if steady is None else round(now.steady - steady, 1)
 
 
 def _transaction(transaction: Transaction) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 
+from custom_components.bmw_wallbox_victron.wallbox.clock import Now
 from custom_components.bmw_wallbox_victron.wallbox.meter import Sample
 from custom_components.bmw_wallbox_victron.wallbox.state import (
     EventType,
@@ -16,6 +17,8 @@ from custom_components.bmw_wallbox_victron.wallbox.state import (
 )
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+#: What the steady clock shows at that moment, in s.
+STEADY = 5000.0
 
 #: For the property-based tests: quick, and leaving nothing behind.
 RULE = settings(
@@ -29,6 +32,11 @@ RULE = settings(
 def at(seconds: float) -> datetime:
     """Give the moment so many seconds after the start."""
     return START + timedelta(seconds=seconds)
+
+
+def now(seconds: float) -> Now:
+    """Give that moment by both of our own clocks; the steady one began elsewhere."""
+    return Now(at(seconds), STEADY + seconds)
 
 
 def event(
@@ -73,14 +81,15 @@ def play(
     *,
     now: float | None = None,
 ) -> WallboxState:
-    """Hand events to a wallbox, in the order given; all of them arrive at `now`.
+    """Hand events to a wallbox, in the order given; all of them arrive at `now` s.
 
     By default that is when the newest of them happened, and a moment more.
     """
     state = connected(WallboxState()) if state is None else state
     events = list(events)
     newest = max((item.at for item in events), default=START)
-    arrival = newest + timedelta(seconds=0.5) if now is None else at(now)
+    seconds = (newest - START).total_seconds() + 0.5 if now is None else now
+    arrival = Now(at(seconds), STEADY + seconds)
     for item in events:
         state = transaction_event(state, item, arrival)
     return state

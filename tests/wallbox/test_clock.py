@@ -3,7 +3,7 @@
 import pytest
 
 from custom_components.bmw_wallbox_victron.wallbox.clock import (
-    LIVE_TIMEOUT,
+    LIVE_TIMEOUT_S,
     DeviceClock,
 )
 from custom_components.bmw_wallbox_victron.wallbox.energy import RegisterCount
@@ -22,7 +22,7 @@ from custom_components.bmw_wallbox_victron.wallbox.state import (
     transaction_checked,
 )
 
-from .common import at, ended, event, play, started
+from .common import STEADY, at, ended, event, now as moment, play, started
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ def charging(offset: float = 0) -> WallboxState:
 def meter_values(
     state: WallboxState, stamp: float, now: float, **readings: float
 ) -> WallboxState:
-    return metered(state, [Sample(at=at(stamp), **readings)], at(now))
+    return metered(state, [Sample(at=at(stamp), **readings)], moment(now))
 
 
 # Replays
@@ -149,17 +149,17 @@ def test_long_replay_between_live_messages_sets_no_clock_back() -> None:
 def test_connection_lost_in_a_replay() -> None:
     """The suspicion does not outlive the connection."""
     state = meter_values(charging(), -HOUR, 10, power=1.0)
-    assert state.clock.behind_since == at(10)
+    assert state.clock.behind_since == STEADY + 10
     state = connected(disconnected(state))
     state = meter_values(state, -HOUR, HOUR, power=1.0)
     assert state.live("power") is None
 
 
 def test_first_time_heard() -> None:
-    assert not DeviceClock().is_past(at(-HOUR), at(0))
-    clock = DeviceClock().hears(at(-HOUR), at(0))
-    assert not clock.is_past(at(-HOUR), at(60))
-    assert clock.is_past(at(-HOUR), at(0) + LIVE_TIMEOUT)
+    assert not DeviceClock().is_past(at(-HOUR), moment(0))
+    clock = DeviceClock().hears(at(-HOUR), moment(0))
+    assert not clock.is_past(at(-HOUR), moment(60))
+    assert clock.is_past(at(-HOUR), moment(LIVE_TIMEOUT_S))
 
 
 # An end, and a socket, of a clock that was set back
@@ -201,10 +201,10 @@ def test_end_with_a_number_that_was_passed() -> None:
 def test_socket_of_a_clock_that_was_set_back() -> None:
     """One old report may be a replay; another one, minutes later, is not."""
     state = connector(connected(WallboxState()), ConnectorStatus.OCCUPIED, at(0))
-    state = clock_heard(state, at(0), at(0))
+    state = clock_heard(state, at(0), moment(0))
     for seconds in (60, 200):
         stamp = at(seconds - HOUR)
-        state = clock_heard(state, stamp, at(seconds))
+        state = clock_heard(state, stamp, moment(seconds))
         state = connector(state, ConnectorStatus.AVAILABLE, stamp)
     assert state.status is Status.AVAILABLE
 
@@ -225,7 +225,7 @@ def test_each_reading_has_its_own_age() -> None:
     """Later samples carry only the power and the current without a phase."""
     state = charging()
     for seconds in range(10, 130, 10):
-        state = expired(state, at(seconds))
+        state = expired(state, moment(seconds))
         state = meter_values(state, seconds, seconds, power=1400.0, current=6.0)
         assert state.current == (32 if seconds < 120 else 6)
     assert state.phases_used is None
@@ -275,7 +275,7 @@ def test_readings_of_an_abandoned_session_do_not_come_back_with_it(asked: bool) 
 
 def test_reading_renewed_in_time() -> None:
     state = charging()
-    half = LIVE_TIMEOUT / 2
-    state = metered(state, [Sample(at=at(0) + half, **FULL)], at(0) + half)
-    assert expired(state, at(0) + LIVE_TIMEOUT) == state
-    assert expired(state, at(0) + half + LIVE_TIMEOUT).meter is None
+    half = LIVE_TIMEOUT_S / 2
+    state = metered(state, [Sample(at=at(half), **FULL)], moment(half))
+    assert expired(state, moment(LIVE_TIMEOUT_S)) == state
+    assert expired(state, moment(half + LIVE_TIMEOUT_S)).meter is None

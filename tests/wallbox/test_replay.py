@@ -13,7 +13,7 @@ from custom_components.bmw_wallbox_victron.wallbox.state import (
     transaction_event,
 )
 
-from .common import RULE, at, ended, event, play, started
+from .common import RULE, ended, event, now, play, started
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +94,7 @@ def totals(events: Iterable[TransactionEvent]) -> tuple[WallboxState, list[float
     """Hand over the events; give the end and the totals on the way."""
     state, seen = connected(WallboxState()), [0.0]
     for item in events:
-        state = transaction_event(state, item, at(10**6))
+        state = transaction_event(state, item, now(10**6))
         seen.append(state.energy_total or 0.0)
     return state, seen
 

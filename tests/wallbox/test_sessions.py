@@ -30,7 +30,7 @@ from custom_components.bmw_wallbox_victron.wallbox.state import (
     transaction_event,
 )
 
-from .common import RULE, at, ended, event, play, started
+from .common import RULE, at, ended, event, now, play, started
 
 #: A session lasts so long, and so long it is until the next one, in s.
 LENGTH, PAUSE = 100, 1000
@@ -78,7 +78,7 @@ def record(
 ) -> WallboxState:
     """Let a ledger see the state after each event."""
     for item in events:
-        state = transaction_event(state, item, at(1_000_000))
+        state = transaction_event(state, item, now(1_000_000))
         ledger.record(state)
     return state
 
@@ -88,7 +88,7 @@ def told(events: Sequence[TransactionEvent]) -> list[tuple[str, str | None]]:
     state = connected(WallboxState())
     result = []
     for item in events:
-        before, state = state, transaction_event(state, item, at(1_000_000))
+        before, state = state, transaction_event(state, item, now(1_000_000))
         result += [
             (str(told.type), told.reason) for told in session_events(before, state)
         ]
@@ -335,7 +335,7 @@ def test_energy_and_duration() -> None:
 def test_one_after_the_other() -> None:
     """A new session ends the one before, whose end was not heard."""
     before = play(session(0)[:-1])
-    after = transaction_event(before, session(1)[0], at(1_000_000))
+    after = transaction_event(before, session(1)[0], now(1_000_000))
     assert [
         (item.type.value, item.energy_wh, item.reason)
         for item in session_events(before, after)

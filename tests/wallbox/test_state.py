@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.bmw_wallbox_victron.wallbox.clock import LIVE_TIMEOUT
+from custom_components.bmw_wallbox_victron.wallbox.clock import LIVE_TIMEOUT_S, Now
 from custom_components.bmw_wallbox_victron.wallbox.energy import RegisterCount
 from custom_components.bmw_wallbox_victron.wallbox.meter import Sample
 from custom_components.bmw_wallbox_victron.wallbox.state import (
@@ -29,7 +29,7 @@ from custom_components.bmw_wallbox_victron.wallbox.state import (
     transaction_event,
 )
 
-from .common import RULE, at, ended, event, play, started
+from .common import RULE, STEADY, at, ended, event, now, play, started
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +127,7 @@ def test_identity_is_completed_and_never_forgotten() -> None:
 
 
 def test_heartbeat() -> None:
-    assert heartbeat(WallboxState(), at(5)).last_heartbeat == at(5)
+    assert heartbeat(WallboxState(), now(5)).last_heartbeat == at(5)
 
 
 # A session in order
@@ -140,7 +140,7 @@ def test_whole_session() -> None:
 
     def then(item: TransactionEvent) -> None:
         nonlocal state
-        state = transaction_event(state, item, item.at)
+        state = transaction_event(state, item, Now(item.at, item.at.timestamp()))
         seen.append(
             (
                 state.status,
@@ -225,7 +225,7 @@ def test_session_that_was_never_seen_to_start() -> None:
 
 def test_session_whose_start_has_no_reading() -> None:
     """It counts from where the register stood."""
-    state = metered(WallboxState(), [sample(0, register=100_000)], at(0))
+    state = metered(WallboxState(), [sample(0, register=100_000)], now(0))
     state = play([started(0, 60), event(1, 120, register=100_070)], state)
     assert state.energy_session == 70
 
@@ -233,8 +233,8 @@ def test_session_whose_start_has_no_reading() -> None:
 def test_session_whose_start_has_no_reading_after_a_stray_zero() -> None:
     """The register's last reading was a zero, days ago: that is no start."""
     week = 7 * 24 * 3600
-    state = metered(WallboxState(), [sample(0, register=2_000_000)], at(0))
-    state = metered(state, [sample(10, register=0)], at(10))
+    state = metered(WallboxState(), [sample(0, register=2_000_000)], now(0))
+    state = metered(state, [sample(10, register=0)], now(10))
     state = play([started(0, week), event(1, week + 60, register=2_000_070)], state)
     assert state.energy_session == 70
     assert state.energy_total == 2_000_070
@@ -242,7 +242,7 @@ def test_session_whose_start_has_no_reading_after_a_stray_zero() -> None:
 
 def test_session_that_starts_with_a_stray_zero() -> None:
     """The register says zero first and the truth after a silence of some hours."""
-    state = metered(WallboxState(), [sample(0, register=2_000_000)], at(0))
+    state = metered(WallboxState(), [sample(0, register=2_000_000)], now(0))
     state = play(
         [started(0, 60, register=0), event(1, 10 * 3600, register=2_007_000)], state
     )
@@ -273,7 +273,7 @@ def test_total_never_leaps() -> None:
     state = connected(WallboxState())
     known: list[float] = []
     for seconds, register in ((0, 0), (10, 1_234_567), (20, 1_234_600)):
-        state = metered(state, [sample(seconds, register=register)], at(seconds))
+        state = metered(state, [sample(seconds, register=register)], now(seconds))
         if state.energy_total is not None:
             known.append(state.energy_total)
     assert known[-1] == 1_234_600
@@ -315,7 +315,7 @@ def test_offline_event_counts_and_shows_no_reading() -> None:
 
 def test_older_meter_values_change_no_reading() -> None:
     state = charging_wallbox()
-    state = metered(state, [sample(30, power=1.0, register=100_050)], at(61))
+    state = metered(state, [sample(30, power=1.0, register=100_050)], now(61))
     assert state.live("power") == 7360
     assert state.energy_session == 100
 
@@ -330,7 +330,7 @@ def test_meter_values_of_the_session_before_belong_to_it() -> None:
             event(1, 7300, register=105_200, transaction_id="B"),
         ]
     )
-    state = metered(state, [sample(1800, register=102_500)], at(7301))
+    state = metered(state, [sample(1800, register=102_500)], now(7301))
     assert state.energy_session == 200
     assert state.energy_total == 105_200
 
@@ -388,7 +388,7 @@ def test_late_state_that_no_newer_event_replaced() -> None:
 
 def test_start_with_a_reading_that_comes_last() -> None:
     """The session was heard of by a later event, and its end has no reading before."""
-    base = metered(connected(WallboxState()), [sample(-60, register=1000)], at(-60))
+    base = metered(connected(WallboxState()), [sample(-60, register=1000)], now(-60))
     first_heard = [event(8, 480), event(7, 420, register=1060)]
     state = play([*first_heard, started(0, 0, register=1000)], base)
     assert state.energy_session == 60
@@ -462,7 +462,7 @@ def test_any_order_ends_the_same(
 ) -> None:
     """Shuffled and repeated, a whole session's events end as the ordered ones do."""
     events = session(moments, closed=True)
-    base = metered(connected(WallboxState()), [sample(-60, register=200_000)], at(-60))
+    base = metered(connected(WallboxState()), [sample(-60, register=200_000)], now(-60))
     shuffled = data.draw(st.permutations(events))
     repeated = data.draw(st.lists(st.sampled_from(events), max_size=5))
     state = play([*shuffled, *repeated], base)
@@ -621,7 +621,7 @@ def test_two_sessions_interleaved(data: st.DataObject) -> None:
     ]
     turns = data.draw(st.permutations([True] * len(queue) + [False] * len(live)))
     iterators = {True: iter(queue), False: iter(live)}
-    base = metered(connected(WallboxState()), [sample(-60, register=100_000)], at(-60))
+    base = metered(connected(WallboxState()), [sample(-60, register=100_000)], now(-60))
     state = play([next(iterators[turn]) for turn in turns], base)
     assert state.transaction is not None
     assert state.transaction.id == "B"
@@ -650,8 +650,8 @@ def test_queue_of_a_session_with_a_register_of_its_own() -> None:
 
 def test_stale_readings_are_forgotten_while_charging() -> None:
     state = charging_wallbox()
-    assert expired(state, at(60) + LIVE_TIMEOUT / 2) == state
-    stale = expired(state, at(60) + LIVE_TIMEOUT)
+    assert expired(state, now(60 + LIVE_TIMEOUT_S / 2)) == state
+    stale = expired(state, now(60 + LIVE_TIMEOUT_S))
     assert stale.live("power") is None
     assert stale.energy_session == 100
 
@@ -661,20 +661,20 @@ def test_readings_of_a_paused_session_do_not_get_stale() -> None:
     state = play([event(2, 70, charging_state=PAUSED)], charging_wallbox(), now=70)
     assert state.live("power") == 0
     assert state.live("voltage_l1") == 230
-    assert expired(state, at(70) + 2 * LIVE_TIMEOUT).live("power") == 0
+    assert expired(state, now(70 + 2 * LIVE_TIMEOUT_S)).live("power") == 0
 
 
 def test_readings_add_up_over_messages() -> None:
     """A message that names only some quantities leaves the others as they are."""
-    state = metered(charging_wallbox(), [sample(70, power=3680.0)], at(70))
+    state = metered(charging_wallbox(), [sample(70, power=3680.0)], now(70))
     assert state.live("power") == 3680
     assert state.live("current_l1") == 32
-    assert state.meter_heard_at == at(70)
+    assert state.meter_heard_at == STEADY + 70
 
 
 def test_meter_values_outside_a_session_count_for_the_total() -> None:
     state = metered(
-        connected(WallboxState()), [sample(0, register=5000, power=7.0)], at(0)
+        connected(WallboxState()), [sample(0, register=5000, power=7.0)], now(0)
     )
     assert state.energy_total == 5000
     assert state.energy_session is None
@@ -682,7 +682,7 @@ def test_meter_values_outside_a_session_count_for_the_total() -> None:
 
 
 def test_meter_values_count_for_the_running_session() -> None:
-    state = metered(charging_wallbox(), [sample(70, register=100_150)], at(70))
+    state = metered(charging_wallbox(), [sample(70, register=100_150)], now(70))
     assert state.energy_session == 150
     assert state.energy_total == 100_150
 
@@ -692,7 +692,7 @@ def test_current_prefers_the_phases() -> None:
     state = metered(
         charging_wallbox(),
         [sample(70, current=13.4, current_l1=10.0, current_l2=11.0, current_l3=10.5)],
-        at(70),
+        now(70),
     )
     assert state.current == 11
 
@@ -733,7 +733,7 @@ def test_total_goes_on_from_what_was_stored() -> None:
     """The wallbox rebooted and its register with it, while Home Assistant was down."""
     stored = RegisterCount(counted_wh=900_000, last_wh=800_000, last_at=at(0))
     state = WallboxState(energy=stored)
-    state = metered(state, [sample(3600, register=300)], at(3600))
+    state = metered(state, [sample(3600, register=300)], now(3600))
     assert state.energy_total == 900_300
 
 
@@ -762,3 +762,54 @@ def test_remembers_so_many_sessions_and_no_more() -> None:
     moment: datetime = state.recent[0].started_at
     assert moment == at(48)
     assert state.recent[0].event_type is EventType.STARTED
+
+
+# Which readings prove something about the current
+
+
+def heard_after(seconds: float, **readings: float) -> float | None:
+    """Give when the current counts as heard, in s, after one more sample."""
+    state = metered(charging_wallbox(), [sample(seconds, **readings)], now(seconds))
+    heard_at = state.current_heard_at
+    return None if heard_at is None else heard_at - STEADY
+
+
+def test_reading_of_something_else_is_none_of_the_current() -> None:
+    """Energy and voltage alone, as the aligned measurands have it."""
+    assert heard_after(90, register=100_200, voltage_l1=231.0, power=7000.0) == 60
+    assert heard_after(90, register=100_200, current_l1=31.0) == 90
+
+
+def test_frozen_current_without_a_phase_proves_nothing() -> None:
+    """What the phases say is the current; the other one is not looked at."""
+    assert heard_after(90, current=8.0) == 60
+
+
+def test_the_oldest_of_the_phases_counts() -> None:
+    state = metered(charging_wallbox(), [sample(70, current_l2=32.0)], now(70))
+    assert state.current_heard_at == STEADY + 60
+    both = [sample(80, current_l1=8.0, current_l2=8.0)]
+    assert metered(state, both, now(80)).current_heard_at == STEADY + 80
+
+
+def test_current_is_unheard_before_a_reading_and_after_the_end() -> None:
+    silent = play([started(0, 0, charging_state=CHARGING)])
+    assert silent.current_heard_at is None
+    over = play([ended(2, 100)], charging_wallbox())
+    assert over.current_heard_at is None
+
+
+def test_event_that_says_that_nothing_flows_is_heard_of_the_current() -> None:
+    state = play([event(2, 70, charging_state=PAUSED)], charging_wallbox(), now=70)
+    assert state.current == 0
+    assert state.current_heard_at == STEADY + 70
+
+
+def test_events_of_the_past_renew_no_reading() -> None:
+    """From the queue, marked or not, and a sample that was taken long ago."""
+    state = charging_wallbox()
+    for number, seconds, offline in ((2, 80, True), (0, 30, False)):
+        item = event(number, seconds, readings=FLOWING, offline=offline)
+        assert play([item], state, now=90).said_at == state.said_at
+    late = [sample(30, current_l1=8.0)]
+    assert metered(state, late, now(90)).said_at == state.said_at

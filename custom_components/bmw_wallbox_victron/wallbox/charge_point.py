@@ -5,7 +5,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 import logging
 import re
 import sys
@@ -152,6 +152,7 @@ class ChargePoint(OcppChargePoint):
         self._requested = asyncio.Event()
         self._pending: _Request | None = None
         self._pending_id: str | None = None
+        self._called_at = 0.0
         self._closed = False
         self.told_to_reboot = False
         """Whether the wallbox goes because it was told to."""
@@ -345,6 +346,7 @@ class ChargePoint(OcppChargePoint):
         if payload is None:
             return None
         request.action = type(payload).__name__
+        self._called_at = self.station.now().steady
         return await self.call(
             payload,
             suppress=False,
@@ -405,6 +407,8 @@ class ChargePoint(OcppChargePoint):
 
     def _answered(self) -> None:
         """Say that a wallbox answers again."""
+        took = self.station.now().steady - self._called_at
+        self.station.controller.answered(took)
         self.station.unanswered = 0
         self.station.faults.end(
             _LOGGER, mute_fault(self.id), "Wallbox %s answers again", self.id
@@ -457,9 +461,8 @@ class ChargePoint(OcppChargePoint):
         if self._interview.running or station.state.active is None:
             return
         heard = station.state.meter_heard_at
-        patience = timedelta(seconds=station.config.meter_interval * 1.5)
-        # A reading from the future is one from before our clock was set back.
-        if heard is not None and timedelta() <= station.clock() - heard < patience:
+        patience = station.config.meter_interval * 1.5
+        if heard is not None and station.now().steady - heard < patience:
             return
         self._polling = asyncio.create_task(self._poll())
 
@@ -503,9 +506,9 @@ class ChargePoint(OcppChargePoint):
     @_on(Action.heartbeat)
     def on_heartbeat(self, **_: Any) -> call_result.Heartbeat:
         """Give the time."""
-        now = self.station.clock()
+        now = self.station.now()
         self.station.update(transitions.heartbeat(self.station.state, now))
-        return call_result.Heartbeat(current_time=ocpp_time(now))
+        return call_result.Heartbeat(current_time=ocpp_time(now.wall))
 
     @_on(Action.status_notification)
     def on_status_notification(
@@ -513,8 +516,8 @@ class ChargePoint(OcppChargePoint):
     ) -> call_result.StatusNotification:
         """Take the status of the socket; the box has one."""
         if evse_id <= 1:
-            now = self.station.clock()
-            at = device_time(timestamp, now)
+            now = self.station.now()
+            at = device_time(timestamp, now.wall)
             state = transitions.connector(
                 transitions.clock_heard(self.station.state, at, now),
                 ConnectorStatus(connector_status.lower()),
@@ -536,13 +539,13 @@ class ChargePoint(OcppChargePoint):
         **rest: Any,
     ) -> call_result.TransactionEvent:
         """Take what happened in a session, now or long ago."""
-        now = self.station.clock()
+        now = self.station.now()
         token: Mapping[str, Any] | None = rest.get("id_token")
         reason = transaction_info.get("stopped_reason")
         event = TransactionEvent(
             transaction_id=transaction_info["transaction_id"],
             event_type=EventType(event_type.lower()),
-            at=device_time(timestamp, now),
+            at=device_time(timestamp, now.wall),
             sequence_number=seq_no,
             trigger_reason=snake_case(trigger_reason),
             offline=rest.get("offline", False),
@@ -552,7 +555,7 @@ class ChargePoint(OcppChargePoint):
             stopped_reason=None if reason is None else snake_case(reason),
             id_token=None if token is None else token["id_token"] or None,
             phases_used=rest.get("number_of_phases_used"),
-            samples=samples(rest.get("meter_value"), now),
+            samples=samples(rest.get("meter_value"), now.wall),
         )
         self.station.update(
             transitions.transaction_event(self.station.state, event, now),
@@ -570,9 +573,11 @@ class ChargePoint(OcppChargePoint):
     ) -> call_result.MeterValues:
         """Take meter values outside a TransactionEvent; EVSE 0 is the house's meter."""
         if evse_id == 1:
-            now = self.station.clock()
+            now = self.station.now()
             self.station.update(
-                transitions.metered(self.station.state, samples(meter_value, now), now)
+                transitions.metered(
+                    self.station.state, samples(meter_value, now.wall), now
+                )
             )
         return call_result.MeterValues()
 

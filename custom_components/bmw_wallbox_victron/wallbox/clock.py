@@ -7,10 +7,12 @@ does so by the steady clock.
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Final, Self
 
-#: What is older than this is no news any more.
-LIVE_TIMEOUT = timedelta(seconds=120)
+#: Clocks that differ by less agree: what is on its way takes its time.
+CLOCKS_AGREE: Final = timedelta(seconds=15)
+#: What is older than this is no news any more, in s.
+LIVE_TIMEOUT_S: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +29,32 @@ class Now:
 class DeviceClock:
     """What the wallbox's clock shows, as far as its messages tell.
 
-    They are compared with each other and never with our own clock, of which only the
-    passing of time is used: a clock that is off by hours is as good as a right one.
+    They are compared with each other and never with wall time: a clock that is off by
+    hours is as good as a right one. Between them the steady clock tells what passed.
     """
 
     at: datetime | None = None
     """The newest time that it was heard to show."""
-    heard_at: datetime | None = None
-    """When it showed that, by our clock."""
-    behind_since: datetime | None = None
-    """Since when all that was heard was of the past, by our clock."""
+    heard_at: float | None = None
+    """When it showed that, by the steady clock, in s."""
+    behind_since: float | None = None
+    """Since when all that was heard was of the past, by the steady clock, in s."""
 
-    def is_past(self, at: datetime, now: datetime) -> bool:
-        """Tell whether a timestamp is older than what can be live."""
+    def shows(self, now: Now) -> datetime | None:
+        """Return what it shows now, if it was not set meanwhile; None: never heard."""
         if self.at is None or self.heard_at is None:
-            return False
-        return self.at + (now - self.heard_at) - at >= LIVE_TIMEOUT
+            return None
+        try:
+            return self.at + timedelta(seconds=now.steady - self.heard_at)
+        except OverflowError:  # the edge of the calendar
+            return self.at
 
-    def hears(self, at: datetime, now: datetime) -> Self:
+    def is_past(self, at: datetime, now: Now) -> bool:
+        """Tell whether a timestamp is older than what can be live."""
+        shown = self.shows(now)
+        return shown is not None and ((shown - at).total_seconds() >= LIVE_TIMEOUT_S)
+
+    def hears(self, at: datetime, now: Now) -> Self:
         """Take the timestamp of a message that has just come.
 
         One of the past is a replay, unless nothing else comes for a while: then the
@@ -52,9 +62,9 @@ class DeviceClock:
         """
         if self.is_past(at, now):
             if self.behind_since is None:
-                return replace(self, behind_since=now)
-            if now - self.behind_since < LIVE_TIMEOUT:
+                return replace(self, behind_since=now.steady)
+            if now.steady - self.behind_since < LIVE_TIMEOUT_S:
                 return self
         elif self.at is not None and at < self.at:
             return replace(self, behind_since=None)
-        return replace(self, at=at, heard_at=now, behind_since=None)
+        return replace(self, at=at, heard_at=now.steady, behind_since=None)

@@ -111,7 +111,7 @@ async def refresh(station: Station) -> None:
     """Ask for everything again. Raises CommandError."""
     link = _link(station)
     link.refresh()
-    station.controller.recheck()
+    station.controller.recheck(at_once=True)
     await _call(
         station,
         call.TriggerMessage(
@@ -131,8 +131,9 @@ async def set_schedule(
     plan = list(periods)
     if duration is not None:
         plan.append((duration, float(station.config.max_current)))
+    now = station.now()
     await station.controller.wish(
-        schedule=Plan(periods=tuple(plan), start=station.clock())
+        schedule=Plan(periods=tuple(plan), start=now.wall, anchor=now.steady)
     )
 
 

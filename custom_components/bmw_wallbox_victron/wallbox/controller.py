@@ -3,39 +3,38 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 import logging
+import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from ocpp.v201 import call
 from ocpp.v201.datatypes import (
-    ChargingProfileType,
-    ChargingSchedulePeriodType,
-    ChargingScheduleType,
     ComponentType,
     EVSEType,
     SetVariableDataType,
     VariableType,
 )
 from ocpp.v201.enums import (
-    ChargingProfileKindEnumType,
-    ChargingProfilePurposeEnumType,
-    ChargingRateUnitEnumType,
     MessageTriggerEnumType,
     OperationalStatusEnumType,
     ResetEnumType,
 )
 
-from . import control
+from . import control, profiles
+from .clock import Now
 from .control import (
     AskComposite,
     AskReading,
     Call,
+    ClearTxProfile,
+    Form,
     Outcome,
     Plan,
     Reboot,
     SetLimit,
     Step,
+    StopTransaction,
     Wait,
     Way,
 )
@@ -53,41 +52,27 @@ type CallLater = Callable[[float, Callable[[], None]], Callable[[], None]]
 #: What is no limit: a field of `Wish`, what is wished, and what is reported.
 type _Key = tuple[str, int, int]
 
-#: The ids of our profiles. One for a transaction needs an id that was never used.
-PROFILE_IDS: Final = {Way.DEFAULT: 1, Way.STATION: 2}
-#: A box has one EVSE; a profile for the whole station is for EVSE 0 (K01).
-_EVSE: Final = {Way.DEFAULT: 1, Way.STATION: 0, Way.TRANSACTION: 1}
-#: How far the composite schedule is asked for, in s: only the present counts.
-_HORIZON_S: Final = 60
-_NOMINAL_V: Final = 230
 #: So much of a reason is kept, in characters.
 _MAX_REASON: Final = 200
-#: How much earlier than its first period a schedule begins.
-_HEAD_START: Final = timedelta(hours=12)
-#: No clock stands before this.
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: Where too much flows and no answer comes for so long, and for twice as long as the
+#: wallbox usually takes, who asked is told; in s. What is wished is sent again.
+_PATIENCE_S: Final = 10.0
+#: Error codes of a station that has no such function at all (Part 4, 4.2.3).
+_UNSUPPORTED: Final = ("NotImplemented", "NotSupported")
 #: The sentences about what is no limit.
 _REFUSED: Final = {
     "led_brightness": "led_brightness_refused",
     "operative": "operative_refused",
 }
-#: A message may have been on its way for so long.
-_ON_THE_WAY: Final = timedelta(seconds=2)
 #: What goes on the wire, of all that `control` names.
-_CALLS: Final = (SetLimit, AskComposite, AskReading, Reboot)
-
-
-def composite_limit(schedule: Mapping[str, Any] | None) -> float | None:
-    """Read the limit of this moment from a CompositeScheduleType, in A."""
-    if schedule is None:
-        return None
-    first = min(
-        schedule["charging_schedule_period"], key=lambda period: period["start_period"]
-    )
-    limit: float = first["limit"]
-    if schedule["charging_rate_unit"] == "W":
-        limit /= _NOMINAL_V * first.get("number_phases", 3)
-    return limit
+_CALLS: Final = (
+    SetLimit,
+    ClearTxProfile,
+    AskComposite,
+    AskReading,
+    StopTransaction,
+    Reboot,
+)
 
 
 def refusal(answer: Any) -> str:
@@ -110,8 +95,13 @@ class Controller:
         self._station = station
         self._call_later = call_later
         self._ready = False
+        self._latency = 0.0
+        """How long the wallbox takes to answer, s: the longest of late."""
         self._step: Step = None
+        self._look_at: float | None = None
         self._sent: Call | None = None
+        self._answered_at = 0.0
+        self._begun: datetime | None = None
         self._chore_sent: _Key | None = None
         self._task: asyncio.Task[None] | None = None
         self._alarm: Callable[[], None] | None = None
@@ -147,9 +137,22 @@ class Controller:
         """Put everything to the wallbox again: its profiles were cleared."""
         self._change(control.ready)
 
-    def recheck(self) -> None:
+    def recheck(self, *, at_once: bool = False) -> None:
         """Have confirmed anew what the wallbox enforces."""
-        self._change(control.recheck)
+        if at_once:
+            self._change(lambda state: replace(state, composite_at=None))
+        else:
+            self._change(control.recheck)
+
+    def answered(self, took: float) -> None:
+        """Take note that the wallbox has answered a call, whichever, after `took` s.
+
+        What was not answered is sent again at once.
+        """
+        self._answered_at = self._station.now().steady
+        self._latency = max(took, 0.8 * self._latency)
+        if self._station.state.enforcement.unanswered:
+            self._change(control.answers_again)
 
     def close(self) -> None:
         """Stop for good; the connections are closed already."""
@@ -166,20 +169,28 @@ class Controller:
         Part of every change of the station's state, so it calls nobody.
         """
         station = self._station
-        enforcement, self._step = control.advance(
+        now = station.now()
+        enforcement, self._step, self._look_at = control.advance(
             state.enforcement,
             state.wish.plan(station.config.max_current),
-            state.situation,
-            station.clock(),
+            state.situation(now),
+            now.steady,
             allow_reboot=station.config.allow_reboot,
+            restricts=state.wish.restricts,
+            unreadable=state.wish.unreadable,
         )
         return replace(state, enforcement=enforcement)
 
     def act(self) -> None:
         """Do what `look` has found."""
         self._cancel_alarm()
+        moments = [] if self._look_at is None else [self._look_at]
         if isinstance(self._step, Wait):
-            delay = (self._step.until - self._station.clock()).total_seconds()
+            moments.append(self._step.until)
+        if self._waiting and self._impatient_at > self._station.now().steady:
+            moments.append(self._impatient_at)
+        if moments:
+            delay = min(moments) - self._station.now().steady
             self._alarm = self._call_later(max(delay, 0), self._ring)
         if self._link is not None and not self.busy and self._has_work():
             self._task = asyncio.create_task(self._work(self._link))
@@ -224,15 +235,17 @@ class Controller:
         """
         station = self._station
         self._asked = {key for key in self._asked if key[0] not in changes}
-        wish = replace(station.state.wish, **changes)
-        station.update(replace(station.state, wish=wish), look=True)
+        state = _wished(station.state, changes)
+        station.update(state, look=True)
         if station.link is None:
             return
-        plan = wish.plan(station.config.max_current)
+        plan = state.wish.plan(station.config.max_current)
         if changes.keys() & _REFUSED.keys():
             await self._until(lambda: self._chore_done(changes))
-        else:
-            await self._until(lambda: self._limit_done(plan))
+            return
+        # An answer from before says nothing about now.
+        self._answered_at = station.now().steady
+        await self._until(lambda: self._limit_done(plan))
 
     async def until(
         self, done: Callable[[WallboxState], bool], patience_s: int
@@ -274,11 +287,34 @@ class Controller:
         if state.wish.plan(self._station.config.max_current) != plan:
             return True  # there is a newer wish
         enforcement = state.enforcement
-        if enforcement.plan == plan and plan in enforcement.accepted.values():
+        if enforcement.plan != plan:
+            return False
+        if enforcement.unable:
+            return self._done_without_limits()
+        order, now = enforcement.order, self._station.now().steady
+        if any(taken.at(now) == order for taken in enforcement.accepted.values()):
             return True
-        if enforcement.failing and enforcement.retry_at is not None:
+        if enforcement.retry_at is not None and not enforcement.unanswered:
             raise CommandError("limit_refused", reason=enforcement.refusal or "-")
+        if enforcement.unanswered or (
+            enforcement.failing and now >= self._impatient_at
+        ):
+            raise CommandError("no_answer")
         return False
+
+    @property
+    def _impatient_at(self) -> float:
+        """From when on a wallbox that lets too much flow is said not to answer."""
+        return self._answered_at + _PATIENCE_S + 2 * self._latency
+
+    def _done_without_limits(self) -> bool:
+        """Tell whether a wallbox that cannot limit did what it can. Raises if not."""
+        state = self._station.state
+        if state.enforcement.holds:
+            return True
+        if state.wish.charging_allowed and state.wish.restricts:
+            raise CommandError("cannot_limit")
+        return state.wish.charging_allowed
 
     def _chore_done(self, changes: Mapping[str, Any]) -> bool:
         """Tell whether these were asked for; raise where the wallbox refused."""
@@ -322,12 +358,15 @@ class Controller:
         station = self._station
         # Time has passed since the last look.
         state = self.look(station.state)
+        now = station.now()
         if isinstance(self._step, _CALLS):
-            self._sent = self._step
-            now = station.clock()
-            enforcement = control.sent(state.enforcement, self._sent, now)
+            step = self._step
+            if isinstance(step, SetLimit) and step.way is Way.TRANSACTION:
+                step = replace(step, profile_id=1000 + secrets.randbelow(2**30))
+            self._sent, self._begun = step, None
+            enforcement = control.sent(state.enforcement, step, now.steady)
             station.update(replace(state, enforcement=enforcement))
-            return _payload(self._sent, now, _behind(station.state))
+            return self._payload(step, now)
         for key, payload in self._chores():
             self._asked.add(key)
             self._refusals.pop(key, None)
@@ -335,32 +374,67 @@ class Controller:
             return payload
         return None
 
+    def _payload(self, sent: Call, now: Now) -> Any:
+        """Write a step as one of `ocpp.v201.call`."""
+        match sent:
+            case SetLimit():
+                shown = self._station.state.situation(now).device_time or now.wall
+                begun = profiles.EPOCH
+                if sent.form is Form.NOW:
+                    begun = self._begun = shown - profiles.HEAD_START
+                return profiles.set_charging_profile(
+                    sent, begun=begun, device_time=shown, now=now.steady
+                )
+            case ClearTxProfile():
+                return profiles.clear_tx_profile(sent)
+            case AskComposite():
+                return profiles.ask_composite()
+            case AskReading():
+                return call.TriggerMessage(
+                    requested_message=MessageTriggerEnumType.meter_values,
+                    evse=EVSEType(id=1),
+                )
+            case StopTransaction():
+                return call.RequestStopTransaction(transaction_id=sent.transaction_id)
+            case Reboot():
+                return call.Reset(type=ResetEnumType.immediate)
+
     def _take(self, sent: Call, answer: Any) -> None:
         """Take the answer to a call of the limit's."""
         self._sent = None
         outcome, reason, composite = Outcome.ACCEPTED, None, None
+        state = self._station.state
         if isinstance(answer, CallFailedError):
             outcome = Outcome.REFUSED if answer.answered else Outcome.LOST
             reason = answer.reason
+            if answer.answered and reason in _UNSUPPORTED:
+                outcome = Outcome.UNSUPPORTED
         elif answer.status != "Accepted":
             outcome, reason = Outcome.REFUSED, refusal(answer)
         elif isinstance(sent, AskComposite):
-            composite = composite_limit(answer.schedule)
+            composite = profiles.composite_limit(
+                answer.schedule, phases=state.phases_known, voltage=state.voltage
+            )
         if reason is not None:
             _LOGGER.debug(
                 "Wallbox %s: %s: %s", self._station.config.charge_point_id, sent, reason
             )
-        now = self._station.clock()
-        self._change(
-            lambda enforcement: control.answered(
-                enforcement,
-                sent,
-                outcome,
-                now,
-                composite_a=composite,
-                refusal=reason,
-            )
+        now = self._station.now()
+        enforcement = control.answered(
+            state.enforcement,
+            sent,
+            outcome,
+            now.steady,
+            composite_a=composite,
+            refusal=reason,
+            begun=self._begun,
+            wall=now.wall,
         )
+        state = replace(state, enforcement=enforcement)
+        if composite is not None and "charging_allowed" in state.wish.lost:
+            # What the wallbox enforces tells whether it was paused.
+            state = _known(state, charging_allowed=composite >= control.LEAST_A)
+        self._station.update(state, look=True)
 
     def _chores(self) -> list[tuple[_Key, Any]]:
         """List what else is wished and not so: the light, the availability."""
@@ -422,69 +496,22 @@ class Controller:
         self._station.update(state, look=True)
 
 
-def _behind(state: WallboxState) -> timedelta:
-    """Tell by how much the wallbox's clock is behind ours."""
-    clock = state.clock
-    if clock.at is None or clock.heard_at is None:
-        return timedelta()
-    behind = clock.heard_at - clock.at
-    return behind if behind > _ON_THE_WAY else timedelta()
+def _wished(state: WallboxState, changes: Mapping[str, Any]) -> WallboxState:
+    """Return the state with a wish changed, and with what is known by that."""
+    state = _known(state, **changes)
+    pin_a = state.enforcement.pin_a
+    if state.wish.unreadable and changes.get("charging_allowed") and pin_a is not None:
+        # Its owner wants it to charge, and nobody knows how much: the least.
+        pin_a = max(pin_a, control.LEAST_A)
+        enforcement = replace(state.enforcement, pin_a=pin_a)
+        state = replace(state, enforcement=enforcement)
+    return state
 
 
-def _payload(sent: Call, now: datetime, behind: timedelta) -> Any:
-    """Write a step as one of `ocpp.v201.call`, for a clock that is `behind`."""
-    match sent:
-        case SetLimit():
-            return _profile(sent, now, behind)
-        case AskComposite():
-            return call.GetCompositeSchedule(
-                duration=_HORIZON_S,
-                evse_id=1,
-                charging_rate_unit=ChargingRateUnitEnumType.amps,
-            )
-        case AskReading():
-            return call.TriggerMessage(
-                requested_message=MessageTriggerEnumType.meter_values,
-                evse=EVSEType(id=1),
-            )
-        case Reboot():
-            return call.Reset(type=ResetEnumType.immediate)
-
-
-def _profile(
-    sent: SetLimit, now: datetime, behind: timedelta
-) -> call.SetChargingProfile:
-    """Write a limit as a charging profile (K01)."""
-    # A limit without a schedule knows no clock: it begins in a past that no clock can
-    # reach. A schedule begins long ago: a box whose clock is behind would wait for the
-    # start, without a limit.
-    began = _EPOCH
-    if sent.plan.start is not None:
-        began = sent.plan.start - behind - _HEAD_START
-    profile_id = PROFILE_IDS.get(sent.way)
-    if profile_id is None:
-        profile_id = int(now.timestamp() * 10) % 2**31
-    return call.SetChargingProfile(
-        evse_id=_EVSE[sent.way],
-        charging_profile=ChargingProfileType(
-            id=profile_id,
-            stack_level=0,
-            charging_profile_purpose=ChargingProfilePurposeEnumType(sent.way.value),
-            charging_profile_kind=ChargingProfileKindEnumType.absolute,
-            transaction_id=sent.transaction_id,
-            charging_schedule=[
-                ChargingScheduleType(
-                    id=1,
-                    start_schedule=began.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                    charging_rate_unit=ChargingRateUnitEnumType.amps,
-                    charging_schedule_period=[
-                        ChargingSchedulePeriodType(
-                            start_period=begin and begin + _HEAD_START.seconds,
-                            limit=amps,
-                        )
-                        for begin, amps in sent.plan.periods
-                    ],
-                )
-            ],
-        ),
-    )
+def _known(state: WallboxState, **changes: Any) -> WallboxState:
+    """Return the state with fields of the wish that are not lost any more."""
+    found = set(changes)
+    if found & {"current_limit", "charging_allowed"}:
+        found.add("schedule")  # who sets a limit by hand asks for no schedule
+    lost = tuple(name for name in state.wish.lost if name not in found)
+    return replace(state, wish=replace(state.wish, **changes, lost=lost))

@@ -18,7 +18,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from .clock import LIVE_TIMEOUT, DeviceClock
+from .clock import CLOCKS_AGREE, LIVE_TIMEOUT_S, DeviceClock, Now
 from .control import Enforcement, Situation, Wish
 from .energy import RegisterCount, lifetime
 from .meter import Sample
@@ -27,6 +27,8 @@ from .meter import Sample
 PHASE_IN_USE_A = 0.5
 #: How many transactions before the current one may still be completed by late events.
 REMEMBERED_TRANSACTIONS = 8
+#: The readings that are zero where nothing flows.
+_FLOW = ("power", "current", "current_l1", "current_l2", "current_l3")
 
 
 class ChargingState(StrEnum):
@@ -211,14 +213,16 @@ class WallboxState:
     """Transactions before it, newest first, for events that come late."""
     meter: Sample | None = None
     """Live readings of the running transaction."""
-    meter_heard_at: datetime | None = None
-    """When these arrived, by our clock."""
+    meter_heard_at: float | None = None
+    """When these arrived, by the steady clock, in s."""
     energy: RegisterCount = field(default_factory=RegisterCount)
     """Energy delivered over the wallbox's life."""
     last_heartbeat: datetime | None = None
-    """When the last Heartbeat arrived, by our clock."""
+    """When the last Heartbeat arrived, by wall time."""
     ceiling_a: float | None = None
     """The most that the wallbox gives, A; None: it does not tell."""
+    smart_charging: bool | None = None
+    """Whether it says that it can limit; None: it does not say."""
     surveyed: bool = False
     """Whether it was asked for that on this connection."""
     light: Light | None = None
@@ -227,8 +231,8 @@ class WallboxState:
     """What its owner wants."""
     enforcement: Enforcement = field(default_factory=Enforcement)
     """How far it has got with that."""
-    said_at: Mapping[str, datetime] = field(default_factory=dict)
-    """When each of the live readings arrived, by our clock."""
+    said_at: Mapping[str, float] = field(default_factory=dict)
+    """When each of the live readings arrived, by the steady clock, in s."""
     clock: DeviceClock = field(default_factory=DeviceClock)
     """What the wallbox's clock shows."""
 
@@ -289,20 +293,29 @@ class WallboxState:
             return None
         return self.connector_status is not ConnectorStatus.UNAVAILABLE
 
-    @property
-    def situation(self) -> Situation:
-        """What bears on a limit."""
+    def situation(self, now: Now) -> Situation:
+        """Return what bears on a limit."""
         active, state = self.active, self.charging_state
+        device_time = self.clock.shows(now)
         return Situation(
             transaction_id=None if active is None else active.id,
             charging=state is ChargingState.CHARGING,
             suspended=state
             in (ChargingState.SUSPENDED_EVSE, ChargingState.SUSPENDED_EV),
             current_a=None if active is None else self.current,
-            heard_at=self.meter_heard_at,
+            current_heard_at=self.current_heard_at,
             ceiling_a=self.ceiling_a,
             surveyed=self.surveyed,
+            smart_charging=self.smart_charging,
+            device_time=device_time,
+            clocks_agree=device_time is not None
+            and abs(device_time - now.wall) <= CLOCKS_AGREE,
         )
+
+    @property
+    def phases_known(self) -> int | None:
+        """How many phases the box has told of; None: of none yet."""
+        return len(self._phases("voltage")) or None
 
     @property
     def awaits_reading(self) -> bool:
@@ -330,6 +343,28 @@ class WallboxState:
         """The car's current, A: that of the highest phase."""
         phases = self._phases("current")
         return max(phases) if phases else self.live("current")
+
+    @property
+    def current_heard_at(self) -> float | None:
+        """When the oldest of the readings behind `current` arrived.
+
+        By the steady clock, in s; None: no session runs, or nothing was heard of it. A
+        reading of something else does not renew it; an event that says that nothing
+        flows does.
+        """
+        if self.active is None or self.meter is None:
+            return None
+        phases = [
+            f"current_l{phase}"
+            for phase in (1, 2, 3)
+            if getattr(self.meter, f"current_l{phase}") is not None
+        ]
+        heard = [
+            self.said_at[quantity]
+            for quantity in phases or ["current"]
+            if quantity in self.said_at
+        ]
+        return min(heard, default=None)
 
     @property
     def voltage(self) -> float | None:
@@ -377,17 +412,17 @@ def identified(state: WallboxState, identity: Identity) -> WallboxState:
     return replace(state, identity=state.identity.completed_by(identity))
 
 
-def heartbeat(state: WallboxState, now: datetime) -> WallboxState:
+def heartbeat(state: WallboxState, now: Now) -> WallboxState:
     """Take note of a Heartbeat."""
-    return replace(state, last_heartbeat=now)
+    return replace(state, last_heartbeat=now.wall)
 
 
-def clock_heard(state: WallboxState, at: datetime, now: datetime) -> WallboxState:
+def clock_heard(state: WallboxState, at: datetime, now: Now) -> WallboxState:
     """Take note of the time that the wallbox gave to what has just happened."""
     before = state.clock
     if before.at is None and state.energy.last_at is not None:
         # After a restart of ours: it went on at least from its last reading.
-        before = DeviceClock(at=state.energy.last_at, heard_at=now)
+        before = DeviceClock(at=state.energy.last_at, heard_at=now.steady)
     clock = before.hears(at, now)
     state = replace(state, clock=clock)
     if before.at is not None and clock.at is not None and clock.at < before.at:
@@ -419,9 +454,7 @@ def connector_asked(
     return _freed(state) if ends_session else state
 
 
-def metered(
-    state: WallboxState, samples: Iterable[Sample], now: datetime
-) -> WallboxState:
+def metered(state: WallboxState, samples: Iterable[Sample], now: Now) -> WallboxState:
     """Take meter values that name no transaction: they belong to the running one."""
     samples = tuple(samples)
     if samples:
@@ -450,14 +483,14 @@ def transaction_checked(
     return _abandon(state, current)
 
 
-def expired(state: WallboxState, now: datetime) -> WallboxState:
-    """Forget each live reading that nothing has renewed for `LIVE_TIMEOUT`."""
+def expired(state: WallboxState, now: Now) -> WallboxState:
+    """Forget each live reading that nothing has renewed for `LIVE_TIMEOUT_S`."""
     if state.meter is None or state.charging_state is not ChargingState.CHARGING:
         return state  # nothing flows, and nothing needs to be said about it
     fresh = {
         quantity: said_at
         for quantity, said_at in state.said_at.items()
-        if now - said_at < LIVE_TIMEOUT
+        if now.steady - said_at < LIVE_TIMEOUT_S
     }
     if not fresh:
         return _forget(state)
@@ -468,7 +501,7 @@ def expired(state: WallboxState, now: datetime) -> WallboxState:
 
 
 def transaction_event(
-    state: WallboxState, event: TransactionEvent, now: datetime
+    state: WallboxState, event: TransactionEvent, now: Now
 ) -> WallboxState:
     """Take a TransactionEvent, in order, late, repeated or replayed."""
     if not event.offline:
@@ -520,7 +553,7 @@ def _takes_over(
     current: Transaction,
     known: Transaction | None,
     event: TransactionEvent,
-    now: datetime,
+    now: Now,
 ) -> bool:
     """Tell whether an event makes its transaction the current one."""
     if event.at < current.updated_at or (known is not None and known.replaced):
@@ -530,7 +563,7 @@ def _takes_over(
     # One that runs gives way to what certainly is newer: not to an end in the same
     # second, nor to what happened offline and has no time of its own (a clock that is
     # ahead dates all to its arrival).
-    if event.offline and event.at >= now:
+    if event.offline and event.at >= now.wall:
         return False
     return event.event_type is not EventType.ENDED or event.at > current.updated_at
 
@@ -742,7 +775,7 @@ def _followed_by(
     return state.energy.highest_wh
 
 
-def _show(state: WallboxState, sample: Sample, now: datetime) -> WallboxState:
+def _show(state: WallboxState, sample: Sample, now: Now) -> WallboxState:
     """Lay the readings of a sample over the live ones, unless it is of the past."""
     if (
         not sample.live
@@ -755,8 +788,8 @@ def _show(state: WallboxState, sample: Sample, now: datetime) -> WallboxState:
     return replace(
         state,
         meter=replace(meter, at=sample.at, **readings),
-        meter_heard_at=now,
-        said_at={**state.said_at, **dict.fromkeys(readings, now)},
+        meter_heard_at=now.steady,
+        said_at={**state.said_at, **dict.fromkeys(readings, now.steady)},
     )
 
 
@@ -765,14 +798,14 @@ def _forget(state: WallboxState) -> WallboxState:
     return replace(state, meter=None, meter_heard_at=None, said_at={})
 
 
-def _stopped(state: WallboxState, at: datetime, now: datetime) -> WallboxState:
+def _stopped(state: WallboxState, at: datetime, now: Now) -> WallboxState:
     """Know that nothing flows."""
     meter = _nothing_flows(state.meter, at)
-    return replace(state, meter=meter, meter_heard_at=now)
+    said_at = {**state.said_at, **dict.fromkeys(_FLOW, now.steady)}
+    return replace(state, meter=meter, meter_heard_at=now.steady, said_at=said_at)
 
 
 def _nothing_flows(meter: Sample | None, at: datetime) -> Sample:
     """Give the reading of a session in which nothing flows: voltages stand."""
     meter = meter or Sample(at=at)
-    flow = ("power", "current", "current_l1", "current_l2", "current_l3")
-    return replace(meter, at=max(at, meter.at), **dict.fromkeys(flow, 0.0))
+    return replace(meter, at=max(at, meter.at), **dict.fromkeys(_FLOW, 0.0))

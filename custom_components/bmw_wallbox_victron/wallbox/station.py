@@ -1,14 +1,14 @@
 """One configured wallbox, over all its connections."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 import hmac
 import time
 from typing import TYPE_CHECKING, Final
 
 from ..fault_log import FaultLog
-from . import state as transitions
+from . import control, state as transitions
 from .clock import Now
 from .controller import CallLater, Controller
 from .sessions import Ledger
@@ -87,10 +87,10 @@ class Station:
         (None: those of the machine).
         """
         self.config = config
-        self.state = state
-        self.ledger = ledger
-        self.clock = clock
         self._steady = steady
+        self.clock = clock
+        self.state = self._restored(state)
+        self.ledger = ledger
         self._call_later = call_later
         self._on_change = on_change
         self._held: Callable[[], None] | None = None
@@ -105,6 +105,14 @@ class Station:
         # Looked up at each call: a test may freeze the time only after this was made.
         steady = time.monotonic() if self._steady is None else self._steady()
         return Now(self.clock(), steady)
+
+    def _restored(self, state: WallboxState) -> WallboxState:
+        """Take a stored state: the steady clock began anew."""
+        now, wish = self.now(), state.wish
+        if wish.schedule is not None:
+            wish = replace(wish, schedule=wish.schedule.anchored(now))
+        enforcement = control.restored(state.enforcement, now)
+        return replace(state, wish=wish, enforcement=enforcement)
 
     def configure(self, config: StationConfig) -> None:
         """Let other settings of the same wallbox count; its connection stays."""
@@ -175,6 +183,6 @@ class Station:
 
     def poll(self) -> None:
         """Do what time demands; called every `meter_interval`."""
-        self.update(transitions.expired(self.state, self.clock()))
+        self.update(transitions.expired(self.state, self.now()))
         if self.link is not None:
             self.link.poll()
