@@ -1,5 +1,6 @@
 """What happens on a day: a list of steps, made from a seed before the day begins."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 import random
 from typing import Any, Final
@@ -57,10 +58,6 @@ _REFUSALS: Final[tuple[tuple[str, Any], ...]] = (
     ("smart_charging", SmartCharging.NOT_SUPPORTED),
     ("default_profile_never", True),
     ("limit_applies_after_s", 4.0),
-    ("relative_rejected", True),
-    ("absolute_epoch_rejected", True),
-    ("absolute_epoch_ignored", True),
-    ("tx_profile_other_id_rejected", True),
     ("default_profile_rejected_after_restart", True),
 )
 _OF_A_SESSION: Final[dict[str, tuple[dict[str, Any], ...]]] = {
@@ -85,6 +82,15 @@ _OF_A_SESSION: Final[dict[str, tuple[dict[str, Any], ...]]] = {
         {"ended_carries_all_samples": True},
         {"frozen_unphased_current": True, "energy_measurand_omitted": True},
     ),
+    "schedules": (
+        {"relative_rejected": True},
+        {"relative_only": True},
+        {"absolute_epoch_rejected": True},
+        {"absolute_epoch_ignored": True},
+        {"absolute_epoch_ignored": True, "relative_rejected": True},
+        {"tx_profile_other_id_rejected": True, "default_profile_never": True},
+        {"station_profile_rejected": True, "default_profile_never": True},
+    ),
     "composite": tuple({"composite_oddity": oddity} for oddity in CompositeOddity),
     "omissions": (
         {"charging_state_omitted": True},
@@ -93,7 +99,7 @@ _OF_A_SESSION: Final[dict[str, tuple[dict[str, Any], ...]]] = {
         {"clock_from_central_system": True},
     ),
 }
-"""What a box is like all day, for kinds that are no event."""
+"""What a box is like all day, for kinds that are no event, and no excuse."""
 
 
 def _drop(rng: random.Random) -> Step:
@@ -164,11 +170,23 @@ def _bent(rng: random.Random) -> Step:
     return Step(0, "quirk", (rng.choice([60, 1200]), "bent", frozenset(bent)))
 
 
-FAULTS: Final = {
+def _reboot(_: random.Random) -> Step:
+    return Step(0, "reboot")
+
+
+def _restart(rng: random.Random) -> Step:
+    return Step(0, "restart", (rng.choice([0, 5, 120]),))
+
+
+def _break(rng: random.Random) -> Step:
+    return Step(0, "break_down", (rng.choice([5, 300]),))
+
+
+FAULTS: Final[dict[str, Callable[[random.Random], Step]]] = {
     "drop": _drop,
     "half_open": _half_open,
     "power_cut": _power_cut,
-    "reboot": lambda _: Step(0, "reboot"),
+    "reboot": _reboot,
     "box_clock": _box_clock,
     "our_clock": _our_clock,
     "mute": _mute,
@@ -176,8 +194,8 @@ FAULTS: Final = {
     "refusals": _refusal,
     "unasked": _unasked,
     "bent": _bent,
-    "restart": lambda rng: Step(0, "restart", (rng.choice([0, 5, 120]),)),
-    "broken": lambda rng: Step(0, "break_down", (rng.choice([5, 300]),)),
+    "restart": _restart,
+    "broken": _break,
 }
 """Faults that happen at a moment, by kind."""
 

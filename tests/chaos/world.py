@@ -27,6 +27,8 @@ _START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 _TOLERANCE_A: Final = 1.0
 #: How long a limit may take on a box that answers at once: our pace, and the car's 5 s.
 _ANSWER_S: Final = 10.0
+#: How long until another way is taken, where a box accepts the first and ignores it, s.
+_ANOTHER_WAY_S: Final = 25.0
 #: How long a measured excess may go unseen, s; steps are a second long.
 _UNSEEN_S: Final = 12.0
 #: How long live readings may be wrong after something happened, s.
@@ -196,7 +198,7 @@ class World:
             return 1.0
         if self.box.transaction or self._connect_at is not None:
             return float(self.day.meter_interval)
-        return 300.0
+        return 900.0
 
     def _heat(self) -> None:
         self._hot_until = self.now + _HOT_S
@@ -270,26 +272,24 @@ class World:
         if self._disobeyed_since is None or self.now < self._excused_until:
             self._disobeyed_since = self.now
         slow = 3 * self.box.quirks.answer_delay_s
-        unseen = self._measured_at is not None and not self.site.failing
-        if unseen and self.now - self._measured_at > _UNSEEN_S + slow:
+        measured_at = None if self.site.failing else self._measured_at
+        if measured_at is not None and self.now - measured_at > _UNSEEN_S + slow:
             self._blame(
                 f"unseen: {amps:g} A flow instead of {self.target_a:g}, measured "
-                f"{self.now - self._measured_at:g} s ago"
+                f"{self.now - measured_at:g} s ago"
             )
         patience = _ANSWER_S + slow
-        if self._refuses():
-            return
-        if self.now - self._disobeyed_since > patience:
+        if "schedules" in self.day.kinds:
+            patience += _ANOTHER_WAY_S
+        if not self._refuses() and self.now - self._disobeyed_since > patience:
             self._blame(
                 f"not obeyed: {amps:g} A flow instead of {self.target_a:g} for "
                 f"{self.now - self._disobeyed_since:g} s"
             )
 
     def _refuses(self) -> bool:
-        quirks, plain = self.box.quirks, Quirks()
-        return any(
-            getattr(quirks, name) != getattr(plain, name) for name in _REFUSING
-        )
+        """Tell whether the box refuses more than on the whole of this day."""
+        return not self._switched.keys().isdisjoint(_REFUSING)
 
     def _check_live(self, amps: float) -> None:
         if not (self.box.online and self.site.connected):
@@ -308,22 +308,22 @@ class World:
         energy = self.site.energy_wh
         if energy is None:
             if self._energy_wh is not None:
-                self._blame("the total is unknown again")
+                self._blame("energy: the total is unknown again")
             return
         if self._energy_wh is not None and energy < self._energy_wh - 1e-6:
-            self._blame(f"the total fell from {self._energy_wh} to {energy}")
+            self._blame(f"energy: the total fell from {self._energy_wh} to {energy}")
         self._energy_wh = energy
         most = self.day.register_wh + self.box.charger.total_wh
         if energy > most + _ENERGY_WH:
-            self._blame(f"the total is {energy}, but only {most} flowed")
+            self._blame(f"energy: the total is {energy}, but only {most} flowed")
         running, session = self.box.transaction, self.site.session
         if running is None or session is None or session[0] != running.id:
             self._session = None
             return
-        known = self._session
-        if known and known[:2] == (running, session[0]) and session[1] < known[2] - 0.01:
-            self._blame(f"the session fell from {known[2]} to {session[1]}")
-        self._session = (running, *session)
+        before, after = self._session, (running, *session)
+        if before and before[:2] == after[:2] and after[2] < before[2] - 0.01:
+            self._blame(f"session energy: it fell from {before[2]} to {after[2]}")
+        self._session = after
 
     def _check_presses(self) -> None:
         for press, (what, since) in list(self._presses.items()):
@@ -332,10 +332,10 @@ class World:
                 if not press.cancelled() and (err := press.exception()) is not None:
                     self.story.append(f"{self.now:.1f} {what}: {err}")
                     if not self.site.is_refusal(err):
-                        self._blame(f"{what} raised {err!r}")
+                        self._blame(f"press: {what} raised {err!r}")
             elif self.now - since > _PRESS_S:
                 del self._presses[press]
-                self._blame(f"{what} still waits after {_PRESS_S:g} s")
+                self._blame(f"press: {what} still waits after {_PRESS_S:g} s")
 
     def _blame(self, fault: str) -> None:
         text = f"{self.now:.1f} VIOLATED {fault}"
@@ -375,19 +375,25 @@ class World:
         told = [each.id for each in self._told_sessions.values()]
         lines = [each.transaction_id for each in self.site.sessions]
         if sorted(told) != sorted(lines):
-            self._blame(f"sessions {told}, and the ledger has {lines}")
+            self._blame(f"ledger: sessions {told}, and the ledger has {lines}")
         energy = self.site.energy_wh or 0.0
         least = self.day.register_wh + self._told_wh - self._lost_wh
         most = self.day.register_wh + self.box.charger.total_wh
         if self._told_sessions and not (
             least - _ENERGY_WH <= energy <= most + _ENERGY_WH
         ):
-            self._blame(f"the total is {energy}, but {least} to {most} were told")
+            self._blame(
+                f"energy: the total is {energy}, but {least} to {most} were told"
+            )
         booked = math.fsum(each.energy_wh for each in self.site.sessions)
         if booked > self.box.charger.total_wh + _ENERGY_WH:
-            self._blame(f"{booked} in the ledger, but only {self.box.charger.total_wh}")
+            self._blame(
+                f"ledger energy: {booked} booked, but only {self.box.charger.total_wh}"
+            )
         if not self._lossy and booked < self._told_wh - _ENERGY_WH:
-            self._blame(f"{booked} in the ledger, but {self._told_wh} were told")
+            self._blame(
+                f"ledger energy: {booked} booked, but {self._told_wh} were told"
+            )
         if self.box.violations:
             self._blame(f"protocol: {self.box.violations}")
 
@@ -639,15 +645,15 @@ def play(
             await world.end()
         left = asyncio.all_tasks() - {asyncio.current_task()}
         if left and fault is None:
-            fault = f"tasks are left: {left}"
+            fault = f"left over: tasks {left}"
 
     try:
         loop.run_until_complete(live())
         executor.shutdown()
         if fault is None and loop.timers:
-            fault = f"timers are left: {loop.timers}"
+            fault = f"left over: timers {loop.timers}"
         if fault is None and errors.lines:
-            fault = f"errors were logged: {errors.lines}"
+            fault = f"logged errors: {errors.lines}"
     finally:
         logger.removeHandler(errors)
         loop.close()
