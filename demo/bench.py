@@ -4,6 +4,9 @@ The wallbox: how fast a frame on the socket becomes an entity's state. Measured 
 real thing: Home Assistant in its own process with its recorder and web server, TLS, and
 a client that only sends and waits.
 
+The charging hour: three phases, readings every ten seconds, played as fast as it goes;
+what the recorder writes of it.
+
 The caravan: one hour of three Victron devices, five advertisements a second each,
 played as fast as it goes through Home Assistant's Bluetooth into its recorder; the same
 for Home Assistant's own victron_ble.
@@ -44,6 +47,7 @@ from .wallbox.simulator import utc_now
 _TICKS_PER_S: Final = 100
 """Unit of the times in /proc/PID/stat on Linux (USER_HZ)."""
 _WARM_UP: Final = 200
+_RECORDER_LIMIT_S: Final = 300.0
 
 
 def _event(number: int, power: float) -> dict[str, Any]:
@@ -168,6 +172,20 @@ async def _measure(line: _Line, client: Client, pid: int, messages: int) -> None
     _tell("from frame to state, at a browser", _milliseconds(shown))
 
 
+async def _let_it_record(client: Client) -> float:
+    """Wait until the recorder has taken what was changed; gives the time, in s.
+
+    Thousands of states a second are more than it keeps up with. Home Assistant does
+    not stop before all of them are in its database.
+    """
+    start = time.perf_counter()
+    while (await client.ask("recorder/info"))["backlog"]:
+        if time.perf_counter() - start > _RECORDER_LIMIT_S:
+            raise RuntimeError("the recorder does not keep up")
+        await asyncio.sleep(0.5)
+    return time.perf_counter() - start
+
+
 async def _bench(messages: int) -> None:
     """Start a Home Assistant, measure it, stop it."""
     with tempfile.TemporaryDirectory() as folder:
@@ -192,17 +210,20 @@ async def _bench(messages: int) -> None:
                     max_queue=None,
                 ) as socket:
                     await _measure(_Line(socket), client, instance.pid, messages)
+                _tell("recorder, behind by", f"{await _let_it_record(client):6.1f} s")
         finally:
             await instance.stop()
 
 
-async def _replay(*arguments: str) -> dict[str, Any]:
-    """Play the caravan's hour in a process of its own; gives its figures."""
+async def _replay(
+    *arguments: str, module: str = "demo.caravan.replay"
+) -> dict[str, Any]:
+    """Play an hour in a process of its own; gives its figures."""
     with tempfile.TemporaryDirectory() as folder:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "demo.caravan.replay",
+            module,
             f"--folder={folder}",
             *arguments,
             cwd=ROOT,
@@ -216,13 +237,27 @@ async def _replay(*arguments: str) -> dict[str, Any]:
     return figures
 
 
-def _tell_replay(who: str, figures: Mapping[str, Any], bare: float) -> None:
-    """Print what one reader of the advertisements costs, and how wrong it is."""
-    rows = figures["rows"]
+def _tell_rows(what: str, rows: Mapping[str, int]) -> None:
+    """Print what the recorder wrote."""
     others = ", ".join(
         f"{count} {table}" for table, count in rows.items() if table != "states"
     )
-    _tell(f"{who}: rows", f"{rows['states']} states ({others})")
+    _tell(what, f"{rows['states']} states ({others})")
+
+
+async def _bench_charging(seconds: float) -> None:
+    """Play an hour of charging at three powers."""
+    print(f"\n{seconds / 60:.0f} minutes of charging on three phases.", flush=True)
+    for amperes in (6, 16, 32):
+        figures = await _replay(
+            f"--seconds={seconds}", f"--amperes={amperes}", module="demo.charging_hour"
+        )
+        _tell_rows(f"{amperes} A: rows of a charging hour", figures["rows"])
+
+
+def _tell_replay(who: str, figures: Mapping[str, Any], bare: float) -> None:
+    """Print what one reader of the advertisements costs, and how wrong it is."""
+    _tell_rows(f"{who}: rows", figures["rows"])
     own = figures["microseconds"] - bare
     _tell(
         f"{who}: event-loop time",
@@ -270,9 +305,14 @@ def main() -> int:
     parser.add_argument(
         "--seconds", type=float, default=3600, help="of the caravan; 0: no caravan"
     )
+    parser.add_argument(
+        "--charging", type=float, default=3600, help="seconds of charging; 0: none"
+    )
     options = parser.parse_args()
     if options.messages:
         asyncio.run(_bench(options.messages))
+    if options.charging:
+        asyncio.run(_bench_charging(options.charging))
     if options.seconds:
         asyncio.run(_bench_caravan(options.seconds))
     return 0

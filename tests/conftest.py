@@ -19,8 +19,10 @@ from homeassistant.helpers.event import async_track_state_change_event
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.bmw_wallbox_victron import sensor
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from custom_components.bmw_wallbox_victron.coordinator import SiteCoordinator
+from custom_components.bmw_wallbox_victron.publish import Publisher
 from demo import pki
 from demo.bms import BmsRadio
 from demo.wallbox import Quirks, SimulatedWallbox
@@ -260,6 +262,21 @@ async def settle(hass: HomeAssistant, *wallboxes: SimulatedWallbox) -> None:
             while wallbox.connected and link is not None and not link.at_rest:
                 await wallbox.settle()
     await hass.async_block_till_done()
+
+
+@pytest.fixture
+def unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a wallbox measures is shown at once, where a test's clock stands still.
+
+    To what paces it a minute passes from one look to the next.
+    """
+
+    class Unpaced(Publisher):
+        def __init__(self, *, now: Callable[[], float], **rest: Any) -> None:
+            looks = itertools.count()
+            super().__init__(now=lambda: now() + 60 * next(looks), **rest)
+
+    monkeypatch.setattr(sensor, "Publisher", Unpaced)
 
 
 @pytest.fixture

@@ -744,20 +744,6 @@ def _renew(folder: Path, end: Any) -> pki.Files:
     return pki.issue(folder, not_after=end)
 
 
-async def test_silent_clients_do_not_pile_up(site: Site) -> None:
-    """Connections are bounded, and those that never shake hands with the others."""
-    port = site.entry.data["port"]
-    opened = [await asyncio.open_connection("localhost", port) for _ in range(40)]
-    hung_up = 0
-    for reader, _ in opened[32:]:
-        with suppress(TimeoutError, ConnectionError):
-            async with asyncio.timeout(2):
-                hung_up += await reader.read() == b""
-    for _, writer in opened:
-        writer.close()
-    assert hung_up == 8
-
-
 async def test_a_slow_box_is_waited_for(
     hass: HomeAssistant, site: Site, make_wallbox: MakeWallbox
 ) -> None:

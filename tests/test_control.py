@@ -1422,7 +1422,7 @@ async def test_the_refresh_button(charging: Bench) -> None:
         call.payload["requestedMessage"]
         for call in bench.calls_since(before)
         if call.action == "TriggerMessage"
-    } >= {"MeterValues"}
+    } >= {"TransactionEvent"}
 
 
 # Things that meet

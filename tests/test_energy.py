@@ -23,6 +23,8 @@ from .conftest import Site, settle
 from .test_monthly_sessions import FOLDER, NAME, SOURCE
 from .test_sessions import later, reload
 
+pytestmark = pytest.mark.usefixtures("unpaced")
+
 type MakeWallbox = Callable[..., SimulatedWallbox]
 
 BERLIN: Final = ZoneInfo("Europe/Berlin")

@@ -29,6 +29,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
+from custom_components.bmw_wallbox_victron.disk import Budget
 from demo import pki
 from demo.wallbox import DELTA, WORST, Car, Quirks, SimulatedWallbox
 
@@ -343,13 +344,16 @@ async def test_removed_wallbox_is_forgotten(
     await hass.config_entries.async_setup(site.entry.entry_id)
 
 
+@pytest.mark.usefixtures("unpaced")
 async def test_stop(
     hass: HomeAssistant,
     hass_storage: dict[str, Any],
     site: Site,
     make_wallbox: MakeWallbox,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Home Assistant stops: the server closes and what waits is written."""
+    monkeypatch.setattr(Budget, "delay", lambda *_: 60.0)
     wallbox = make_wallbox()
     await charge(hass, wallbox)
     key = f"{DOMAIN}.{site.entry.entry_id}"

@@ -25,6 +25,8 @@ from demo.wallbox import DELTA, Car, RegisterRestarts, SimulatedWallbox
 
 from .conftest import Site, settle
 
+pytestmark = pytest.mark.usefixtures("unpaced")
+
 MakeWallbox = Callable[..., SimulatedWallbox]
 
 LIVE = ("power", "current", "current_l1", "current_l2", "current_l3")

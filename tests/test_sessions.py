@@ -33,6 +33,8 @@ from demo.wallbox import DELTA, Car, SimulatedWallbox
 
 from .conftest import CHARGE_POINT_ID, Site, settle
 
+pytestmark = pytest.mark.usefixtures("unpaced")
+
 type MakeWallbox = Callable[..., SimulatedWallbox]
 type Storage = dict[str, Any]
 
@@ -382,6 +384,7 @@ async def test_round_trip(hass: HomeAssistant, hass_storage: Storage) -> None:
         old_session(1),
         Session(
             transaction_id='"\u2028 🚗',
+            repeat=2,
             start=OLD,
             end=datetime.max.replace(tzinfo=UTC),
             energy_wh=0.1 + 0.2,
@@ -391,6 +394,7 @@ async def test_round_trip(hass: HomeAssistant, hass_storage: Storage) -> None:
     ]
     assert {item.name for item in fields(Session)} == {
         "transaction_id",
+        "repeat",
         "start",
         "end",
         "energy_wh",

@@ -412,6 +412,7 @@ async def sessions(hass: HomeAssistant, site: Site) -> Automation:
     )
 
 
+@pytest.mark.usefixtures("unpaced")
 async def test_sessions(
     hass: HomeAssistant,
     site: Site,

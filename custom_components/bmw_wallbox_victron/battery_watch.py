@@ -26,8 +26,8 @@ from .battery.power_source import CHARGING_MIN_CURRENT_A, Plug
 from .battery.sources import ROLES, Role, Source
 from .battery.status import CRITICAL_SOC, LOW_SOC, OK_SOC
 from .const import DOMAIN
-from .feed import Cancel, Feed
-from .publish import TIME_TO_GO, Publication, Rule, publish, within
+from .feed import Feed
+from .publish import TIME_TO_GO, Cancel, Publication, Rule, publish, within
 from .readings import Value
 
 #: Where the status changes; and a battery that is full, or empty, is shown so.

@@ -18,9 +18,10 @@ from .entity import (
     WallboxEntity,
     WallboxEntityDescription,
     add_wallbox_entities,
+    storing,
     translated_errors,
 )
-from .wallbox import commands
+from .wallbox import remote_control
 from .wallbox.station import Station
 
 PARALLEL_UPDATES = 0
@@ -31,6 +32,8 @@ class WallboxButtonEntityDescription(WallboxEntityDescription, ButtonEntityDescr
     """Describes a button of a wallbox."""
 
     press_fn: Callable[[Station], Awaitable[None]]
+    wishes: bool = False
+    """Whether it changes what is wished."""
 
 
 WALLBOX_BUTTONS = (
@@ -38,24 +41,26 @@ WALLBOX_BUTTONS = (
         key="start_charging",
         # Always there: pressed while the wallbox is away, it says so.
         available_fn=lambda _: True,
-        press_fn=commands.start,
+        press_fn=remote_control.start,
+        wishes=True,
     ),
     WallboxButtonEntityDescription(
         key="stop_charging",
         # Always there: the wallbox is told when it comes back.
         available_fn=lambda _: True,
-        press_fn=commands.stop,
+        press_fn=remote_control.stop,
+        wishes=True,
     ),
     WallboxButtonEntityDescription(
         key="reboot",
         device_class=ButtonDeviceClass.RESTART,
         entity_category=EntityCategory.CONFIG,
-        press_fn=commands.reboot,
+        press_fn=remote_control.reboot,
     ),
     WallboxButtonEntityDescription(
         key="refresh",
         entity_category=EntityCategory.DIAGNOSTIC,
-        press_fn=commands.refresh,
+        press_fn=remote_control.refresh,
     ),
 )
 
@@ -77,8 +82,13 @@ class WallboxButton(WallboxEntity, ButtonEntity):
     @override
     async def async_press(self) -> None:
         """Do it."""
+        press = self.entity_description.press_fn
+        if self.entity_description.wishes:
+            async with storing(self.coordinator):
+                await press(self.station)
+            return
         with translated_errors():
-            await self.entity_description.press_fn(self.station)
+            await press(self.station)
 
     @property
     @override

@@ -77,6 +77,7 @@ from .const import (
     SUBENTRY_VICTRON,
     SUBENTRY_WALLBOX,
 )
+from .forms import merged
 from .listener import async_wait_until_readable, is_readable
 from .subentries import subentries_of
 from .victron_flow import (
@@ -88,6 +89,7 @@ from .victron_flow import (
     async_device_schema,
     battery_monitors,
     check_encryption_key,
+    main_monitor,
     monitor_schema,
     monitor_selector,
 )
@@ -114,10 +116,6 @@ def _whole_number(minimum: int, maximum: int, unit: str | None = None) -> Any:
     if unit is not None:
         config["unit_of_measurement"] = unit
     return vol.All(NumberSelector(config), vol.Coerce(int))
-
-
-#: The options of the plug that feeds mains in; each may be empty.
-_MAINS: Final = (CONF_MAINS_SWITCH, CONF_MAINS_POWER, CONF_MAINS_CURRENT)
 
 
 def _entity(
@@ -230,13 +228,17 @@ def _reload_if_not_loaded(hass: HomeAssistant, entry: ConfigEntry) -> None:
 
 @callback
 def _set_main_monitor(
-    hass: HomeAssistant, entry: ConfigEntry, user_input: Mapping[str, Any]
+    hass: HomeAssistant,
+    entry: ConfigEntry,
+    user_input: Mapping[str, Any],
+    shown: str | None,
 ) -> None:
-    """Take the battery monitor that the battery's quantities come from."""
-    main = user_input[CONF_MAIN_MONITOR]
-    hass.config_entries.async_update_entry(
-        entry, options={**entry.options, CONF_MAIN_MONITOR: main}
-    )
+    """Take the battery monitor that the battery's quantities come from.
+
+    `shown` is the one that the form had.
+    """
+    options = merged({}, user_input, entry.options, {CONF_MAIN_MONITOR: shown})
+    hass.config_entries.async_update_entry(entry, options=options)
 
 
 @callback
@@ -298,6 +300,23 @@ def _clean_wallbox(user_input: Mapping[str, Any]) -> dict[str, Any]:
     ]:
         data[CONF_ALLOWED_TOKENS] = tokens
     return data
+
+
+def _part(stored: Mapping[str, Any], schema: vol.Schema) -> dict[str, Any]:
+    """Give what is stored of a form's fields."""
+    return {str(key): stored[key] for key in schema.schema if key in stored}
+
+
+def _server_of(
+    entry: ConfigEntry | None, typed: Mapping[str, Any] | None
+) -> Mapping[str, Any] | None:
+    """Give the server's settings: those of the entry, else those that were typed.
+
+    A server that was set up in another window meanwhile stays as it is.
+    """
+    if entry is not None and CONF_SSL_CERT in entry.data:
+        return entry.data
+    return typed
 
 
 def _wallbox_errors(
@@ -403,9 +422,11 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
     def __init__(self) -> None:
         """Start with nothing known."""
         self._server: dict[str, Any] | None = None
+        self._opened: Mapping[str, Any] | None = None
         self._address: str | None = None
         self._found = ""
         self._device: VictronDevice | None = None
+        self._main: str | None = None
 
     @classmethod
     @callback
@@ -465,17 +486,16 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask for a wallbox, after the server if there is none yet."""
-        entry = self._entry
-        if self._server is None:
-            if entry is None or CONF_SSL_CERT not in entry.data:
-                return await self.async_step_server()
-            self._server = dict(entry.data)
+        server = _server_of(self._entry, self._server)
+        if server is None:
+            return await self.async_step_server()
         errors: dict[str, str] = {}
         if user_input is not None:
             wallbox = _clean_wallbox(user_input)
-            errors = _wallbox_errors(wallbox, entry)
+            trusted, hint = await _connection_hint(self.hass, server, wallbox)
+            errors = _wallbox_errors(wallbox, self._entry)
             if not errors:
-                return await self._async_finish(entry, self._server, wallbox)
+                return self._finish(server, wallbox, trusted, hint)
         return self.async_show_form(
             step_id="wallbox",
             data_schema=self.add_suggested_values_to_schema(WALLBOX_SCHEMA, user_input),
@@ -483,30 +503,35 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
             last_step=True,
         )
 
-    async def _async_finish(
+    @callback
+    def _finish(
         self,
-        entry: ConfigEntry | None,
-        server: dict[str, Any],
+        server: Mapping[str, Any],
         wallbox: dict[str, Any],
+        trusted: bool,
+        hint: dict[str, str],
     ) -> ConfigFlowResult:
         """Create the entry with the wallbox, or add the wallbox to it."""
-        trusted, hint = await _connection_hint(self.hass, server, wallbox)
-        subentry = ConfigSubentryData(
-            subentry_type=SUBENTRY_WALLBOX,
-            title=_title(wallbox, entry),
-            data=wallbox,
-            unique_id=wallbox[CONF_CHARGE_POINT_ID],
-        )
+        entry = self._entry
         if entry is None:
             return self.async_create_entry(
                 title=NAME,
                 data=server,
-                subentries=[subentry],
+                subentries=[
+                    ConfigSubentryData(
+                        subentry_type=SUBENTRY_WALLBOX,
+                        title=_title(wallbox, entry),
+                        data=wallbox,
+                        unique_id=wallbox[CONF_CHARGE_POINT_ID],
+                    )
+                ],
                 description="wallbox" if trusted else "wallbox_untrusted",
                 description_placeholders=hint,
             )
-        _change_server(self.hass, entry, server)
+        if CONF_SSL_CERT not in entry.data:
+            _change_server(self.hass, entry, server)
         _add_wallbox(self.hass, entry, wallbox)
+        _reload_if_not_loaded(self.hass, entry)
         return self.async_abort(reason="wallbox_added", description_placeholders=hint)
 
     async def async_step_reconfigure(
@@ -515,10 +540,14 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         """Change the server."""
         entry = self._get_reconfigure_entry()
         errors: dict[str, str] = {}
-        if user_input is not None:
-            server = _clean_server(user_input)
+        if user_input is None:
+            self._opened = _part(entry.data, _SERVER_SCHEMA)
+        else:
+            sent = _clean_server(user_input)
+            server = merged(self._opened, sent, entry.data)
             errors = await _server_errors(self.hass, server, entry)
             if not errors:
+                server = merged(self._opened, sent, entry.data)
                 _change_server(self.hass, entry, server)
                 return self.async_abort(reason="reconfigure_successful")
         return self.async_show_form(
@@ -563,7 +592,7 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
                 self._device = device
                 return await self.async_step_main_monitor()
             if device is not None:
-                return await self._async_add_device(entry, SUBENTRY_VICTRON, device)
+                return await self._async_add_device(SUBENTRY_VICTRON, device)
         return self.async_show_form(
             step_id="victron",
             data_schema=self.add_suggested_values_to_schema(
@@ -583,11 +612,12 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         if entry is None or device is None:
             return self.async_abort(reason="device_removed")
         if user_input is not None:
-            _set_main_monitor(self.hass, entry, user_input)
-            return await self._async_add_device(entry, SUBENTRY_VICTRON, device)
+            _set_main_monitor(self.hass, entry, user_input, self._main)
+            return await self._async_add_device(SUBENTRY_VICTRON, device)
+        self._main = main_monitor(entry, device)
         return self.async_show_form(
             step_id="main_monitor",
-            data_schema=monitor_schema(entry, device),
+            data_schema=monitor_schema(device, self._main),
             last_step=True,
         )
 
@@ -600,7 +630,7 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         if user_input is not None:
             device, errors = await async_check_bms(self.hass, entry, user_input)
             if device is not None:
-                return await self._async_add_device(entry, SUBENTRY_BMS, device)
+                return await self._async_add_device(SUBENTRY_BMS, device)
         form = await async_bms_form(self.hass, entry)
         return self.async_show_form(
             step_id="bms",
@@ -612,16 +642,17 @@ class SiteConfigFlow(ConfigFlow, domain=DOMAIN):
         )
 
     async def _async_add_device(
-        self,
-        entry: ConfigEntry | None,
-        subentry_type: str,
-        device: VictronDevice | BmsDevice,
+        self, subentry_type: str, device: VictronDevice | BmsDevice
     ) -> ConfigFlowResult:
         """Create the entry with the device, or add the device to it."""
         is_bms = subentry_type == SUBENTRY_BMS
         address = device.data[CONF_ADDRESS]
-        if entry is None:
+        if self._entry is None:
             await self.async_set_unique_id(DOMAIN, raise_on_progress=False)
+        # Looked up again: the device was asked, which takes long enough for another
+        # window to create the entry, and a second one would replace it.
+        entry = self._entry
+        if entry is None:
             return self.async_create_entry(
                 title=NAME,
                 data={},
@@ -705,6 +736,7 @@ class WallboxSubentryFlow(ConfigSubentryFlow):
     def __init__(self) -> None:
         """Start with nothing known."""
         self._server: dict[str, Any] | None = None
+        self._opened: Mapping[str, Any] | None = None
 
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
@@ -735,18 +767,17 @@ class WallboxSubentryFlow(ConfigSubentryFlow):
     ) -> SubentryFlowResult:
         """Ask for the wallbox."""
         entry = self._get_entry()
-        if self._server is None:
-            if CONF_SSL_CERT not in entry.data:
-                return await self.async_step_server()
-            self._server = dict(entry.data)
+        server = _server_of(entry, self._server)
+        if server is None:
+            return await self.async_step_server()
         errors: dict[str, str] = {}
         if user_input is not None:
             wallbox = _clean_wallbox(user_input)
+            trusted, hint = await _connection_hint(self.hass, server, wallbox)
             errors = _wallbox_errors(wallbox, entry)
             if not errors:
-                trusted, hint = await _connection_hint(self.hass, self._server, wallbox)
                 if CONF_SSL_CERT not in entry.data:
-                    _change_server(self.hass, entry, self._server)
+                    _change_server(self.hass, entry, server)
                 return self.async_create_entry(
                     title=_title(wallbox, entry),
                     data=wallbox,
@@ -767,8 +798,10 @@ class WallboxSubentryFlow(ConfigSubentryFlow):
         """Change the wallbox; with another id its history goes along."""
         entry, subentry = self._get_entry(), self._get_reconfigure_subentry()
         errors: dict[str, str] = {}
-        if user_input is not None:
-            wallbox = _clean_wallbox(user_input)
+        if user_input is None:
+            self._opened = _part(subentry.data, WALLBOX_SCHEMA)
+        else:
+            wallbox = merged(self._opened, _clean_wallbox(user_input), subentry.data)
             errors = _wallbox_errors(wallbox, entry, subentry)
             if not errors:
                 old_id = subentry.data[CONF_CHARGE_POINT_ID]
@@ -797,6 +830,7 @@ class VictronSubentryFlow(ConfigSubentryFlow):
     """Adds a Victron device to the entry, or changes its key."""
 
     _device: VictronDevice
+    _main: str | None = None
 
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
@@ -833,11 +867,12 @@ class VictronSubentryFlow(ConfigSubentryFlow):
         """Ask which battery monitor is the main one: this is not the first."""
         entry = self._get_entry()
         if user_input is not None:
-            _set_main_monitor(self.hass, entry, user_input)
+            _set_main_monitor(self.hass, entry, user_input, self._main)
             return self._add()
+        self._main = main_monitor(entry, self._device)
         return self.async_show_form(
             step_id="main_monitor",
-            data_schema=monitor_schema(entry, self._device),
+            data_schema=monitor_schema(self._device, self._main),
             last_step=True,
         )
 
@@ -877,6 +912,8 @@ class VictronSubentryFlow(ConfigSubentryFlow):
 class BmsSubentryFlow(ConfigSubentryFlow):
     """Adds a BMS to the entry, or changes it."""
 
+    _opened: Mapping[str, Any] | None = None
+
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
@@ -915,16 +952,20 @@ class BmsSubentryFlow(ConfigSubentryFlow):
         """Change the BMS; with another address its history goes along."""
         entry, subentry = self._get_entry(), self._get_reconfigure_subentry()
         errors: dict[str, str] = {}
-        if user_input is not None:
-            device, errors = await async_check_bms(
-                self.hass, entry, user_input, subentry
-            )
+        if user_input is None:
+            self._opened = dict(subentry.data)
+        else:
+            sent = merged(self._opened, user_input, subentry.data)
+            device, errors = await async_check_bms(self.hass, entry, sent, subentry)
             if device is not None:
                 old, new = subentry.data[CONF_ADDRESS], device.data[CONF_ADDRESS]
                 if new != old:
                     _rename(self.hass, entry, subentry, old, new)
                 self.hass.config_entries.async_update_subentry(
-                    entry, subentry, data=dict(device.data), unique_id=new
+                    entry,
+                    subentry,
+                    data={**subentry.data, **device.data},
+                    unique_id=new,
                 )
                 _reload_if_not_loaded(self.hass, entry)
                 return self.async_abort(reason="reconfigure_successful")
@@ -973,6 +1014,12 @@ def _rename(
 class SiteOptionsFlow(OptionsFlow):
     """Tunes how wallboxes are controlled, and what the battery follows."""
 
+    def __init__(self) -> None:
+        """Start with no form shown."""
+        self._opened: Mapping[str, Any] | None = None
+        self._defaults: Mapping[str, Any] = {}
+        self._only: ConfigSubentry | None = None
+
     async def async_step_init(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
@@ -980,22 +1027,10 @@ class SiteOptionsFlow(OptionsFlow):
         entry = self.config_entry
         wallboxes = subentries_of(entry, SUBENTRY_WALLBOX)
         only = wallboxes[0] if len(wallboxes) == 1 else None
+        if self._opened is None:
+            self._only = only
         if user_input is not None:
-            options = dict(user_input)
-            max_current = options.pop(CONF_MAX_CURRENT, None)
-            if only is not None and max_current is not None:
-                self.hass.config_entries.async_update_subentry(
-                    entry, only, data={**only.data, CONF_MAX_CURRENT: int(max_current)}
-                )
-            for key in (CONF_FRESHNESS_TIMEOUT, CONF_METER_INTERVAL):
-                options[key] = int(options[key])
-            # What was emptied is not among what was sent.
-            kept = {
-                key: option
-                for key, option in entry.options.items()
-                if key not in _MAINS
-            }
-            return self.async_create_entry(data={**kept, **options})
+            return self._save(user_input, only)
         schema: dict[vol.Marker, Any] = {}
         if only is not None:
             schema[vol.Required(CONF_MAX_CURRENT, default=DEFAULT_MAX_CURRENT)] = (
@@ -1032,7 +1067,30 @@ class SiteOptionsFlow(OptionsFlow):
             shown.pop(CONF_MAIN_MONITOR, None)
         if only is not None:
             shown[CONF_MAX_CURRENT] = only.data[CONF_MAX_CURRENT]
+        self._opened = _part(shown, vol.Schema(schema))
+        self._defaults = vol.Schema(schema)({})
         return self.async_show_form(
             step_id="init",
             data_schema=self.add_suggested_values_to_schema(vol.Schema(schema), shown),
+        )
+
+    @callback
+    def _save(
+        self, user_input: Mapping[str, Any], only: ConfigSubentry | None
+    ) -> ConfigFlowResult:
+        """Take what was changed in the form. `only`: the one wallbox that there is."""
+        entry = self.config_entry
+        sent = dict(user_input)
+        for key in (CONF_MAX_CURRENT, CONF_FRESHNESS_TIMEOUT, CONF_METER_INTERVAL):
+            if key in sent:
+                sent[key] = int(sent[key])
+        opened = dict(self._opened or {})
+        shown = opened.pop(CONF_MAX_CURRENT, None)
+        current = sent.pop(CONF_MAX_CURRENT, None)
+        if only is not None and only is self._only and current not in (None, shown):
+            self.hass.config_entries.async_update_subentry(
+                entry, only, data={**only.data, CONF_MAX_CURRENT: current}
+            )
+        return self.async_create_entry(
+            data=merged(opened, sent, entry.options, self._defaults)
         )

@@ -21,7 +21,7 @@ from homeassistant.const import (
 )
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryNotReady
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.event import async_call_later, async_track_time_interval
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
@@ -43,19 +43,22 @@ from .const import (
     SUBENTRY_WALLBOX,
 )
 from .devices import Devices
+from .disk import NotStoredError
 from .fault_log import SERVER
 from .issues import (
     async_forget_limit_issue,
     async_get_issues,
     async_log_limit,
     async_show_limit_issue,
+    async_show_lost_wish,
 )
 from .readings import DeviceState, Value
 from .storage import SessionStore, SiteStore
 from .subentries import device_subentries, subentries_of
 from .wallbox.central_system import Answer, CentralSystem, Knock, ServerConfig
+from .wallbox.errors import CommandError
 from .wallbox.gate import Schemas
-from .wallbox.sessions import Ledger
+from .wallbox.sessions import Ledger, SessionEvent, session_events
 from .wallbox.state import Identity, WallboxState
 from .wallbox.station import Station, StationConfig
 from .wallbox.tls import CertificateError, CertificateInfo, CertificateStore
@@ -76,13 +79,27 @@ class SiteData:
     """All that entities show."""
 
     wallboxes: Mapping[str, WallboxState]
-    """State of each wallbox, by charge point id."""
+    """State of each wallbox, by charge point id; energy as far as it is stored."""
     devices: Mapping[str, DeviceState]
     """State of each device that is heard by Bluetooth, by address."""
     battery: Mapping[str, Value]
     """What is shown of the battery: see `BatteryWatch.values`."""
     certificate: CertificateInfo | None
     """The server's certificate; None: there is no server."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Something that happened in a session, and waits until it is stored."""
+
+    subentry_id: str
+    """Of which wallbox."""
+    before: WallboxState
+    """What was told before it."""
+    after: WallboxState
+    """What is told since."""
+    revision: int
+    """That of the store which has it."""
 
 
 class SiteCoordinator(DataUpdateCoordinator[SiteData]):
@@ -95,12 +112,20 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         super().__init__(hass, _LOGGER, config_entry=entry, name=DOMAIN)
         self.data = SiteData(wallboxes={}, devices={}, battery={}, certificate=None)
         self.stations: dict[str, Station] = {}
-        self._subentries = self.wallbox_subentries
+        """By charge point id."""
+        self._stations: dict[str, Station] = {}
+        """By subentry: its id may be corrected while they are connected by the old."""
+        self._subentries = subentries_of(entry, SUBENTRY_WALLBOX)
         self.server_device_id: str | None = None
         self._issues = async_get_issues(hass)
         self._faults = self._issues.faults
-        self._store = SiteStore(hass, entry.entry_id)
-        self._sessions = SessionStore(hass, entry.entry_id)
+        self._store = SiteStore(
+            hass, entry.entry_id, faults=self._faults, on_end=self._stored
+        )
+        self._sessions = SessionStore(hass, entry.entry_id, faults=self._faults)
+        self._told: Mapping[str, WallboxState] = {}
+        self._steps: list[_Step] = []
+        self._session_listeners: dict[str, list[Callable[[SessionEvent], None]]] = {}
         self.devices = Devices(
             hass,
             entry,
@@ -124,8 +149,17 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     @property
     def wallbox_subentries(self) -> list[ConfigSubentry]:
-        """The subentries of wallboxes."""
-        return subentries_of(self.config_entry, SUBENTRY_WALLBOX)
+        """The subentries of the wallboxes that are served.
+
+        One that was added, or whose id was corrected, while all this started waits for
+        the reload that follows.
+        """
+        return [
+            subentry
+            for subentry in subentries_of(self.config_entry, SUBENTRY_WALLBOX)
+            if (station := self._stations.get(subentry.subentry_id)) is not None
+            and station.config.charge_point_id == subentry.data[CONF_CHARGE_POINT_ID]
+        ]
 
     async def async_start(self) -> None:
         """Load what was stored and listen. Raises ConfigEntryNotReady."""
@@ -133,13 +167,13 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             self.hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, self._async_stop)
         )
         self.english = await async_get_translations(self.hass, "en", "entity", [DOMAIN])
-        stored = await self._store.async_load()
+        stored = await self._store.async_load(self._set_up_before())
         ledgers = await self._sessions.async_load()
         options = self.config_entry.options
         for subentry in self._subentries:
             self._titles[subentry.subentry_id] = subentry.title
             config = _station_config(subentry, options)
-            self.stations[config.charge_point_id] = Station(
+            station = Station(
                 config,
                 state=stored.get(subentry.subentry_id, WallboxState()),
                 clock=dt_util.utcnow,
@@ -148,6 +182,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 ledger=Ledger(ledgers.get(subentry.subentry_id, ())),
                 faults=self._faults,
             )
+            self.stations[config.charge_point_id] = station
+            self._stations[subentry.subentry_id] = station
+            # It may have ended in the last moment before a power cut.
+            station.ledger.record(station.state)
         if not ledgers.keys() <= {item.subentry_id for item in self._subentries}:
             self._keep_sessions()  # without those of a wallbox that was removed
         self._issues.async_begin(self._subentries)
@@ -170,6 +208,18 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 self.hass, self._async_look_after, _LOOK_AFTER, cancel_on_shutdown=True
             )
         )
+
+    def _set_up_before(self) -> set[str]:
+        """Return the wallboxes, by subentry, that are not here for the first time."""
+        entities = er.async_entries_for_config_entry(
+            er.async_get(self.hass), self.config_entry.entry_id
+        )
+        set_up = {entity.config_subentry_id for entity in entities}
+        return {
+            subentry.subentry_id
+            for subentry in self._subentries
+            if subentry.subentry_id in set_up
+        }
 
     @callback
     def async_take_changes(self) -> None:
@@ -350,8 +400,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             station.close()
         for subentry in self._subentries:
             async_forget_limit_issue(self.hass, subentry)
-        await self._store.async_save()
-        await self._sessions.async_save()
+        await self._store.async_close()
+        await self._sessions.async_close()
 
     @override
     async def _async_update_data(self) -> SiteData:
@@ -359,11 +409,13 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         return self._snapshot()
 
     def _snapshot(self) -> SiteData:
-        """Make a snapshot of all."""
+        """Make a snapshot of all that was told."""
         return SiteData(
             wallboxes={
-                charge_point_id: station.state
-                for charge_point_id, station in self.stations.items()
+                subentry.data[CONF_CHARGE_POINT_ID]: self._store.shown(
+                    subentry.subentry_id, self._told[subentry.subentry_id]
+                )
+                for subentry in self._subentries
             },
             devices=self.devices.states,
             battery=self.devices.values,
@@ -380,28 +432,82 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
     @callback
     def _publish(self) -> None:
         """Publish what is known now."""
-        before, after = self.data, self._snapshot()
-        states: dict[str, WallboxState] = {}
+        before, self._told = self._told, self._states()
+        steps: list[tuple[str, WallboxState, WallboxState]] = []
         recorded = False
         for subentry in self._subentries:
-            charge_point_id = subentry.data[CONF_CHARGE_POINT_ID]
-            state = after.wallboxes[charge_point_id]
-            states[subentry.subentry_id] = state
-            old = before.wallboxes.get(charge_point_id)
+            subentry_id = subentry.subentry_id
+            old, state = before.get(subentry_id), self._told[subentry_id]
             if old is not None and old.identity != state.identity:
                 self._update_device(subentry, state.identity)
+            if old is not None and session_events(old, state):
+                steps.append((subentry_id, old, state))
             async_log_limit(self.hass, subentry, state)
             if old is None or old.enforcement.failing != state.enforcement.failing:
                 async_show_limit_issue(self.hass, subentry, state)
+            if old is None or old.wish.lost != state.wish.lost:
+                async_show_lost_wish(self.hass, subentry, state)
             recorded = self._station(subentry).ledger.take_changes() or recorded
-        self._store.async_keep(states)
+        revision = self._store.async_keep(self._told, at_once=bool(steps))
+        self._steps += [_Step(*step, revision) for step in steps]
         if recorded:
             self._keep_sessions()
-        self.async_set_updated_data(after)
+        self.async_set_updated_data(self._snapshot())
+        self._tell_steps()
+
+    def _states(self) -> dict[str, WallboxState]:
+        """Return the state of each wallbox, by subentry."""
+        return {
+            subentry.subentry_id: self._station(subentry).state
+            for subentry in self._subentries
+        }
+
+    @callback
+    def _stored(self) -> None:
+        """Show what waited for the disk; a disk that fails holds back energy alone."""
+        if not self._told:
+            return
+        wallboxes = self._snapshot().wallboxes
+        if wallboxes != self.data.wallboxes:
+            self.async_set_updated_data(replace(self.data, wallboxes=wallboxes))
+        self._tell_steps()
+
+    @callback
+    def _tell_steps(self) -> None:
+        """Tell what happened in sessions, as far as a write of it has ended."""
+        while self._steps and self._steps[0].revision <= self._store.settled:
+            step = self._steps.pop(0)
+            for event in session_events(
+                self._store.shown(step.subentry_id, step.before),
+                self._store.shown(step.subentry_id, step.after),
+            ):
+                for listener in tuple(
+                    self._session_listeners.get(step.subentry_id, ())
+                ):
+                    listener(event)
+
+    @callback
+    def async_listen_sessions(
+        self, subentry_id: str, listener: Callable[[SessionEvent], None]
+    ) -> Callable[[], None]:
+        """Call `listener` with what happens in a wallbox's sessions, once it is stored.
+
+        Gives what ends that.
+        """
+        listeners = self._session_listeners.setdefault(subentry_id, [])
+        listeners.append(listener)
+        return lambda: listeners.remove(listener)
+
+    async def async_save_wishes(self) -> None:
+        """Return when all that is wished is on the disk. Raises CommandError."""
+        try:
+            await self._store.async_save_wishes(self._states())
+        except NotStoredError as err:
+            raise CommandError("wish_not_stored", reason=err.reason) from err
 
     def _station(self, subentry: ConfigSubentry) -> Station:
         """Give the station of a subentry."""
-        return self.stations[subentry.data[CONF_CHARGE_POINT_ID]]
+        return self._stations[subentry.subentry_id]
 
     @callback
     def _keep_sessions(self) -> None:

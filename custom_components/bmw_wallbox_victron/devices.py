@@ -44,9 +44,9 @@ from .const import (
     SUBENTRY_VICTRON,
 )
 from .fault_log import FaultLog, Key
-from .feed import Cancel, Feed
+from .feed import Feed
 from .listener import VictronListener, rules_of
-from .publish import Rule
+from .publish import Cancel, Rule
 from .readings import DeviceIdentity, DeviceState, Value
 from .storage import SiteStore
 from .subentries import device_subentries, subentries_of

@@ -1,8 +1,8 @@
 """Base entities: which device they belong to, when they are there, when they write."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 import math
 from typing import override
@@ -36,6 +36,23 @@ def translated_errors() -> Generator[None]:
             translation_key=err.key,
             translation_placeholders=err.placeholders,
         ) from err
+
+
+@asynccontextmanager
+async def storing(coordinator: SiteCoordinator) -> AsyncGenerator[None]:
+    """Do what changes a wish: when this ends, it is on the disk.
+
+    Also where the wallbox is away or does not do it, because the wish stands. It is not
+    waited for in between: the wallbox is told at once.
+    """
+    with translated_errors():
+        try:
+            yield
+        except CommandError:
+            with suppress(CommandError):  # the log says so, and this tells more
+                await coordinator.async_save_wishes()
+            raise
+        await coordinator.async_save_wishes()
 
 
 def check_number(value: float) -> None:
@@ -286,5 +303,5 @@ class WallboxWishEntity(WallboxEntity):
 
     async def _wish(self, value: bool | int) -> None:
         """Wish, and wait for the wallbox's answer."""
-        with translated_errors():
+        async with storing(self.coordinator):
             await self.station.controller.wish(**{self.entity_description.wish: value})

@@ -10,7 +10,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import SiteConfigEntry, SiteCoordinator
 from .entity import WallboxEntity, WallboxEntityDescription, add_wallbox_entities
-from .wallbox.sessions import SessionEventType, session_events
+from .wallbox.sessions import SessionEvent, SessionEventType
 
 PARALLEL_UPDATES = 0
 
@@ -48,25 +48,30 @@ class WallboxSessionEvent(WallboxEntity, EventEntity):
         subentry: ConfigSubentry,
         description: WallboxEventEntityDescription,
     ) -> None:
-        """Start from what is known: only what happens from now on is told."""
+        """Belong to the wallbox: only what happens from now on is told."""
         super().__init__(coordinator, subentry, description)
-        self._before = self.wallbox
+        self._subentry_id = subentry.subentry_id
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Listen."""
+        await super().async_added_to_hass()
+        self.async_on_remove(
+            self.coordinator.async_listen_sessions(self._subentry_id, self._tell)
+        )
 
     @callback
-    @override
-    def _handle_coordinator_update(self) -> None:
-        """Tell what happened, one after the other."""
-        before, self._before = self._before, self.wallbox
-        for event in session_events(before, self.wallbox):
-            self._trigger_event(
-                event.type,
-                {
-                    "energy": round(event.energy_wh / 1000, 3),
-                    "duration": round(event.duration.total_seconds()),
-                    "reason": event.reason,
-                },
-            )
-            self.async_write_ha_state()
+    def _tell(self, event: SessionEvent) -> None:
+        """Tell what happened."""
+        self._trigger_event(
+            event.type,
+            {
+                "energy": round(event.energy_wh / 1000, 3),
+                "duration": round(event.duration.total_seconds()),
+                "reason": event.reason,
+            },
+        )
+        self.async_write_ha_state()
 
     @property
     @override

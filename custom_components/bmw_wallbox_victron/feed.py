@@ -8,15 +8,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from .publish import Publication, Rule, publish
+from .publish import Cancel, Publisher, Rule
 from .readings import DeviceIdentity, DeviceState, Value
 
 #: How often `last_heard` and `signal_strength` are written at most, in s.
 _PACE_HEARD_S: Final = 60.0
 #: The end of freshness is put off no more often than this, in s: it may be so late.
 _PUT_OFF_S: Final = 1.0
-
-type Cancel = Callable[[], None]
 
 
 class Feed:
@@ -52,13 +50,11 @@ class Feed:
         self._call_later = call_later
         self._on_news = on_news
         self._rules: Mapping[str, Rule] = {}
-        self._publication = Publication()
+        self._publisher = Publisher(now=now, call_later=call_later, on_due=self._on_due)
         self._began_at = now() if began_at is None else began_at
         self._heard_at = float("-inf")
         self._told_at = float("-inf")
         self._put_off_at = float("-inf")
-        self._due: float | None = None
-        self._cancel_due: Cancel | None = None
         self._cancel_silence: Cancel | None = None
 
     @property
@@ -86,7 +82,7 @@ class Feed:
         if anew:
             # What was shown before says nothing about what is shown next.
             self._rules = self._rules_of(identity)
-            self._publication = Publication()
+            self._publisher.forget()
             self.reading = {}
             self._told_at = float("-inf")
         if anew or heard_at - self._put_off_at >= _PUT_OFF_S:
@@ -105,7 +101,7 @@ class Feed:
         if news:
             # The same reading again has nothing new, and what waits has its timer.
             self.reading = values
-            state = self._show(state, now)
+            state = self._show(state)
         self._take(state, news=news)
 
     def set_timeout(self, timeout_s: float) -> None:
@@ -116,28 +112,19 @@ class Feed:
             if timeout_s != before:
                 self._put_off_silence(self._heard_at, now)
         elif now - self._heard_at < timeout_s:
-            self._publication = Publication()
+            self._publisher.forget()
             self._put_off_silence(self._heard_at, now)
-            self._take(self._show(replace(self.state, fresh=True), now), news=True)
+            self._take(self._show(replace(self.state, fresh=True)), news=True)
 
-    def _show(self, state: DeviceState, now: float) -> DeviceState:
+    def _show(self, state: DeviceState) -> DeviceState:
         """Show what is worth it, and come back when more of it is."""
-        publication, due = publish(self._publication, self.reading, self._rules, now)
-        if due != self._due:
-            self._stop_due()
-            if due is not None:
-                self._due = due
-                self._cancel_due = self._call_later(max(0.0, due - now), self._on_due)
-        before, self._publication = self._publication, publication
-        if publication.shown is before.shown:
+        if not self._publisher.take(self.reading, self._rules):
             return state
-        return replace(state, values=publication.values)
+        return replace(state, values=self._publisher.values)
 
     def _on_due(self) -> None:
         """Show what has waited for its pace."""
-        due, self._due, self._cancel_due = self._due, None, None
-        if due is not None:
-            self._take(self._show(self.state, max(due, self._now())), news=False)
+        self._take(self._show(self.state), news=False)
 
     def _take(self, state: DeviceState, *, news: bool) -> None:
         """Take what is shown now, and tell what is new."""
@@ -157,7 +144,7 @@ class Feed:
     def _on_silence(self) -> None:
         """Stop showing what the device said."""
         self._cancel_silence = None
-        self._stop_due()
+        self._publisher.close()
         silent_s = max(0.0, self._now() - self._heard_at)
         self._take(
             replace(
@@ -169,16 +156,9 @@ class Feed:
             news=True,
         )
 
-    def _stop_due(self) -> None:
-        """Stop waiting for a pace."""
-        self._due = None
-        if self._cancel_due is not None:
-            self._cancel_due()
-            self._cancel_due = None
-
     def close(self) -> None:
         """Stop all timers."""
-        self._stop_due()
+        self._publisher.close()
         if self._cancel_silence is not None:
             self._cancel_silence()
             self._cancel_silence = None

@@ -58,6 +58,7 @@ _CERTIFICATE_EXPIRES: Final = "certificate_expires"
 _CERTIFICATE_INVALID: Final = "certificate_invalid"
 _PORT_IN_USE: Final = "port_in_use"
 _STRANGER: Final = "unknown_charge_point_"
+_LOST_WISH: Final = "wish_unreadable_"
 
 _START_FAULT: Final = (SERVER, "start")
 _CERTIFICATE_FAULT: Final = (SERVER, "certificate")
@@ -116,6 +117,11 @@ class SiteIssues:
                 self._wrong_passwords.pop(issue_id, None)
                 self._delete(issue_id)
         self._passwords = passwords
+        lost_wishes = {_wish_issue(subentry) for subentry in wallboxes}
+        for domain, issue_id in tuple(self._registry.issues):
+            if domain == DOMAIN and issue_id.startswith(_LOST_WISH):
+                if issue_id not in lost_wishes:
+                    self._delete(issue_id)
         self.async_sweep()
 
     @callback
@@ -549,6 +555,45 @@ def async_forget_limit_issue(hass: HomeAssistant, subentry: ConfigSubentry) -> N
     ir.async_delete_issue(hass, DOMAIN, _limit_issue(subentry))
 
 
+@callback
+def async_show_lost_wish(
+    hass: HomeAssistant, subentry: ConfigSubentry, state: WallboxState
+) -> None:
+    """Show that what was wished cannot be read any more, or that it is known again."""
+    charge_point_id = subentry.data[CONF_CHARGE_POINT_ID]
+    faults, fault = async_get_issues(hass).faults, (charge_point_id, "wish")
+    if not state.wish.lost:
+        ir.async_delete_issue(hass, DOMAIN, _wish_issue(subentry))
+        faults.end(
+            _LOGGER,
+            fault,
+            "Wallbox %s: what was lost of its settings is set again",
+            charge_point_id,
+        )
+        return
+    faults.begin(
+        _LOGGER,
+        fault,
+        "Wallbox %s: what was set for it cannot be read any more (%s). It is given no "
+        "more than it gives now until Current limit and Charging allowed are set again",
+        charge_point_id,
+        ", ".join(state.wish.lost),
+    )
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        _wish_issue(subentry),
+        is_fixable=False,
+        learn_more_url=_OUR_PAGE,
+        severity=ir.IssueSeverity.ERROR,
+        translation_key="wish_unreadable",
+        translation_placeholders={
+            "name": subentry.title,
+            "charge_point_id": charge_point_id,
+        },
+    )
+
+
 def _as_text(text: str) -> str:
     """Keep what somebody else wrote from being read as Markdown, or as a link."""
     return re.sub(r"([\\`*_{}\[\]()<>#!|~&:.@])", r"\\\1", text)
@@ -557,6 +602,11 @@ def _as_text(text: str) -> str:
 def _limit_issue(subentry: ConfigSubentry) -> str:
     """Name the issue."""
     return f"limit_not_enforced_{subentry.subentry_id}"
+
+
+def _wish_issue(subentry: ConfigSubentry) -> str:
+    """Name the issue."""
+    return f"{_LOST_WISH}{subentry.subentry_id}"
 
 
 def _password_issue(subentry: ConfigSubentry) -> str:

@@ -104,7 +104,9 @@ class WallboxNumber(WallboxWishEntity, NumberEntity):
     @property
     @override
     def native_value(self) -> int | None:
-        """What is wished."""
+        """What is wished; None: that was lost."""
+        if self.entity_description.wish in self.wallbox.wish.lost:
+            return None
         return self.entity_description.value_fn(self.wallbox, self.station.config)
 
     @override

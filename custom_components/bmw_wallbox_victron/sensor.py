@@ -1,7 +1,7 @@
 """Sensors."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import override
@@ -12,6 +12,7 @@ from homeassistant.components.sensor import (
     SensorEntityDescription,
     SensorStateClass,
 )
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import (
     EntityCategory,
     UnitOfElectricCurrent,
@@ -19,13 +20,14 @@ from homeassistant.const import (
     UnitOfEnergy,
     UnitOfPower,
 )
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HassJob, HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.typing import StateType
 from ocpp.v201.enums import ReasonEnumType, TriggerReasonEnumType
 
 from .battery_entities import BATTERY_SENSORS, BatterySensor, add_battery_entities
-from .coordinator import SiteConfigEntry, SiteData
+from .coordinator import SiteConfigEntry, SiteCoordinator, SiteData
 from .device_sensor import DeviceSensor, describe_device
 from .entity import (
     ServerEntity,
@@ -34,8 +36,19 @@ from .entity import (
     add_device_entities,
     add_wallbox_entities,
 )
+from .publish import (
+    CHARGING_CURRENT,
+    CHARGING_ENERGY,
+    CHARGING_POWER,
+    CHARGING_VOLTAGE,
+    EXACT,
+    Cancel,
+    Publisher,
+    Rule,
+)
 from .wallbox.charge_point import snake_case
 from .wallbox.state import (
+    PHASE_IN_USE_A,
     ChargingState,
     ConnectorStatus,
     EventType,
@@ -46,6 +59,9 @@ from .wallbox.state import (
 
 PARALLEL_UPDATES = 0
 
+#: What is shown of a phase says whether it is in use, as `phases_used` does.
+_PHASE_CURRENT = replace(CHARGING_CURRENT, thresholds=(PHASE_IN_USE_A,))
+
 type _Value = StateType | datetime
 
 
@@ -54,6 +70,15 @@ class WallboxSensorEntityDescription(WallboxEntityDescription, SensorEntityDescr
     """Describes a sensor of a wallbox."""
 
     value_fn: Callable[[WallboxState], _Value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WallboxQuantityEntityDescription(WallboxSensorEntityDescription):
+    """Describes a sensor of something that a wallbox measures."""
+
+    value_fn: Callable[[WallboxState], float | None]
+    rule: Rule
+    """How closely what is shown follows it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +109,7 @@ def _of_session(
     return read
 
 
-def _live(quantity: str) -> Callable[[WallboxState], _Value]:
+def _live(quantity: str) -> Callable[[WallboxState], float | None]:
     """Read a live reading."""
     return lambda state: state.live(quantity)
 
@@ -94,12 +119,22 @@ def _kept(_: WallboxState) -> bool:
     return True
 
 
+def _occasion(state: WallboxState) -> Hashable:
+    """Return what is going on: what is shown is exact where that changes."""
+    active = state.active
+    return state.connected, active and active.id, state.charging_state
+
+
 def _current(
-    key: str, value_fn: Callable[[WallboxState], _Value]
-) -> WallboxSensorEntityDescription:
+    key: str,
+    value_fn: Callable[[WallboxState], float | None],
+    *,
+    rule: Rule = CHARGING_CURRENT,
+) -> WallboxQuantityEntityDescription:
     """Describe a current."""
-    return WallboxSensorEntityDescription(
+    return WallboxQuantityEntityDescription(
         key=key,
+        rule=rule,
         device_class=SensorDeviceClass.CURRENT,
         native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
         state_class=SensorStateClass.MEASUREMENT,
@@ -109,11 +144,12 @@ def _current(
 
 
 def _voltage(
-    key: str, value_fn: Callable[[WallboxState], _Value]
-) -> WallboxSensorEntityDescription:
+    key: str, value_fn: Callable[[WallboxState], float | None]
+) -> WallboxQuantityEntityDescription:
     """Describe a voltage."""
-    return WallboxSensorEntityDescription(
+    return WallboxQuantityEntityDescription(
         key=key,
+        rule=CHARGING_VOLTAGE,
         device_class=SensorDeviceClass.VOLTAGE,
         native_unit_of_measurement=UnitOfElectricPotential.VOLT,
         state_class=SensorStateClass.MEASUREMENT,
@@ -160,16 +196,18 @@ WALLBOX_SENSORS = (
         options=_options(ConnectorStatus),
         value_fn=lambda state: state.connector_status,
     ),
-    WallboxSensorEntityDescription(
+    WallboxQuantityEntityDescription(
         key="power",
+        rule=CHARGING_POWER,
         device_class=SensorDeviceClass.POWER,
         native_unit_of_measurement=UnitOfPower.WATT,
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=0,
         value_fn=_live("power"),
     ),
-    WallboxSensorEntityDescription(
+    WallboxQuantityEntityDescription(
         key="energy_total",
+        rule=CHARGING_ENERGY,
         device_class=SensorDeviceClass.ENERGY,
         native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
         state_class=SensorStateClass.TOTAL_INCREASING,
@@ -177,8 +215,9 @@ WALLBOX_SENSORS = (
         available_fn=_kept,
         value_fn=lambda state: _kwh(state.energy_total),
     ),
-    WallboxSensorEntityDescription(
+    WallboxQuantityEntityDescription(
         key="energy_session",
+        rule=CHARGING_ENERGY,
         device_class=SensorDeviceClass.ENERGY,
         native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
         state_class=SensorStateClass.TOTAL_INCREASING,
@@ -187,16 +226,24 @@ WALLBOX_SENSORS = (
         value_fn=lambda state: _kwh(state.energy_session),
     ),
     _current("current", lambda state: state.current),
-    _current("current_l1", _live("current_l1")),
-    _current("current_l2", _live("current_l2")),
-    _current("current_l3", _live("current_l3")),
-    _current("enforced_limit", lambda state: state.enforcement.composite_a),
+    _current("current_l1", _live("current_l1"), rule=_PHASE_CURRENT),
+    _current("current_l2", _live("current_l2"), rule=_PHASE_CURRENT),
+    _current("current_l3", _live("current_l3"), rule=_PHASE_CURRENT),
+    WallboxSensorEntityDescription(
+        key="enforced_limit",
+        device_class=SensorDeviceClass.CURRENT,
+        native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=1,
+        value_fn=lambda state: state.enforcement.composite_a,
+    ),
     _voltage("voltage", lambda state: state.voltage),
     _voltage("voltage_l1", _live("voltage_l1")),
     _voltage("voltage_l2", _live("voltage_l2")),
     _voltage("voltage_l3", _live("voltage_l3")),
-    WallboxSensorEntityDescription(
+    WallboxQuantityEntityDescription(
         key="phases_used",
+        rule=EXACT,
         state_class=SensorStateClass.MEASUREMENT,
         value_fn=lambda state: state.phases_used,
     ),
@@ -262,7 +309,9 @@ async def async_setup_entry(
         async_add_entities(
             ServerSensor(coordinator, description) for description in SERVER_SENSORS
         )
-    add_wallbox_entities(entry, async_add_entities, WallboxSensor, WALLBOX_SENSORS)
+    add_wallbox_entities(
+        entry, async_add_entities, _make_wallbox_sensor, WALLBOX_SENSORS
+    )
     add_device_entities(entry, async_add_entities, DeviceSensor, describe_device)
     add_battery_entities(entry, async_add_entities, BatterySensor, BATTERY_SENSORS)
 
@@ -283,6 +332,84 @@ class WallboxSensor(WallboxEntity, SensorEntity):
     def shown(self) -> object:
         """What the state is made of."""
         return self.native_value
+
+
+class WallboxQuantitySensor(WallboxSensor):
+    """A sensor of something that a wallbox measures: shows what is worth a row."""
+
+    entity_description: WallboxQuantityEntityDescription
+
+    def __init__(
+        self,
+        coordinator: SiteCoordinator,
+        subentry: ConfigSubentry,
+        description: WallboxQuantityEntityDescription,
+    ) -> None:
+        """Show nothing yet."""
+        super().__init__(coordinator, subentry, description)
+        self._publisher = Publisher(
+            now=coordinator.hass.loop.time,
+            call_later=self._call_later,
+            on_due=self._handle_coordinator_update,
+        )
+
+    @callback
+    def _call_later(self, delay: float, action: Callable[[], None]) -> Cancel:
+        """Call back after so many seconds, unless Home Assistant stops before."""
+
+        @callback
+        def call(_: datetime) -> None:
+            action()
+
+        return async_call_later(
+            self.hass, delay, HassJob(call, cancel_on_shutdown=True)
+        )
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Show what is known, and wait for nothing any more once it is removed."""
+        self._follow()
+        self.async_on_remove(self._publisher.close)
+        await super().async_added_to_hass()
+
+    @callback
+    def _follow(self) -> None:
+        """Follow what was measured, as closely as the rule says."""
+        description, state = self.entity_description, self.wallbox
+        if not self.available:
+            self._publisher.forget()
+            return
+        self._publisher.take(
+            {description.key: description.value_fn(state)},
+            {description.key: description.rule},
+            _occasion(state),
+        )
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Write, if what is shown changed."""
+        self._follow()
+        super()._handle_coordinator_update()
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """What is shown."""
+        value = self._publisher.values.get(self.entity_description.key)
+        return value if isinstance(value, float | int) else None
+
+
+@callback
+def _make_wallbox_sensor(
+    coordinator: SiteCoordinator,
+    subentry: ConfigSubentry,
+    description: WallboxSensorEntityDescription,
+) -> WallboxSensor:
+    """Make a sensor of a wallbox."""
+    if isinstance(description, WallboxQuantityEntityDescription):
+        return WallboxQuantitySensor(coordinator, subentry, description)
+    return WallboxSensor(coordinator, subentry, description)
 
 
 class ServerSensor(ServerEntity, SensorEntity):

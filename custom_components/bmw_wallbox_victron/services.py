@@ -20,9 +20,9 @@ from ocpp.v201.enums import MessageTriggerEnumType
 import voluptuous as vol
 
 from .const import DOMAIN, MAX_CURRENT, MIN_CURRENT
-from .coordinator import SiteConfigEntry
-from .entity import translated_errors
-from .wallbox import commands
+from .coordinator import SiteConfigEntry, SiteCoordinator
+from .entity import storing, translated_errors
+from .wallbox import remote_control
 from .wallbox.sessions import Session
 from .wallbox.station import Station
 
@@ -75,9 +75,14 @@ def async_setup_services(hass: HomeAssistant) -> None:
         handler: _Handler,
         fields: Mapping[vol.Marker, Any] | None = None,
         response: SupportsResponse = SupportsResponse.NONE,
+        *,
+        wishes: bool = False,
     ) -> None:
         async def handle(service_call: ServiceCall) -> ServiceResponse:
-            station = _station(service_call)
+            coordinator, station = _find(service_call)
+            if wishes:
+                async with storing(coordinator):
+                    return await handler(station, service_call)
             with translated_errors():
                 return await handler(station, service_call)
 
@@ -98,8 +103,9 @@ def async_setup_services(hass: HomeAssistant) -> None:
             ),
             vol.Optional("duration"): _SECONDS,
         },
+        wishes=True,
     )
-    register("clear_charging_profiles", _clear_charging_profiles)
+    register("clear_charging_profiles", _clear_charging_profiles, wishes=True)
     register(
         "get_composite_schedule",
         _get_composite_schedule,
@@ -148,16 +154,16 @@ def async_setup_services(hass: HomeAssistant) -> None:
     register("get_sessions", _get_sessions, response=SupportsResponse.ONLY)
 
 
-def _station(service_call: ServiceCall) -> Station:
+def _find(service_call: ServiceCall) -> tuple[SiteCoordinator, Station]:
     """Find the wallbox that an action is for."""
     hass = service_call.hass
     device = dr.async_get(hass).async_get(service_call.data[ATTR_DEVICE_ID][0])
     entries: list[SiteConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
     for entry in entries if device is not None else ():
-        stations = entry.runtime_data.stations
+        coordinator = entry.runtime_data
         for domain, identifier in device.identifiers if device is not None else ():
-            if domain == DOMAIN and identifier in stations:
-                return stations[identifier]
+            if domain == DOMAIN and identifier in coordinator.stations:
+                return coordinator, coordinator.stations[identifier]
     raise ServiceValidationError(
         translation_domain=DOMAIN, translation_key="no_such_wallbox"
     )
@@ -186,19 +192,21 @@ async def _set_charging_profile(station: Station, service_call: ServiceCall) -> 
             translation_key="limit_too_high",
             translation_placeholders={"max_current": str(most)},
         )
-    await commands.set_schedule(station, periods, duration)
+    await remote_control.set_schedule(station, periods, duration)
 
 
 async def _clear_charging_profiles(station: Station, _: ServiceCall) -> None:
     """Clear what limits over time."""
-    await commands.clear_profiles(station)
+    await remote_control.clear_profiles(station)
 
 
 async def _get_composite_schedule(
     station: Station, service_call: ServiceCall
 ) -> ServiceResponse:
     """Tell what the wallbox enforces."""
-    schedule = await commands.composite_schedule(station, service_call.data["duration"])
+    schedule = await remote_control.composite_schedule(
+        station, service_call.data["duration"]
+    )
     return {
         "start": schedule["schedule_start"],
         "duration": schedule["duration"],
@@ -230,7 +238,9 @@ async def _get_variables(
     station: Station, service_call: ServiceCall
 ) -> ServiceResponse:
     """Read variables of the device model."""
-    results = await commands.get_variables(station, service_call.data["variables"])
+    results = await remote_control.get_variables(
+        station, service_call.data["variables"]
+    )
     return {"variables": [_plain(result) for result in results]}
 
 
@@ -238,7 +248,9 @@ async def _set_variables(
     station: Station, service_call: ServiceCall
 ) -> ServiceResponse:
     """Write variables of the device model."""
-    results = await commands.set_variables(station, service_call.data["variables"])
+    results = await remote_control.set_variables(
+        station, service_call.data["variables"]
+    )
     if service_call.return_response:
         return {"variables": [_plain(result) for result in results]}
     for result in results:
@@ -258,12 +270,12 @@ async def _set_variables(
 
 async def _trigger_message(station: Station, service_call: ServiceCall) -> None:
     """Have a message sent."""
-    await commands.trigger(station, service_call.data["message"])
+    await remote_control.trigger(station, service_call.data["message"])
 
 
 async def _unlock_connector(station: Station, _: ServiceCall) -> None:
     """Let go of the plug."""
-    await commands.unlock(station)
+    await remote_control.unlock(station)
 
 
 async def _get_sessions(station: Station, _: ServiceCall) -> ServiceResponse:

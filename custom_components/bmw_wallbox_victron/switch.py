@@ -1,6 +1,6 @@
 """Switches."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, override
 
@@ -14,8 +14,11 @@ from .entity import (
     WallboxWishEntity,
     WallboxWishEntityDescription,
     add_wallbox_entities,
+    storing,
 )
+from .wallbox import remote_control
 from .wallbox.state import WallboxState
+from .wallbox.station import Station
 
 PARALLEL_UPDATES = 0
 
@@ -27,6 +30,7 @@ class WallboxSwitchEntityDescription(
     """Describes a switch of a wallbox."""
 
     is_on_fn: Callable[[WallboxState], bool | None]
+    set_fn: Callable[[Station, bool], Awaitable[None]]
 
 
 def _operative(state: WallboxState) -> bool | None:
@@ -42,6 +46,7 @@ WALLBOX_SWITCHES = (
         available_fn=lambda _: True,
         wish="charging_allowed",
         is_on_fn=lambda state: state.wish.charging_allowed,
+        set_fn=remote_control.allow,
         pending_fn=lambda state: not state.enforcement.holds,
     ),
     WallboxSwitchEntityDescription(
@@ -50,6 +55,7 @@ WALLBOX_SWITCHES = (
         available_fn=lambda _: True,
         wish="operative",
         is_on_fn=_operative,
+        set_fn=lambda station, on: station.controller.wish(operative=on),
         pending_fn=lambda state: (
             state.wish.operative is not None
             and state.wish.operative is not (state.connected and state.operative)
@@ -75,18 +81,25 @@ class WallboxSwitch(WallboxWishEntity, SwitchEntity):
     @property
     @override
     def is_on(self) -> bool | None:
-        """What is wished."""
+        """What is wished; None: that was lost."""
+        if self.entity_description.wish in self.wallbox.wish.lost:
+            return None
         return self.entity_description.is_on_fn(self.wallbox)
 
     @override
     async def async_turn_on(self, **kwargs: Any) -> None:
         """Wish it on."""
-        await self._wish(True)
+        await self._set(True)
 
     @override
     async def async_turn_off(self, **kwargs: Any) -> None:
         """Wish it off."""
-        await self._wish(False)
+        await self._set(False)
+
+    async def _set(self, on: bool) -> None:
+        """Wish, and wait for the wallbox's answer."""
+        async with storing(self.coordinator):
+            await self.entity_description.set_fn(self.station, on)
 
     @property
     @override

@@ -165,16 +165,22 @@ def is_battery_monitor(info: BluetoothServiceInfoBleak | None) -> bool:
     return record is not None and ROLES.get(record.kind) is Role.BATTERY_MONITOR
 
 
-def monitor_schema(entry: ConfigEntry, device: VictronDevice) -> vol.Schema:
-    """Ask which of several battery monitors is the main one: so far the first."""
+def main_monitor(entry: ConfigEntry, device: VictronDevice) -> str:
+    """Give the battery monitor that is the main one so far."""
+    main: str | None = entry.options.get(CONF_MAIN_MONITOR)
+    if main is not None and main in (*device.other_monitors, device.data[CONF_ADDRESS]):
+        return main
+    return next(iter(device.other_monitors))
+
+
+def monitor_schema(device: VictronDevice, main: str) -> vol.Schema:
+    """Ask which of several battery monitors is the main one: so far `main`."""
     monitors = {
         **device.other_monitors,
         device.data[CONF_ADDRESS]: device.placeholders["name"],
     }
-    main = entry.options.get(CONF_MAIN_MONITOR)
-    default = main if main in monitors else next(iter(monitors))
     return vol.Schema(
-        {vol.Required(CONF_MAIN_MONITOR, default=default): monitor_selector(monitors)}
+        {vol.Required(CONF_MAIN_MONITOR, default=main): monitor_selector(monitors)}
     )
 
 

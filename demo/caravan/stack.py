@@ -4,27 +4,18 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-import sqlite3
 import time
-from types import MappingProxyType
 from typing import Any, Final
 from unittest import mock
 
-from homeassistant import bootstrap, loader
 from homeassistant.components.recorder import get_instance
-from homeassistant.config_entries import (
-    SOURCE_USER,
-    ConfigEntries,
-    ConfigEntry,
-    ConfigSubentryData,
-)
+from homeassistant.config_entries import ConfigEntry, ConfigSubentryData
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity import Entity
-from homeassistant.helpers.recorder import async_initialize_recorder
-from homeassistant.setup import async_setup_component
 
 from demo.layout import DOMAIN, Layout, prepare
+from demo.replayed import count_rows, make_entry, start
 
 from .clock import SteppedClock
 from .hour import PACE_S, QUANTITIES, Tick, Watch, play
@@ -50,42 +41,6 @@ def _all_entities() -> Iterator[None]:
         yield
 
 
-async def _start(config: Path) -> HomeAssistant:
-    """Start a Home Assistant with Bluetooth and recorder only."""
-    hass = HomeAssistant(str(config))
-    # All that is needed is there; what others need is not ours to install.
-    hass.config.skip_pip = True
-    loader.async_setup(hass)
-    hass.config_entries = ConfigEntries(hass, {})
-    await loader.async_get_custom_components(hass)
-    await bootstrap.async_load_base_functionality(hass)
-    async_initialize_recorder(hass)
-    # What Bluetooth asks for, to answer browsers: there are none.
-    hass.config.components |= {"http", "websocket_api"}
-    recorder = {"recorder": {"db_url": f"sqlite:///{config / 'replay.db'}"}}
-    for domain in ("homeassistant", "recorder", "bluetooth"):
-        if not await async_setup_component(hass, domain, recorder):
-            raise RuntimeError(f"{domain} was not set up")
-    await hass.async_start()
-    return hass
-
-
-def _entry(domain: str, **settings: Any) -> ConfigEntry:
-    """Make an entry as its config flow makes it."""
-    common: dict[str, Any] = {
-        "discovery_keys": MappingProxyType({}),
-        "domain": domain,
-        "minor_version": 1,
-        "options": {},
-        "source": SOURCE_USER,
-        "title": domain,
-        "version": 1,
-        "data": {},
-        "subentries_data": (),
-    }
-    return ConfigEntry(**common | settings)
-
-
 def _entries(reader: str) -> list[ConfigEntry]:
     """Make the entries of the integration that reads the devices."""
     if reader == "ours":
@@ -98,10 +53,10 @@ def _entries(reader: str) -> list[ConfigEntry]:
             )
             for device in IDENTITIES
         ]
-        return [_entry(DOMAIN, unique_id=DOMAIN, subentries_data=subentries)]
+        return [make_entry(DOMAIN, unique_id=DOMAIN, subentries_data=subentries)]
     if reader == "core":
         return [
-            _entry(
+            make_entry(
                 _CORE, unique_id=device.address, data={"access_token": device.key.hex()}
             )
             for device in IDENTITIES
@@ -174,7 +129,7 @@ async def replay(
         stack.enter_context(no_radios())
         if all_entities:
             stack.enter_context(_all_entities())
-        hass = await _start(layout.config)
+        hass = await start(layout.config, "bluetooth")
         try:
             receiver = Receiver()
             remove = register(hass, receiver)
@@ -195,7 +150,7 @@ async def replay(
     return {
         "advertisements": count,
         "microseconds": used_s / count * 1e6,
-        "rows": _count_rows(layout.config / "replay.db", begin, end),
+        "rows": count_rows(layout.config, begin, end),
         "errors": viewer.errors,
     }
 
@@ -228,27 +183,3 @@ async def _play(
             viewer.find()
         viewer.look(tick)
     return used, viewer
-
-
-def _count_rows(path: Path, begin: float, end: float) -> dict[str, int]:
-    """Count what was written into the database in a time."""
-    stamps = {
-        "states": "last_updated_ts",
-        "events": "time_fired_ts",
-        "statistics_short_term": "created_ts",
-    }
-    with sqlite3.connect(path) as database:
-        rows = {
-            table: database.execute(
-                f"SELECT COUNT(*) FROM {table} WHERE {stamp} BETWEEN ? AND ?",  # noqa: S608 - names from above
-                (begin, end),
-            ).fetchone()[0]
-            for table, stamp in stamps.items()
-        }
-        # They have no time: those that only states of this time refer to.
-        rows["state_attributes"] = database.execute(
-            "SELECT COUNT(DISTINCT attributes_id) FROM states "
-            "WHERE last_updated_ts BETWEEN ? AND ?",
-            (begin, end),
-        ).fetchone()[0]
-    return rows

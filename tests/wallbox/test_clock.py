@@ -1,10 +1,14 @@
 """What is live and what is of the past, by a clock that may be wrong or set."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from custom_components.bmw_wallbox_victron.wallbox.clock import (
+    EARLIEST,
     LIVE_TIMEOUT_S,
     DeviceClock,
+    moved_back,
 )
 from custom_components.bmw_wallbox_victron.wallbox.energy import RegisterCount
 from custom_components.bmw_wallbox_victron.wallbox.meter import Sample
@@ -13,7 +17,6 @@ from custom_components.bmw_wallbox_victron.wallbox.state import (
     ConnectorStatus,
     Status,
     WallboxState,
-    clock_heard,
     connected,
     connector,
     disconnected,
@@ -22,7 +25,7 @@ from custom_components.bmw_wallbox_victron.wallbox.state import (
     transaction_checked,
 )
 
-from .common import STEADY, at, ended, event, now as moment, play, started
+from .common import START, STEADY, at, ended, event, now as moment, play, started
 
 
 @pytest.fixture(autouse=True)
@@ -157,7 +160,8 @@ def test_connection_lost_in_a_replay() -> None:
 
 def test_first_time_heard() -> None:
     assert not DeviceClock().is_past(at(-HOUR), moment(0))
-    clock = DeviceClock().hears(at(-HOUR), moment(0))
+    clock, back_s = DeviceClock().hears(at(-HOUR), moment(0))
+    assert back_s == 0
     assert not clock.is_past(at(-HOUR), moment(60))
     assert clock.is_past(at(-HOUR), moment(LIVE_TIMEOUT_S))
 
@@ -167,7 +171,7 @@ def test_first_time_heard() -> None:
 
 def test_end_with_an_older_timestamp() -> None:
     """`seqNo` says that it is the end; so the clock was set back."""
-    state = connector(charging(), ConnectorStatus.OCCUPIED, at(0))
+    state = connector(charging(), ConnectorStatus.OCCUPIED, at(0), moment(0))
     end = ended(2, -HOUR, register=100_700, stopped_reason="ev_disconnected")
     state = play([end], state, now=700)
     assert state.active is None
@@ -176,7 +180,7 @@ def test_end_with_an_older_timestamp() -> None:
     assert state.transaction.stopped_reason == "ev_disconnected"
     assert state.energy_session == 700
     assert state.energy_total == 100_700
-    state = connector(state, ConnectorStatus.AVAILABLE, at(1 - HOUR))
+    state = connector(state, ConnectorStatus.AVAILABLE, at(1 - HOUR), moment(1 - HOUR))
     assert state.status is Status.AVAILABLE
     following = started(0, 2 - HOUR, register=100_700, transaction_id="B")
     state = play([following], state, now=702)
@@ -200,22 +204,32 @@ def test_end_with_a_number_that_was_passed() -> None:
 
 def test_socket_of_a_clock_that_was_set_back() -> None:
     """One old report may be a replay; another one, minutes later, is not."""
-    state = connector(connected(WallboxState()), ConnectorStatus.OCCUPIED, at(0))
-    state = clock_heard(state, at(0), moment(0))
-    for seconds in (60, 200):
+    state = connector(
+        connected(WallboxState()), ConnectorStatus.OCCUPIED, at(0), moment(0)
+    )
+    for seconds in (60, 70):
+        assert state.status is Status.CONNECTED
         stamp = at(seconds - HOUR)
-        state = clock_heard(state, stamp, moment(seconds))
-        state = connector(state, ConnectorStatus.AVAILABLE, stamp)
+        state = connector(state, ConnectorStatus.AVAILABLE, stamp, moment(seconds))
     assert state.status is Status.AVAILABLE
 
 
 def test_setting_a_count_back() -> None:
-    """What is not known stays so; what is older stays too."""
-    assert RegisterCount().set_back(at(0)) == RegisterCount()
+    """What is not known stays so; the rest is as long ago as it was."""
+    hour = timedelta(seconds=HOUR)
+    assert RegisterCount().set_back(hour) == RegisterCount()
     count = RegisterCount(first_at=at(-5), last_at=at(5), before_at=at(4))
-    assert count.set_back(at(0)) == RegisterCount(
-        first_at=at(-5), last_at=at(0), before_at=at(0)
+    assert count.set_back(hour) == RegisterCount(
+        first_at=at(-5 - HOUR), last_at=at(5 - HOUR), before_at=at(4 - HOUR)
     )
+
+
+def test_clocks_of_any_year() -> None:
+    """However often a clock is set back by centuries, no sum leaves the calendar."""
+    moved = START
+    for _ in range(50):
+        moved = moved_back(moved, timedelta(days=84_000))
+    assert moved == EARLIEST
 
 
 # How long a reading is live
@@ -266,7 +280,8 @@ def test_readings_of_an_abandoned_session_do_not_come_back_with_it(asked: bool) 
     if asked:
         state = transaction_checked(state, "A", ongoing=False)
     else:
-        state = connector(state, ConnectorStatus.AVAILABLE, at(50))
+        state = connector(state, ConnectorStatus.AVAILABLE, at(50), moment(50))
+        state = expired(state, moment(LIVE_TIMEOUT_S))
     assert state.live("power") == 0
     state = play([event(2, HOUR)], state, now=HOUR)
     assert state.status is Status.CHARGING
@@ -279,3 +294,17 @@ def test_reading_renewed_in_time() -> None:
     state = metered(state, [Sample(at=at(half), **FULL)], moment(half))
     assert expired(state, moment(LIVE_TIMEOUT_S)) == state
     assert expired(state, moment(half + LIVE_TIMEOUT_S)).meter is None
+
+
+def test_clock_that_was_never_set_agrees_with_none() -> None:
+    """It is put in order by when its messages come, and shows what it shows."""
+    state = connected(WallboxState())
+    for seconds in (0, 10):
+        stamp = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+        samples = [Sample(at=stamp, **FULL)]
+        state = metered(state, samples, moment(seconds))
+        assert state.clock.shows(moment(seconds)) == stamp
+        assert not state.situation(moment(seconds)).clocks_agree
+        assert state.clock.expected(moment(seconds)) == at(seconds)
+    state = meter_values(state, 20, 20, power=1.0)
+    assert state.situation(moment(20)).clocks_agree

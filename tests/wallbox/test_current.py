@@ -51,11 +51,11 @@ def test_end_of_an_unknown_session_in_the_same_second() -> None:
 
 
 def test_unknown_session_from_the_queue_of_a_clock_that_is_ahead() -> None:
-    """All its events are dated to their arrival: they are not newer for that."""
+    """All its events are dated after their arrival: they are not newer for that."""
     running = play([started(0, 0, charging_state=CHARGING)], now=0)
     queue = [
-        started(0, 100, charging_state=CHARGING, transaction_id="B", offline=True),
-        event(1, 100, transaction_id="B", offline=True),
+        started(0, 5000, charging_state=CHARGING, transaction_id="B", offline=True),
+        event(1, 5010, transaction_id="B", offline=True),
     ]
     state = play(queue, running, now=100)
     assert current(state).id == "A"
@@ -79,10 +79,12 @@ def test_replaced_for_good() -> None:
 
 
 def test_repeated_start_does_not_move() -> None:
-    """Dated to its arrival by a clock that is ahead."""
-    state = play([started(0, 0), event(1, 60)])
-    state = play([started(0, 100)], state, now=100)
-    assert current(state).started_at == at(0)
+    """A clock that is ahead dates it after its arrival, both times alike."""
+    state = play([started(0, 9000), event(1, 9060)], now=60)
+    assert current(state).started_at == at(60)
+    state = play([started(0, 9000)], state, now=100)
+    assert current(state).started_at == at(60)
+    assert not state.recent
 
 
 # A session that is over

@@ -179,7 +179,7 @@ def test_a_clock_that_jumps(
         )
         state = record([item], ledger, state)
         assert not ledger.record(state), "the same state is news twice"
-    names = [item.transaction_id for item in ledger.sessions]
+    names = [(item.transaction_id, item.repeat) for item in ledger.sessions]
     assert len(names) == len(set(names))
     sound(ledger)
 
@@ -245,7 +245,7 @@ def test_a_late_end() -> None:
     events = session(0)
     state = record(events[:-1], ledger, connected(WallboxState()))
     assert list(ledger.sessions) == []
-    state = connector(state, ConnectorStatus.AVAILABLE, at(200))
+    state = connector(state, ConnectorStatus.AVAILABLE, at(200), now(2_000_000))
     assert ledger.record(state)
     (written,) = ledger.sessions
     assert (written.end, written.stop_reason) == (at(50), None)
@@ -349,7 +349,7 @@ def test_nothing_happened() -> None:
     assert session_events(running, gone) == []
     assert session_events(gone, connected(gone)) == []
     assert session_events(WallboxState(), WallboxState()) == []
-    freed = connector_asked(running, ConnectorStatus.AVAILABLE)
+    freed = connector_asked(running, ConnectorStatus.AVAILABLE, now(200))
     assert [item.type for item in session_events(running, freed)] == [
         SessionEventType.ENDED
     ]

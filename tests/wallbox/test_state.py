@@ -1,5 +1,6 @@
 """What is known of a wallbox: sessions in order, late, repeated, lost, interleaved."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +9,11 @@ import pytest
 
 from custom_components.bmw_wallbox_victron.wallbox.clock import LIVE_TIMEOUT_S, Now
 from custom_components.bmw_wallbox_victron.wallbox.energy import RegisterCount
-from custom_components.bmw_wallbox_victron.wallbox.meter import Sample
+from custom_components.bmw_wallbox_victron.wallbox.meter import BeginSample, Sample
+from custom_components.bmw_wallbox_victron.wallbox.sessions import (
+    Ledger,
+    session_events,
+)
 from custom_components.bmw_wallbox_victron.wallbox.state import (
     ChargingState,
     ConnectorStatus,
@@ -54,7 +59,7 @@ def charging_wallbox() -> WallboxState:
             started(0, 0, register=100_000),
             event(1, 60, charging_state=CHARGING, register=100_100, readings=FLOWING),
         ],
-        connector(connected(WallboxState()), ConnectorStatus.OCCUPIED, at(0)),
+        connector(connected(WallboxState()), ConnectorStatus.OCCUPIED, at(0), now(0)),
         now=60,
     )
 
@@ -91,7 +96,9 @@ def test_socket(
     reported: str, status: str, charging_state: str, cable: bool | None
 ) -> None:
     """With no session the socket says how things are."""
-    state = connector(connected(WallboxState()), ConnectorStatus(reported), at(0))
+    state = connector(
+        connected(WallboxState()), ConnectorStatus(reported), at(0), now(0)
+    )
     assert state.status == status
     assert state.charging_state == charging_state
     assert state.cable_connected is cable
@@ -102,17 +109,17 @@ def test_socket(
 
 
 def test_older_socket_status_is_ignored() -> None:
-    state = connector(WallboxState(), ConnectorStatus.OCCUPIED, at(10))
-    assert connector(state, ConnectorStatus.AVAILABLE, at(9)) == state
-    newer = connector(state, ConnectorStatus.AVAILABLE, at(10))
+    state = connector(WallboxState(), ConnectorStatus.OCCUPIED, at(10), now(10))
+    assert connector(state, ConnectorStatus.AVAILABLE, at(9), now(9)) == state
+    newer = connector(state, ConnectorStatus.AVAILABLE, at(10), now(10))
     assert newer.connector_status is ConnectorStatus.AVAILABLE
 
 
 def test_socket_status_that_was_asked_for() -> None:
     """It has no timestamp: it counts, and the next report counts too."""
-    state = connector_asked(connected(WallboxState()), ConnectorStatus.OCCUPIED)
+    state = connector_asked(connected(WallboxState()), ConnectorStatus.OCCUPIED, now(0))
     assert state.status is Status.CONNECTED
-    state = connector(state, ConnectorStatus.AVAILABLE, at(0))
+    state = connector(state, ConnectorStatus.AVAILABLE, at(0), now(0))
     assert state.status is Status.AVAILABLE
 
 
@@ -135,7 +142,9 @@ def test_heartbeat() -> None:
 
 def test_whole_session() -> None:
     """From the cable's going in to its coming out."""
-    state = connector(connected(WallboxState()), ConnectorStatus.AVAILABLE, at(0))
+    state = connector(
+        connected(WallboxState()), ConnectorStatus.AVAILABLE, at(0), now(0)
+    )
     seen: list[tuple[Any, ...]] = []
 
     def then(item: TransactionEvent) -> None:
@@ -151,7 +160,7 @@ def test_whole_session() -> None:
             )
         )
 
-    state = connector(state, ConnectorStatus.OCCUPIED, at(1))
+    state = connector(state, ConnectorStatus.OCCUPIED, at(1), now(1))
     then(started(0, 1, register=5000, charging_state=ChargingState.EV_CONNECTED))
     then(event(1, 2, charging_state=CHARGING))
     then(event(2, 60, register=5100, readings=FLOWING))
@@ -176,7 +185,7 @@ def test_whole_session() -> None:
         ("car_paused", "suspended_ev", 0, 150, True),
         ("connected", "ev_connected", 0, 150, True),
     ]
-    state = connector(state, ConnectorStatus.AVAILABLE, at(111))
+    state = connector(state, ConnectorStatus.AVAILABLE, at(111), now(111))
     assert state.status is Status.AVAILABLE
     assert state.cable_connected is False
     assert state.energy_total == 5150
@@ -292,7 +301,7 @@ def test_late_event_changes_no_reading_and_no_state() -> None:
 
 
 def test_event_with_a_newer_number_and_an_older_time_is_late() -> None:
-    state = play([event(9, 30, charging_state=PAUSED)], charging_wallbox())
+    state = play([event(9, 30, charging_state=PAUSED)], charging_wallbox(), now=61)
     assert state.status is Status.CHARGING
 
 
@@ -506,7 +515,9 @@ def test_events_that_come_late_change_no_state(
 
 
 def test_free_socket_ends_a_session_whose_end_was_lost() -> None:
-    state = connector(charging_wallbox(), ConnectorStatus.AVAILABLE, at(100))
+    state = connector(charging_wallbox(), ConnectorStatus.AVAILABLE, at(100), now(100))
+    assert state.status is Status.CHARGING
+    state = expired(state, now(60 + LIVE_TIMEOUT_S))
     assert state.active is None
     assert state.status is Status.AVAILABLE
     assert state.charging_state is ChargingState.IDLE
@@ -516,14 +527,16 @@ def test_free_socket_ends_a_session_whose_end_was_lost() -> None:
 
 
 def test_newer_event_revives_it() -> None:
-    state = connector(charging_wallbox(), ConnectorStatus.AVAILABLE, at(100))
+    state = connector(charging_wallbox(), ConnectorStatus.AVAILABLE, at(100), now(100))
     state = play([event(2, 101, charging_state=PAUSED)], state)
     assert state.status is Status.PAUSED
     assert state.cable_connected is not None
 
 
 def test_socket_that_was_free_before_does_not_end_it() -> None:
-    state = connector(connected(WallboxState()), ConnectorStatus.AVAILABLE, at(0))
+    state = connector(
+        connected(WallboxState()), ConnectorStatus.AVAILABLE, at(0), now(0)
+    )
     state = play([started(0, 5, charging_state=CHARGING)], state)
     assert state.status is Status.CHARGING
 
@@ -746,7 +759,7 @@ def test_session_goes_on_from_what_was_stored() -> None:
 
 
 def test_faulted_socket_shows_in_a_session() -> None:
-    state = connector(charging_wallbox(), ConnectorStatus.FAULTED, at(100))
+    state = connector(charging_wallbox(), ConnectorStatus.FAULTED, at(100), now(100))
     assert state.status is Status.FAULTED
     assert state.charging_state is CHARGING
 
@@ -813,3 +826,173 @@ def test_events_of_the_past_renew_no_reading() -> None:
         assert play([item], state, now=90).said_at == state.said_at
     late = [sample(30, current_l1=8.0)]
     assert metered(state, late, now(90)).said_at == state.said_at
+
+
+# Registers
+
+
+def test_register_that_falls_to_a_small_value_where_a_session_begins() -> None:
+    """After a reboot: nothing has flowed in it, and nothing is made up."""
+    state = play([started(0, 0, register=2000), ended(1, 600, register=2192)])
+    assert state.energy_total == 2192
+    state = play([started(0, 4000, register=1000, transaction_id="B")], state)
+    assert state.energy_session == 0
+    assert state.energy_total == 2192
+    state = play([event(1, 4600, register=1300, transaction_id="B")], state)
+    assert state.energy_session == 300
+    assert state.energy_total == 2492
+
+
+@pytest.mark.parametrize("first", [0, 40, 1000])
+def test_register_that_begins_anew_with_the_session(first: float) -> None:
+    state = play([started(0, 0, register=0), ended(1, 600, register=7000)])
+    state = play(
+        [
+            started(0, 4000, register=first, transaction_id="B"),
+            event(1, 4600, register=first + 500, transaction_id="B"),
+        ],
+        state,
+    )
+    assert state.energy_session == 500
+    assert state.energy_total == 7500
+
+
+def test_begin_beside_the_reading_of_now() -> None:
+    """One list has both, at one time: the begin is the first, the other one is live."""
+    begin = BeginSample(at=at(600), register=100_000, power=0.0, current_l1=0.0)
+    now_ = Sample(at=at(600), register=100_500, power=7000.0, current_l1=30.0)
+    first = event(3, 600, charging_state=CHARGING)
+    state = play([replace(first, samples=(begin, now_))])
+    assert state.live("power") == 7000
+    assert state.current == 30
+    assert state.energy_total == 100_500
+    for number in range(4, 9):
+        moment = at(number * 300)
+        later = replace(now_, at=moment, register=100_500.0 + number)
+        samples = (replace(begin, at=moment), later)
+        item = event(number, number * 300)
+        state = play([replace(item, samples=samples)], state)
+        assert state.energy_total == later.register
+        assert state.live("power") == 7000
+    assert state.energy_session == 508
+
+
+def test_begin_in_meter_values() -> None:
+    begin = BeginSample(at=at(90), register=100_000, power=0.0)
+    state = metered(
+        charging_wallbox(), [begin, sample(90, register=100_200, power=1.0)], now(90)
+    )
+    assert state.live("power") == 1
+    assert state.energy_session == 200
+    assert state.energy_total == 100_200
+
+
+def test_session_energy_never_falls() -> None:
+    """Zeros, drops and a reading from the moon in the middle of it."""
+    shown = 0.0
+    state = charging_wallbox()
+    registers = [100_200, 0, 100_300, 99_000, 100_400, 9e8, 100_500, 0, 0, 100_600]
+    for number, register in enumerate(registers, 2):
+        state = play([event(number, 60 * number, register=register)], state)
+        assert state.energy_session is not None
+        assert state.energy_session >= shown
+        shown = state.energy_session
+    assert shown == 600
+
+
+# Phases
+
+
+def test_phase_without_voltage_is_none() -> None:
+    """A single-phase box that reports zeros for the others."""
+    readings = {"voltage_l1": 230.0, "voltage_l2": 0.0, "voltage_l3": 0.0}
+    state = play([started(0, 0, charging_state=CHARGING, readings=readings)])
+    assert state.voltage == 230
+
+
+def test_stray_voltage_of_a_phase_that_is_not_connected() -> None:
+    readings = {"voltage_l1": 231.0, "voltage_l2": 17.0, "voltage_l3": 229.0}
+    state = play([started(0, 0, charging_state=CHARGING, readings=readings)])
+    assert state.voltage == 230
+
+
+def test_no_phase_carries_a_voltage() -> None:
+    readings = {"voltage_l1": 3.0, "voltage_l2": 0.0}
+    state = play([started(0, 0, charging_state=CHARGING, readings=readings)])
+    assert state.voltage == 3
+
+
+# A free socket in the middle of a session
+
+
+def available(state: WallboxState, seconds: float) -> WallboxState:
+    return connector(state, ConnectorStatus.AVAILABLE, at(seconds), now(seconds))
+
+
+def test_free_socket_ends_no_session_that_goes_on() -> None:
+    """Neither one that charges, told by events or by readings, nor one that pauses."""
+    for kind in range(3):
+        state = charging_wallbox()
+        for turn in range(1, 20):
+            before = state
+            seconds = 60 + 60 * turn
+            state = expired(available(state, seconds), now(seconds))
+            if kind == 0:
+                state = play([event(turn + 1, seconds)], state, now=seconds)
+            elif kind == 1:
+                state = metered(state, [sample(seconds, power=7000.0)], now(seconds))
+            else:
+                pause = event(turn + 1, seconds, charging_state=PAUSED)
+                state = play([pause], state, now=seconds)
+            assert state.active is not None
+            assert "ended" not in [item.type for item in session_events(before, state)]
+
+
+def test_free_socket_ends_a_session_that_was_silent_for_long() -> None:
+    """At once: nothing was heard of it for two minutes when the socket became free."""
+    state = available(disconnected(charging_wallbox()), 60 + LIVE_TIMEOUT_S)
+    assert state.active is None
+
+
+def test_reading_of_zero_is_no_sign_of_life() -> None:
+    """A wallbox gives it for an empty socket too."""
+    state = available(charging_wallbox(), 70)
+    for seconds in range(80, 200, 10):
+        zero = sample(seconds, power=0.0, current_l1=0.0, register=100_100)
+        state = expired(metered(state, [zero], now(seconds)), now(seconds))
+    assert state.active is None
+
+
+@pytest.mark.parametrize("by_event", [True, False])
+def test_session_that_was_taken_for_ended_goes_on_as_the_same(by_event: bool) -> None:
+    """It is told to have ended, and to be resumed; the ledger has it once."""
+    ledger, told = Ledger(), list[str]()
+    state = charging_wallbox()
+
+    def then(after: WallboxState) -> None:
+        nonlocal state
+        told.extend(item.type.value for item in session_events(state, after))
+        state = after
+        ledger.record(state)
+
+    then(available(state, 70))
+    then(expired(state, now(60 + LIVE_TIMEOUT_S)))
+    if by_event:
+        then(play([event(2, 300, register=100_300)], state, now=300))
+    else:
+        reading = sample(300, power=7000.0, register=100_300)
+        then(metered(state, [reading], now(300)))
+    assert state.status is Status.CHARGING
+    assert state.energy_session == 300
+    then(play([ended(3, 400, register=100_400)], state, now=400))
+    assert told == ["ended", "resumed", "ended"]
+    (session_,) = ledger.sessions
+    assert session_.energy_wh == 400
+    assert session_.end == at(400)
+
+
+def test_wallbox_that_says_it_is_over_is_not_contradicted_by_a_reading() -> None:
+    """What flows then is of a session that was not heard of."""
+    state = transaction_checked(charging_wallbox(), "A", ongoing=False)
+    state = metered(state, [sample(90, power=7000.0)], now(90))
+    assert state.active is None

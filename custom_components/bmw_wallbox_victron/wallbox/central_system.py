@@ -1,5 +1,6 @@
 """The WSS server that wallboxes connect to (OCPP 2.0.1 Part 4, section 3)."""
 
+import asyncio
 from base64 import b64decode
 import binascii
 from collections.abc import Callable, Iterable
@@ -18,6 +19,8 @@ from websockets.typing import Subprotocol
 
 from ..fault_log import SERVER, FaultLog, Key
 from .charge_point import ChargePoint
+from .connection_limit import ConnectionLimit
+from .errors import log_bug
 from .gate import Schemas
 from .station import Station
 from .tls import CertificateStore, SecureConnection
@@ -31,6 +34,10 @@ MAX_IDENTITY: Final = 48
 _IDENTITY: Final = re.compile(r"[A-Za-z0-9*\-_=:+|@.]+")
 #: Above this a frame ends the connection with 1009; below, it is answered. In bytes.
 MAX_FRAME: Final = 4 * 1024 * 1024
+#: How long a client may take from TLS to the upgrade, and so long only, in s.
+OPEN_TIMEOUT: Final = 10
+#: How long our own stop waits for wallboxes to close their side, in s.
+_CLOSE_S: Final = 3
 #: A dead line is found within twice this, in s.
 PING_INTERVAL: Final = 30
 #: A connection that holds for so long is back, in s: a bad one comes and goes, and that
@@ -50,7 +57,8 @@ _HANDSHAKE_FAULT: Final = "handshake "
 #: So many addresses are watched.
 _MAX_ADDRESSES: Final = 32
 #: The WebSocket server logs headers with passwords and frames with tokens, at levels
-#: that users switch on. It writes here: nowhere. What matters is logged by us.
+#: that users switch on. It writes here: nowhere. What matters is logged by us, our own
+#: bugs included.
 _NOWHERE: Final = logging.Logger(  # noqa: LOG001 - not to be found by its name
     "websockets", logging.CRITICAL + 1
 )
@@ -156,7 +164,7 @@ class CentralSystem:
         self._on_knock = on_knock
         self._faults = faults
         self._server: Server | None = None
-        self._connections: set[SecureConnection] = set()
+        self._limit: ConnectionLimit[SecureConnection] = ConnectionLimit()
         self._failures: dict[str, int] = {}
         """How many TLS handshakes in a row failed, by address."""
         self._stopping = False
@@ -171,16 +179,17 @@ class CentralSystem:
         connection = partial(
             SecureConnection,
             certificates=self._certificates,
-            open_connections=self._connections,
+            limit=self._limit,
             on_handshake=self._on_handshake,
         )
         self._server = await serve(
-            self._serve,
+            self._accept,
             self._config.host,
             self._config.port,
             subprotocols=[SUBPROTOCOL],
             process_request=self._check,
             server_header=None,
+            open_timeout=OPEN_TIMEOUT,
             ping_interval=PING_INTERVAL,
             ping_timeout=PING_INTERVAL,
             max_size=MAX_FRAME,
@@ -201,14 +210,42 @@ class CentralSystem:
         if self._server is None:
             return
         self._stopping = True
-        for connection in tuple(self._connections):
-            await connection.abandon_handshake()
+        self._limit.close()
         self._server.close()
-        await self._server.wait_closed()
+        waiting = self._limit.waiting
+        for connection in waiting:
+            connection.turn_out()
+        for connection in waiting:
+            await connection.until_handshake_over()
+        # Who does not close its side holds nothing up.
+        if not await self._is_closed(self._server):
+            for connection in self._limit.admitted:
+                connection.turn_out()
+            if not await self._is_closed(self._server):
+                _LOGGER.error("A connection does not end; stopping without it")
         self._server = None
+
+    async def _is_closed(self, server: Server) -> bool:
+        """Tell whether all connections have ended within a moment."""
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await server.wait_closed()
+        except TimeoutError:
+            return False
+        return True
 
     def _check(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuse who may not connect, before the upgrade; None: it goes on."""
+        try:
+            return self._refuse(connection, request)
+        except Exception as err:
+            log_bug(err)
+            raise  # answered with 500
+
+    def _refuse(
+        self, connection: ServerConnection, request: Request
+    ) -> Response | None:
+        """Refuse who may not connect; None: it may."""
         identity = identity_of(request.path)
         station = None if identity is None else self._stations.get(identity.casefold())
         offered = {
@@ -287,11 +324,24 @@ class CentralSystem:
             calm_s=calm_s,
         )
 
+    async def _accept(self, connection: ServerConnection) -> None:
+        """Serve a connection that passed the checks, whatever is wrong with us."""
+        try:
+            await self._serve(connection)
+        except Exception as err:
+            log_bug(err)
+            raise  # closed with 1011
+
     async def _serve(self, connection: ServerConnection) -> None:
         """Serve a connection that passed the checks, until it ends."""
         station = cast(SecureConnection, connection).station
         if station is None:  # pragma: no cover - `_check` lets nobody in without
             return
+        if connection not in self._limit:
+            return  # it had to make room in the meantime
+        goes = self._limit.admit(cast(SecureConnection, connection), station)
+        if goes is not None:
+            goes.turn_out()
         charge_point_id = station.config.charge_point_id
         _LOGGER.debug("Wallbox %s connected", charge_point_id)
         fault = connection_fault(charge_point_id)

@@ -4,7 +4,7 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 import logging
 import re
@@ -15,8 +15,8 @@ import uuid
 from ocpp.exceptions import OCPPError, UnknownCallErrorCodeError
 from ocpp.messages import Call, CallError, CallResult
 from ocpp.routing import on
-from ocpp.v201 import ChargePoint as OcppChargePoint, call, call_result
-from ocpp.v201.datatypes import EVSEType, IdTokenInfoType
+from ocpp.v201 import ChargePoint as OcppChargePoint, call_result
+from ocpp.v201.datatypes import IdTokenInfoType
 from ocpp.v201.enums import (
     Action,
     AuthorizationStatusEnumType,
@@ -24,7 +24,6 @@ from ocpp.v201.enums import (
     GenericStatusEnumType,
     GetCertificateStatusEnumType,
     Iso15118EVCertificateStatusEnumType,
-    MessageTriggerEnumType,
     NotifyEVChargingNeedsStatusEnumType,
     RegistrationStatusEnumType,
 )
@@ -33,16 +32,18 @@ from websockets.exceptions import ConnectionClosed
 
 from ..fault_log import Key
 from . import state as transitions
+from .attempts import RemoteStart
+from .device_model import learn, parse_report
 from .errors import CallFailedError, log_bug
 from .gate import Dropped, Gate, Refused, Schemas, call_error
-from .interview import LIGHTS, Interview, parse_report
 from .meter import device_time, samples
+from .metering import Heard, ReadingRequests
+from .provisioning import Provisioning
 from .state import (
     ChargingState,
     ConnectorStatus,
     EventType,
     Identity,
-    Light,
     TransactionEvent,
     WallboxState,
 )
@@ -160,11 +161,17 @@ class ChargePoint(OcppChargePoint):
         self._interview_wanted = asyncio.Event()
         self._booted = False
         self._known = False
-        self._status_heard = False
+        self.status_heard = False
+        """Whether the wallbox told its status by itself, on this connection."""
         self._answering: tuple[str, str] | None = None
         self._answers: OrderedDict[str, tuple[str, str]] = OrderedDict()
-        self._interview = Interview(self)
+        self._interview = Provisioning(self)
         self._polling: asyncio.Task[None] | None = None
+        self.remote_start: RemoteStart | None = None
+        """The start that was accepted last."""
+        self.reset_at: float | None = None
+        """When a reset was accepted, by the steady clock, in s."""
+        self.readings = ReadingRequests(self._heard, self.request)
 
     # The connection
 
@@ -454,13 +461,21 @@ class ChargePoint(OcppChargePoint):
         self._interview_wanted.set()
 
     def poll(self) -> None:
-        """Ask for meter values where a session runs and none came for an interval."""
+        """Ask for a reading where a session runs and none came for an interval.
+
+        Where energy flows, a reading of something else than the current is none.
+        """
         station = self.station
         if self._polling is not None and not self._polling.done():
             return
         if self._interview.running or station.state.active is None:
             return
-        heard = station.state.meter_heard_at
+        state = station.state
+        heard = (
+            state.current_heard_at
+            if state.charging_state is ChargingState.CHARGING
+            else state.meter_heard_at
+        )
         patience = station.config.meter_interval * 1.5
         if heard is not None and station.now().steady - heard < patience:
             return
@@ -469,12 +484,16 @@ class ChargePoint(OcppChargePoint):
     async def _poll(self) -> None:
         """Ask once."""
         with suppress(CallFailedError):
-            await self.request(
-                call.TriggerMessage(
-                    requested_message=MessageTriggerEnumType.meter_values,
-                    evse=EVSEType(id=1),
-                )
-            )
+            await self.readings.ask()
+
+    def _heard(self) -> Heard:
+        """Tell what is known of the current, and since when."""
+        state, now = self.station.state, self.station.now()
+        return Heard(
+            None if state.active is None else state.active.id,
+            state.current_heard_at,
+            now.steady,
+        )
 
     # What the station says. Payloads passed the gate: what is required is there.
 
@@ -517,15 +536,17 @@ class ChargePoint(OcppChargePoint):
         """Take the status of the socket; the box has one."""
         if evse_id <= 1:
             now = self.station.now()
-            at = device_time(timestamp, now.wall)
+            before = self.station.state
             state = transitions.connector(
-                transitions.clock_heard(self.station.state, at, now),
+                before,
                 ConnectorStatus(connector_status.lower()),
-                at,
+                device_time(timestamp),
+                now,
             )
             self._take(state)
             # An old one says nothing about now: then the answer to our question counts.
-            self._status_heard = self._status_heard or state.connector_at == at
+            if state.connector_at != before.connector_at:
+                self.status_heard = True
         return call_result.StatusNotification()
 
     @_on(Action.transaction_event)
@@ -545,7 +566,7 @@ class ChargePoint(OcppChargePoint):
         event = TransactionEvent(
             transaction_id=transaction_info["transaction_id"],
             event_type=EventType(event_type.lower()),
-            at=device_time(timestamp, now.wall),
+            at=device_time(timestamp),
             sequence_number=seq_no,
             trigger_reason=snake_case(trigger_reason),
             offline=rest.get("offline", False),
@@ -554,13 +575,16 @@ class ChargePoint(OcppChargePoint):
             ),
             stopped_reason=None if reason is None else snake_case(reason),
             id_token=None if token is None else token["id_token"] or None,
+            remote_start_id=transaction_info.get("remote_start_id"),
             phases_used=rest.get("number_of_phases_used"),
-            samples=samples(rest.get("meter_value"), now.wall),
+            samples=samples(rest.get("meter_value")),
         )
         self.station.update(
             transitions.transaction_event(self.station.state, event, now),
             replayed=event.offline,
         )
+        if trigger_reason == "Trigger":
+            self.readings.event_came()
         if self.station.state.awaits_reading:
             self.poll()
         if token is None:
@@ -575,9 +599,7 @@ class ChargePoint(OcppChargePoint):
         if evse_id == 1:
             now = self.station.now()
             self.station.update(
-                transitions.metered(
-                    self.station.state, samples(meter_value, now.wall), now
-                )
+                transitions.metered(self.station.state, samples(meter_value), now)
             )
         return call_result.MeterValues()
 
@@ -608,35 +630,15 @@ class ChargePoint(OcppChargePoint):
 
     def take_variables(self, found: Mapping[tuple[str, str], str]) -> None:
         """Take what variables of the device model say of the wallbox."""
-        state = self.station.state
-        station = "ChargingStation"
-        state = transitions.identified(
-            state,
-            Identity(
-                vendor=found.get((station, "VendorName")),
-                model=found.get((station, "Model")),
-                serial_number=found.get((station, "SerialNumber")),
-                firmware_version=found.get((station, "FirmwareVersion")),
-            ),
+        self._take(
+            learn(
+                self.station.state,
+                found,
+                self.station.now(),
+                status_known=self.status_heard,
+                ends_session=not self._interview.queue_expected,
+            )
         )
-        availability = found.get(
-            ("Connector", "AvailabilityState"), found.get(("EVSE", "AvailabilityState"))
-        )
-        if availability is not None and not self._status_heard:
-            with suppress(ValueError):  # a state of its own invention says nothing
-                state = transitions.connector_asked(
-                    state,
-                    ConnectorStatus(availability.lower()),
-                    ends_session=not self._interview.queue_expected,
-                )
-        with suppress(KeyError, ValueError):
-            state = replace(state, ceiling_a=float(found[station, "MaxCurrent"]))
-        for component, variable in LIGHTS:
-            with suppress(KeyError, ValueError):
-                brightness = round(float(found[component, variable]))
-                state = replace(state, light=Light(component, variable, brightness))
-                break
-        self._take(state)
 
     @_on(Action.security_event_notification)
     def on_security_event_notification(

@@ -316,6 +316,17 @@ class Enforcement:
     mark: tuple[str | None, bool, int] | None = None
     """Transaction, suspended, period: where one changes, a limit must be confirmed."""
 
+    @property
+    def dispensable(self) -> tuple[Way, ...]:
+        """Ways that may be cleared, in this order: those behind the one that holds."""
+        heeded = [
+            way for way in Way if way in self.accepted and way not in self.unheeded
+        ]
+        if not heeded:
+            return ()
+        behind = [*Way][[*Way].index(heeded[0]) + 1 :]
+        return tuple(reversed(behind))
+
 
 # What may be done next
 

@@ -9,15 +9,8 @@ import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from ocpp.v201 import call
-from ocpp.v201.datatypes import (
-    ComponentType,
-    EVSEType,
-    SetVariableDataType,
-    VariableType,
-)
+from ocpp.v201.call import TriggerMessage
 from ocpp.v201.enums import (
-    MessageTriggerEnumType,
-    OperationalStatusEnumType,
     ResetEnumType,
 )
 
@@ -38,7 +31,8 @@ from .control import (
     Wait,
     Way,
 )
-from .errors import CallFailedError, CommandError, log_bug
+from .errors import CallFailedError, CommandError, log_bug, refusal
+from .settings import Kind, Settings
 from .state import WallboxState
 
 if TYPE_CHECKING:
@@ -49,21 +43,12 @@ _LOGGER = logging.getLogger(__name__)
 
 #: Calls back after so many seconds; what it gives cancels that.
 type CallLater = Callable[[float, Callable[[], None]], Callable[[], None]]
-#: What is no limit: a field of `Wish`, what is wished, and what is reported.
-type _Key = tuple[str, int, int]
 
-#: So much of a reason is kept, in characters.
-_MAX_REASON: Final = 200
 #: Where too much flows and no answer comes for so long, and for twice as long as the
 #: wallbox usually takes, who asked is told; in s. What is wished is sent again.
 _PATIENCE_S: Final = 10.0
 #: Error codes of a station that has no such function at all (Part 4, 4.2.3).
 _UNSUPPORTED: Final = ("NotImplemented", "NotSupported")
-#: The sentences about what is no limit.
-_REFUSED: Final = {
-    "led_brightness": "led_brightness_refused",
-    "operative": "operative_refused",
-}
 #: What goes on the wire, of all that `control` names.
 _CALLS: Final = (
     SetLimit,
@@ -73,18 +58,6 @@ _CALLS: Final = (
     StopTransaction,
     Reboot,
 )
-
-
-def refusal(answer: Any) -> str:
-    """Give the reason of an answer that is not Accepted, in the wallbox's words.
-
-    It is shown and logged: one line, not too long, and nothing that is no text.
-    """
-    info = getattr(answer, "status_info", None) or {}
-    parts = (answer.status, info.get("reason_code"), info.get("additional_info"))
-    words = ", ".join(str(part) for part in parts if part)
-    text = "".join(each if each.isprintable() else " " for each in words)
-    return " ".join(text.split())[:_MAX_REASON]
 
 
 class Controller:
@@ -102,12 +75,17 @@ class Controller:
         self._sent: Call | None = None
         self._answered_at = 0.0
         self._begun: datetime | None = None
-        self._chore_sent: _Key | None = None
         self._task: asyncio.Task[None] | None = None
         self._alarm: Callable[[], None] | None = None
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
-        self._asked: set[_Key] = set()
-        self._refusals: dict[_Key, str] = {}
+        self._reading: TriggerMessage | None = None
+        """The reading that is asked for."""
+        self._stops = 0
+        """How many times the transaction was asked to end since the last wish."""
+        self._stop_refusal: str | None = None
+        """Why the wallbox did not."""
+        self.settings = Settings()
+        """What it was asked beside limits."""
 
     # What happens
 
@@ -124,8 +102,7 @@ class Controller:
         if self._station.link is not link:
             return
         self._ready = True
-        self._asked.clear()
-        self._refusals.clear()
+        self.settings.connected()
         self._change(control.ready)
 
     def disconnected(self) -> None:
@@ -192,10 +169,28 @@ class Controller:
         if moments:
             delay = min(moments) - self._station.now().steady
             self._alarm = self._call_later(max(delay, 0), self._ring)
+        self._say_unable()
         if self._link is not None and not self.busy and self._has_work():
             self._task = asyncio.create_task(self._work(self._link))
             self._task.add_done_callback(self._finished)
         self._notify()
+
+    def _say_unable(self) -> None:
+        """Say once that a wallbox cannot limit."""
+        faults = self._station.faults
+        fault = (self._station.config.charge_point_id, "unable")
+        enforcement = self._station.state.enforcement
+        if enforcement.unable:
+            faults.begin(
+                _LOGGER,
+                fault,
+                "Wallbox %s cannot limit the current: it has no smart charging. It can "
+                "be started and stopped all the same; look for newer firmware, or "
+                "whether smart charging is switched off in its settings",
+                fault[0],
+            )
+        elif enforcement.accepted:
+            faults.end(_LOGGER, fault, "Wallbox %s takes limits now", fault[0])
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         """Go on with a connection that came meanwhile; a bug stops until then."""
@@ -234,21 +229,22 @@ class Controller:
         it comes back. A newer wish ends the wait. Raises CommandError.
         """
         station = self._station
-        self._asked = {key for key in self._asked if key[0] not in changes}
+        self.settings.wished(changes)
+        self._stops, self._stop_refusal = 0, None
         state = _wished(station.state, changes)
         station.update(state, look=True)
         if station.link is None:
             return
         plan = state.wish.plan(station.config.max_current)
-        if changes.keys() & _REFUSED.keys():
-            await self._until(lambda: self._chore_done(changes))
+        if changes.keys() & set(Kind):
+            await self._until(lambda: self.settings.wish_done(changes, station.state))
             return
         # An answer from before says nothing about now.
         self._answered_at = station.now().steady
         await self._until(lambda: self._limit_done(plan))
 
     async def until(
-        self, done: Callable[[WallboxState], bool], patience_s: int
+        self, done: Callable[[WallboxState], bool], patience_s: float
     ) -> None:
         """Wait until the wallbox's state is as asked for.
 
@@ -312,23 +308,15 @@ class Controller:
         state = self._station.state
         if state.enforcement.holds:
             return True
-        if state.wish.charging_allowed and state.wish.restricts:
-            raise CommandError("cannot_limit")
-        return state.wish.charging_allowed
-
-    def _chore_done(self, changes: Mapping[str, Any]) -> bool:
-        """Tell whether these were asked for; raise where the wallbox refused."""
-        wish = self._station.state.wish
-        for name, value in changes.items():
-            if getattr(wish, name) != value:
-                return True  # there is a newer wish
-            for key, reason in self._refusals.items():
-                if key[:2] == (name, value) and key in self._asked:
-                    raise CommandError(_REFUSED[name], reason=reason)
-        unanswered = [key for key, _ in self._chores()]
-        if self._chore_sent is not None:
-            unanswered.append(self._chore_sent)
-        return not any(key[0] in changes for key in unanswered)
+        if state.wish.charging_allowed:
+            if state.wish.restricts:
+                raise CommandError("cannot_limit")
+            return True
+        if self._stop_refusal is not None:
+            raise CommandError("stop_rejected", reason=self._stop_refusal)
+        if self._stops > 1:
+            raise CommandError("stop_not_followed")
+        return False
 
     # What is done about it
 
@@ -336,7 +324,9 @@ class Controller:
         """Tell whether there is something to ask, and somebody to ask."""
         if self._link is None or self._link.closed:
             return False
-        return isinstance(self._step, _CALLS) or bool(self._chores())
+        return isinstance(self._step, _CALLS) or bool(
+            self.settings.due(self._station.state)
+        )
 
     async def _work(self, link: ChargePoint) -> None:
         """Make the calls, until nothing is left to do."""
@@ -345,9 +335,14 @@ class Controller:
                 answer = await link.request_late(self._choose)
             except CallFailedError as err:
                 answer = err
-            if self._chore_sent is not None:
-                self._take_chore(self._chore_sent, answer)
+            if self.settings.under_way:
+                state = self.settings.take(answer, self._station.state)
+                self._station.update(state, look=True)
             elif self._sent is not None:
+                asked, self._reading = self._reading, None
+                if asked is not None and link.readings.take(asked, answer):
+                    self._sent = None
+                    continue  # with the next message, if there is one
                 self._take(self._sent, answer)
 
     def _choose(self) -> Any:
@@ -366,15 +361,31 @@ class Controller:
             self._sent, self._begun = step, None
             enforcement = control.sent(state.enforcement, step, now.steady)
             station.update(replace(state, enforcement=enforcement))
+            if isinstance(step, AskReading):
+                return self._ask_reading(step, now)
             return self._payload(step, now)
-        for key, payload in self._chores():
-            self._asked.add(key)
-            self._refusals.pop(key, None)
-            self._chore_sent = key
-            return payload
-        return None
+        due = self.settings.due(state)
+        return self.settings.send(due[0], state) if due else None
 
-    def _payload(self, sent: Call, now: Now) -> Any:
+    def _ask_reading(self, step: AskReading, now: Now) -> Any:
+        """Return the call that asks for a reading; where all are refused, go on."""
+        link = self._link
+        self._reading = None if link is None else link.readings.next_call()
+        if self._reading is not None:
+            return self._reading
+        self._sent = None
+        self._change(
+            lambda enforcement: control.answered(
+                enforcement, step, Outcome.REFUSED, now.steady
+            )
+        )
+        return self._choose()
+
+    def _payload(
+        self,
+        sent: SetLimit | ClearTxProfile | AskComposite | StopTransaction | Reboot,
+        now: Now,
+    ) -> Any:
         """Write a step as one of `ocpp.v201.call`."""
         match sent:
             case SetLimit():
@@ -389,12 +400,8 @@ class Controller:
                 return profiles.clear_tx_profile(sent)
             case AskComposite():
                 return profiles.ask_composite()
-            case AskReading():
-                return call.TriggerMessage(
-                    requested_message=MessageTriggerEnumType.meter_values,
-                    evse=EVSEType(id=1),
-                )
             case StopTransaction():
+                self._stops += 1
                 return call.RequestStopTransaction(transaction_id=sent.transaction_id)
             case Reboot():
                 return call.Reset(type=ResetEnumType.immediate)
@@ -415,6 +422,8 @@ class Controller:
             composite = profiles.composite_limit(
                 answer.schedule, phases=state.phases_known, voltage=state.voltage
             )
+        if isinstance(sent, StopTransaction) and outcome is not Outcome.LOST:
+            self._stop_refusal = reason
         if reason is not None:
             _LOGGER.debug(
                 "Wallbox %s: %s: %s", self._station.config.charge_point_id, sent, reason
@@ -436,69 +445,14 @@ class Controller:
             state = _known(state, charging_allowed=composite >= control.LEAST_A)
         self._station.update(state, look=True)
 
-    def _chores(self) -> list[tuple[_Key, Any]]:
-        """List what else is wished and not so: the light, the availability."""
-        state = self._station.state
-        wish, light = state.wish, state.light
-        chores: list[tuple[_Key, Any]] = []
-        if wish.led_brightness is not None and light is not None:
-            chores.append(
-                (
-                    ("led_brightness", wish.led_brightness, light.brightness),
-                    call.SetVariables(
-                        set_variable_data=[
-                            SetVariableDataType(
-                                component=ComponentType(name=light.component),
-                                variable=VariableType(name=light.variable),
-                                attribute_value=str(wish.led_brightness),
-                            )
-                        ]
-                    ),
-                )
-            )
-        if wish.operative is not None and state.operative is not None:
-            status = (
-                OperationalStatusEnumType.operative
-                if wish.operative
-                else OperationalStatusEnumType.inoperative
-            )
-            chores.append(
-                (
-                    ("operative", wish.operative, state.operative),
-                    call.ChangeAvailability(operational_status=status),
-                )
-            )
-        return [
-            (key, payload)
-            for key, payload in chores
-            if key[1] != key[2] and key not in self._asked
-        ]
-
-    def _take_chore(self, key: _Key, answer: Any) -> None:
-        """Take the answer to what is no limit."""
-        self._chore_sent = None
-        reason = None
-        state = self._station.state
-        if isinstance(answer, CallFailedError):
-            reason = answer.reason
-        elif key[0] == "operative":
-            if answer.status == "Rejected":
-                reason = refusal(answer)
-        else:
-            result = answer.set_variable_result[0]
-            reason = result["attribute_status"]
-            if reason in ("Accepted", "RebootRequired") and state.light is not None:
-                reason = None
-                light = replace(state.light, brightness=key[1])
-                state = replace(state, light=light)
-        if reason is not None:
-            self._refusals[key] = reason
-        self._station.update(state, look=True)
-
 
 def _wished(state: WallboxState, changes: Mapping[str, Any]) -> WallboxState:
     """Return the state with a wish changed, and with what is known by that."""
     state = _known(state, **changes)
+    if "charging_allowed" in changes:
+        # Who stops again wants the transaction to be asked to end again, at once.
+        enforcement = replace(state.enforcement, stop_asked_at=None)
+        state = replace(state, enforcement=enforcement)
     pin_a = state.enforcement.pin_a
     if state.wish.unreadable and changes.get("charging_allowed") and pin_a is not None:
         # Its owner wants it to charge, and nobody knows how much: the least.

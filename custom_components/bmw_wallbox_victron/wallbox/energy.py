@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
 
+from .clock import moved_back
+
 #: More than any home wallbox can deliver (63 A on three phases is 43.5 kW), in W.
 MAX_POWER_W = 50_000
 #: Readings that follow on each other may still lie this far apart, in Wh: a wallbox
@@ -61,11 +63,19 @@ class RegisterCount:
         """The newest reading, or what it stood at before it fell, in Wh."""
         return max(self.last_wh or 0.0, self.before_wh or 0.0)
 
-    def advance(self, wh: float, at: datetime, *, session_start: bool = False) -> Self:
+    def advance(
+        self,
+        wh: float,
+        at: datetime,
+        *,
+        session_start: bool = False,
+        begins: bool = False,
+    ) -> Self:
         """Count a reading of `wh` Wh taken at `at`.
 
-        `session_start`: it is the first one of its session. A reading older than the
-        newest one changes nothing here: see `late`.
+        `session_start`: it is the first one of its session. `begins`: it was taken as
+        that one began, when nothing had flowed. A reading older than the newest one
+        changes nothing here: see `late`.
         """
         if wh < 0:
             return self
@@ -74,7 +84,7 @@ class RegisterCount:
         if at < self.last_at:
             return self
         if wh < self.last_wh:
-            return self._drop(self.last_wh, self.last_at, wh, at, session_start)
+            return self._drop(self.last_wh, self.last_at, wh, at, session_start, begins)
         if self._is_return(wh, at):
             # The register is back where it stood: it had stuttered, not restarted. What
             # was counted since it fell is part of what it shows now.
@@ -137,13 +147,13 @@ class RegisterCount:
             return started
         return replace(started, since_drop_wh=self.since_drop_wh + gained)
 
-    def set_back(self, at: datetime) -> Self:
-        """Follow the wallbox's clock back: no reading was taken after `at`."""
+    def set_back(self, by: timedelta) -> Self:
+        """Follow the wallbox's clock back: each reading is as long ago as it was."""
         return replace(
             self,
-            first_at=self.first_at and min(self.first_at, at),
-            last_at=self.last_at and min(self.last_at, at),
-            before_at=self.before_at and min(self.before_at, at),
+            first_at=self.first_at and moved_back(self.first_at, by),
+            last_at=self.last_at and moved_back(self.last_at, by),
+            before_at=self.before_at and moved_back(self.before_at, by),
         )
 
     def _is_return(self, wh: float, at: datetime) -> bool:
@@ -169,14 +179,18 @@ class RegisterCount:
         wh: float,
         at: datetime,
         session_start: bool,
+        begins: bool,
     ) -> Self:
         """Go on from a reading below the last one."""
         if wh > 0 and last_wh - wh <= ROUNDING_WH:
             return self
         # A register that restarted shows all that flowed since; one that fell back to
-        # some high value, or too soon, shows nothing that can be counted.
-        restarted = wh < last_wh / 2 and _plausible(
-            wh, at - last_at, margin_wh=STRICT_MARGIN_WH
+        # some high value, or too soon, shows nothing that can be counted; nor does one
+        # that is read as a session begins: it stood there when it was switched on.
+        restarted = (
+            not begins
+            and wh < last_wh / 2
+            and _plausible(wh, at - last_at, margin_wh=STRICT_MARGIN_WH)
         )
         gained = wh if restarted else 0.0
         if self.before_wh is not None and self.since_drop_wh == 0 and gained == 0:
@@ -213,7 +227,12 @@ class RegisterCount:
 
 
 def lifetime(
-    count: RegisterCount, wh: float, at: datetime, *, session_start: bool = False
+    count: RegisterCount,
+    wh: float,
+    at: datetime,
+    *,
+    session_start: bool = False,
+    begins: bool = False,
 ) -> RegisterCount:
     """Advance the count behind `energy_total`.
 
@@ -222,7 +241,7 @@ def lifetime(
     and one that comes late is from before the register fell to zero.
     """
     if count.counted_wh > 0:
-        return count.advance(wh, at, session_start=session_start)
+        return count.advance(wh, at, session_start=session_start, begins=begins)
     first = RegisterCount(
         counted_wh=wh, first_wh=wh, first_at=at, last_wh=wh, last_at=at
     )

@@ -2,8 +2,11 @@
 
 import logging
 import traceback
+from typing import Any, Final
 
 _LOGGER = logging.getLogger(__name__)
+#: So much of a reason is kept, in characters.
+_MAX_REASON: Final = 200
 
 
 def log_bug(err: BaseException | None) -> None:
@@ -36,3 +39,15 @@ class CommandError(Exception):
         super().__init__(f"{key} {placeholders}" if placeholders else key)
         self.key = key
         self.placeholders = placeholders
+
+
+def refusal(answer: Any) -> str:
+    """Return the reason of an answer that is not Accepted, in the wallbox's words.
+
+    It is shown and logged: one line, not too long, and nothing that is no text.
+    """
+    info = getattr(answer, "status_info", None) or {}
+    parts = (answer.status, info.get("reason_code"), info.get("additional_info"))
+    words = ", ".join(str(part) for part in parts if part)
+    text = "".join(each if each.isprintable() else " " for each in words)
+    return " ".join(text.split())[:_MAX_REASON]

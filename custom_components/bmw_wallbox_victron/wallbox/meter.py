@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 import math
-from typing import Any
+from typing import Any, ClassVar, Final
 
 #: Readings beyond these are no home wallbox's (63 A, three phases, 400 V between them;
 #: some 50 years of daily charging). A broken register may say 0xFFFFFFFF.
@@ -14,9 +14,46 @@ MAX_VOLTAGE_V = 500
 MAX_REGISTER_WH = 1e9
 #: A clock that stands before this day was never set: it says nothing about order.
 CLOCK_NEVER_SET = datetime(2020, 1, 1, tzinfo=UTC)
+_FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_DAY = datetime(2200, 1, 1, tzinfo=UTC)
 
-_UNIT_FACTOR = {"kW": 1000.0, "kWh": 1000.0}
-_PHASES = {"L1": 1, "L2": 2, "L3": 3, "L1-N": 1, "L2-N": 2, "L3-N": 3}
+_REGISTER: Final = "Energy.Active.Import.Register"
+#: Measurands that are read, and the most that each can be in W, A, V or Wh.
+_MOST: Final = {
+    "Power.Active.Import": MAX_POWER_W,
+    "Current.Import": MAX_CURRENT_A,
+    "Voltage": MAX_VOLTAGE_V,
+    _REGISTER: MAX_REGISTER_WH,
+}
+#: What a unit measures, in lower case, and its factor. Apparent and reactive energy or
+#: power (VAh, varh) is not active. A unit that is unknown counts as the right one.
+_UNITS: Final = {
+    "w": ("Power.Active.Import", 1.0),
+    "kw": ("Power.Active.Import", 1000.0),
+    "wh": (_REGISTER, 1.0),
+    "kwh": (_REGISTER, 1000.0),
+    "a": ("Current.Import", 1.0),
+    "v": ("Voltage", 1.0),
+    **dict.fromkeys(
+        ("va", "kva", "var", "kvar", "vah", "kvah", "varh", "kvarh", "percent"),
+        ("another", 1.0),
+    ),
+}
+_PHASES: Final = {"L1": 1, "L2": 2, "L3": 3, "L1-N": 1, "L2-N": 2, "L3-N": 3}
+_BEGIN: Final = "Transaction.Begin"
+#: Of one measurand at one moment, the value with the higher place counts: what is true
+#: at the end of the list of events rather than at its beginning.
+_CONTEXTS: Final = {
+    "Interruption.Begin": 0,
+    "Other": 1,
+    "Interruption.End": 2,
+    "Sample.Clock": 3,
+    "Sample.Periodic": 4,
+    "Trigger": 5,
+    "Transaction.End": 6,
+}
+#: The outlet is what the car gets; at the inlet the wallbox's own use is in it.
+_LOCATIONS: Final = {"Inlet": 0, "Outlet": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +61,7 @@ class Sample:
     """What the meter said at one moment; None: the meter said nothing about it."""
 
     at: datetime
-    """When the wallbox took the sample, by its clock, never later than it arrived."""
+    """When the wallbox took the sample, by its clock."""
     power: float | None = None
     """Active power drawn by the car, W, all phases."""
     current: float | None = None
@@ -43,6 +80,8 @@ class Sample:
     """Voltage of phase 3 to neutral, V."""
     register: float | None = None
     """Imported active energy, Wh."""
+    begin: ClassVar[bool] = False
+    """Whether it shows where the transaction began, whenever it was sent."""
 
     @property
     def readings(self) -> dict[str, float]:
@@ -60,71 +99,97 @@ class Sample:
         return bool(self.readings)
 
 
-def device_time(text: str, now: datetime) -> datetime:
-    """Read a timestamp of the wallbox for putting its messages in order.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginSample(Sample):
+    """What the meter said when the transaction began (context Transaction.Begin)."""
 
-    A clock that is ahead would make all that follows its correction look old, so no
-    timestamp lies in the future; one from before 2020 comes from a clock never set.
+    begin: ClassVar[bool] = True
+
+
+def device_time(text: str) -> datetime:
+    """Read a timestamp of the wallbox, as it stands: its clock may show anything.
+
+    Beyond 1970 and 2200 it is brought within: no sum with it leaves the calendar.
     """
     try:
         at = datetime.fromisoformat(text.upper()).astimezone(UTC)
     except OverflowError:  # the edge of the calendar
-        return now
-    return now if at < CLOCK_NEVER_SET or at > now else at
+        at = _LAST_DAY if text > "5" else _FIRST_DAY
+    return min(max(at, _FIRST_DAY), _LAST_DAY)
 
 
 def samples(
-    meter_values: Iterable[Mapping[str, Any]] | None, now: datetime
+    meter_values: Iterable[Mapping[str, Any]] | None,
 ) -> tuple[Sample, ...]:
     """Read MeterValueType items (keys in snake case), oldest first.
 
     Defaults are OCPP 2.0.1's: Energy.Active.Import.Register in Wh at the outlet. Values
     that no wallbox can have are left out, each for itself.
     """
-    found = [
-        _sample(item["sampled_value"], device_time(item["timestamp"], now))
-        for item in meter_values or ()
-    ]
+    found: list[Sample] = []
+    for item in meter_values or ():
+        at = device_time(item["timestamp"])
+        begin: list[Mapping[str, Any]] = []
+        other: list[Mapping[str, Any]] = []
+        for sampled in item["sampled_value"]:
+            is_begin = sampled.get("context") == _BEGIN
+            (begin if is_begin else other).append(sampled)
+        if begin:
+            found.append(BeginSample(at=at, **_read(begin)))
+        if other or not begin:
+            found.append(Sample(at=at, **_read(other)))
     return tuple(sorted(found, key=lambda sample: sample.at))
 
 
-def _sample(sampled: Iterable[Mapping[str, Any]], at: datetime) -> Sample:
-    """Collect the sampled values of one moment."""
-    values: dict[str, float] = {}
-    power_by_phase: dict[int, float] = {}
+def _read(sampled: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Read the sampled values of one moment, by the name that each has in `Sample`."""
+    best: dict[tuple[str, int], tuple[tuple[int, int], float]] = {}
     for item in sampled:
-        if item.get("location") == "EV":
-            continue  # the car's own meter, not ours
-        value = _value(item)
-        phase = _PHASES.get(item.get("phase", ""))
-        bare = "phase" not in item
-        match item.get("measurand", "Energy.Active.Import.Register"):
-            case "Power.Active.Import" if 0 <= value <= MAX_POWER_W:
-                if bare:
-                    values["power"] = value
-                elif phase:
-                    power_by_phase[phase] = value
-            case "Current.Import" if 0 <= value <= MAX_CURRENT_A:
-                if phase:
-                    values[f"current_l{phase}"] = value
-                elif bare:
-                    values["current"] = value
-            case "Voltage" if 0 <= value <= MAX_VOLTAGE_V:
-                if phase or bare:
-                    values[f"voltage_l{phase or 1}"] = value
-            case "Energy.Active.Import.Register" if 0 <= value <= MAX_REGISTER_WH:
-                if bare:
-                    values["register"] = value
-    if "power" not in values and power_by_phase:
-        values["power"] = sum(power_by_phase.values())
-    return Sample(at=at, **values)
+        measurand = item.get("measurand", _REGISTER)
+        location = item.get("location", "Outlet")
+        if measurand not in _MOST or location == "EV":
+            continue  # another quantity, or the car's own meter
+        value = _value(item, measurand)
+        phase = _PHASES.get(item.get("phase", ""), 0)
+        if not 0 <= value <= _MOST[measurand] or ("phase" in item and not phase):
+            continue
+        context = item.get("context", "Sample.Periodic")
+        place = (_LOCATIONS.get(location, 1), _CONTEXTS.get(context, 1))
+        known = best.get((measurand, phase))
+        if known is None or place >= known[0]:
+            best[measurand, phase] = place, value
+    found = {key: value for key, (_, value) in best.items()}
+    return {
+        name: value
+        for name, value in {
+            "power": _all_phases(found, "Power.Active.Import"),
+            "register": _all_phases(found, _REGISTER),
+            "current": found.get(("Current.Import", 0)),
+            **{
+                f"current_l{phase}": found.get(("Current.Import", phase))
+                for phase in (1, 2, 3)
+            },
+            # A single-phase box names no phase.
+            "voltage_l1": found.get(("Voltage", 1), found.get(("Voltage", 0))),
+            "voltage_l2": found.get(("Voltage", 2)),
+            "voltage_l3": found.get(("Voltage", 3)),
+        }.items()
+        if value is not None
+    }
 
 
-def _value(item: Mapping[str, Any]) -> float:
-    """Give the value in W, A, V or Wh, NaN where its multiplier is absurd."""
+def _all_phases(found: Mapping[tuple[str, int], float], measurand: str) -> float | None:
+    """Return what is given for all phases, else the sum of those that are given."""
+    phases = [found[measurand, n] for n in (1, 2, 3) if (measurand, n) in found]
+    total = found.get((measurand, 0), sum(phases) if phases else None)
+    return total if total is not None and total <= _MOST[measurand] else None
+
+
+def _value(item: Mapping[str, Any], measurand: str) -> float:
+    """Return the value in W, A, V or Wh; NaN where it cannot be one."""
     unit = item.get("unit_of_measure") or {}
     multiplier = unit.get("multiplier", 0)
-    if not -9 <= multiplier <= 9:
+    known, factor = _UNITS.get(unit.get("unit", "").lower(), (measurand, 1.0))
+    if known != measurand or not -9 <= multiplier <= 9:
         return math.nan
-    factor = _UNIT_FACTOR.get(unit.get("unit", ""), 1.0)
     return float(item["value"] * factor * 10.0**multiplier)

@@ -10,7 +10,8 @@ from .state import ChargingState, Transaction, WallboxState
 
 #: How many sessions of a wallbox are kept: more than five years of one a day.
 KEPT_SESSIONS: Final = 2000
-#: Ids are unique, by OCPP. A box that begins to count again does so after this.
+#: Ids are unique, by OCPP. Of one that began to count again, no more is remembered
+#: than a few sessions: what lies so far apart is another one.
 _ID_PAUSE: Final = timedelta(days=1)
 _SUSPENDED: Final = {
     ChargingState.SUSPENDED_EVSE: "wallbox",
@@ -24,6 +25,8 @@ class Session:
 
     transaction_id: str
     """Chosen by the wallbox."""
+    repeat: int = 0
+    """How many sessions had that id before it, as far as was remembered."""
     start: datetime
     """When it began."""
     end: datetime
@@ -68,17 +71,20 @@ def session_events(before: WallboxState, after: WallboxState) -> list[SessionEve
     """Tell what happened to the wallbox's session between two states."""
     events: list[SessionEvent] = []
     old, new = before.active, after.active
-    if old is not None and (new is None or new.id != old.id):
-        ended = _find(after, old.id) or old
+    if old is not None and (new is None or new.key != old.key):
+        ended = _find(after, old.key) or old
         events.append(_event(SessionEventType.ENDED, ended, ended.stopped_reason))
     if new is None:
         return events
-    if old is None or old.id != new.id:
-        if before.transaction is None or before.transaction.id != new.id:
+    if old is None or old.key != new.key:
+        if before.transaction is None or before.transaction.key != new.key:
             events.append(_event(SessionEventType.STARTED, new))
-            if new.charging_state in _SUSPENDED:
-                reason = _SUSPENDED[new.charging_state]
-                events.append(_event(SessionEventType.PAUSED, new, reason))
+        else:
+            # It was taken for ended, and is not.
+            events.append(_event(SessionEventType.RESUMED, new))
+        if new.charging_state in _SUSPENDED:
+            reason = _SUSPENDED[new.charging_state]
+            events.append(_event(SessionEventType.PAUSED, new, reason))
         return events
     was, now = old.charging_state, new.charging_state
     if was not in _SUSPENDED and now in _SUSPENDED:
@@ -99,13 +105,13 @@ def _event(
     )
 
 
-def _find(state: WallboxState, transaction_id: str) -> Transaction | None:
+def _find(state: WallboxState, key: tuple[str, int]) -> Transaction | None:
     """Find a transaction that is remembered."""
     return next(
         (
             item
             for item in (state.transaction, *state.recent)
-            if item is not None and item.id == transaction_id
+            if item is not None and item.key == key
         ),
         None,
     )
@@ -120,6 +126,7 @@ def ended_sessions(state: WallboxState) -> list[Session]:
     return [
         Session(
             transaction_id=item.id,
+            repeat=item.repeat,
             start=item.started_at,
             # The wallbox's clock may have been set back meanwhile.
             end=max(item.ended_at or item.updated_at, item.started_at),
@@ -135,6 +142,7 @@ def _merge(known: Session, newer: Session) -> Session:
     """Put together what is known of a session."""
     return Session(
         transaction_id=known.transaction_id,
+        repeat=known.repeat,
         start=min(known.start, newer.start),
         end=max(known.end, newer.end),
         energy_wh=max(known.energy_wh, newer.energy_wh),
@@ -203,6 +211,7 @@ class Ledger:
             known = self._sessions[index]
             if (
                 known.transaction_id == session.transaction_id
+                and known.repeat == session.repeat
                 and known.end >= session.start - _ID_PAUSE
                 and session.end >= known.start - _ID_PAUSE
             ):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from ..fault_log import FaultLog
 from . import control, state as transitions
-from .clock import Now
+from .attempts import Attempts
+from .clock import Now, SteadyClock
 from .controller import CallLater, Controller
 from .sessions import Ledger
 from .state import WallboxState
@@ -87,7 +88,8 @@ class Station:
         (None: those of the machine).
         """
         self.config = config
-        self._steady = steady
+        # Looked up at each call: a test may freeze the time only after this was made.
+        self._steady = SteadyClock(steady or (lambda: time.monotonic()))  # noqa: PLW0108
         self.clock = clock
         self.state = self._restored(state)
         self.ledger = ledger
@@ -99,12 +101,12 @@ class Station:
         self.unanswered = 0
         """How many calls in a row were not answered."""
         self.controller = Controller(self, call_later)
+        self.attempts = Attempts()
+        """What is being tried by remote control."""
 
     def now(self) -> Now:
         """Tell the time, by both clocks."""
-        # Looked up at each call: a test may freeze the time only after this was made.
-        steady = time.monotonic() if self._steady is None else self._steady()
-        return Now(self.clock(), steady)
+        return Now(self.clock(), self._steady())
 
     def _restored(self, state: WallboxState) -> WallboxState:
         """Take a stored state: the steady clock began anew."""
@@ -157,6 +159,7 @@ class Station:
     def close(self) -> None:
         """Stop for good; the connections are closed already."""
         self.controller.close()
+        self.attempts.close()
         self._release_now()
 
     def _release_now(self) -> None:

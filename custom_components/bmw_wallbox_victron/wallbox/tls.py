@@ -19,14 +19,14 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from websockets.asyncio.server import ServerConnection
 
+from .connection_limit import ConnectionLimit
+from .errors import log_bug
 from .station import Station
 
 _LOGGER = logging.getLogger(__name__)
 
 #: How long a client may take for the TLS handshake, in s.
 HANDSHAKE_TIMEOUT = 10
-#: Connections at once, those that are still shaking hands included.
-MAX_CONNECTIONS = 32
 #: No certificate or key file is longer, in bytes.
 _MAX_FILE = 1_000_000
 
@@ -209,53 +209,94 @@ class SecureConnection(ServerConnection):
         self,
         *args: Any,
         certificates: CertificateStore,
-        open_connections: set[SecureConnection],
+        limit: ConnectionLimit[SecureConnection],
         on_handshake: Callable[[str, str | None], None],
         **kwargs: Any,
     ) -> None:
-        """Take the certificates, and the set in which open connections are counted.
+        """Take the certificates, and what counts the connections.
 
         `on_handshake` is told whose handshake is over, and why it failed.
         """
         super().__init__(*args, **kwargs)
         self._certificates = certificates
-        self._open = open_connections
+        self._limit = limit
         self._on_handshake = on_handshake
+        self._plain: asyncio.Transport | None = None
+        self._handshake: asyncio.Task[None] | None = None
         self._secured = False
+        self._early: list[bytes] = []
+        """What came before the WebSocket was there for it."""
+        self._address = "?"
         self.station: Station | None = None
         """Whose connection it is, once that was checked."""
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start the TLS handshake on a new TCP connection."""
-        plain = cast(asyncio.Transport, transport)
+        """Start the TLS handshake on a new TCP connection, where there is room."""
+        plain = self._plain = cast(asyncio.Transport, transport)
         plain.pause_reading()  # until TLS reads; `start_tls` wants it so
-        self._plain = plain
-        if len(self._open) >= MAX_CONNECTIONS:
-            _LOGGER.debug("Refused a connection: %d are open", MAX_CONNECTIONS)
-            plain.abort()
-            return
-        self._open.add(self)
-        self._handshake = self.loop.create_task(self._secure(plain))
+        if peername := plain.get_extra_info("peername"):
+            self._address = str(peername[0])
+        goes = self._limit.enter(self, self._address)
+        if goes is not None:
+            goes.turn_out("it does not go on")
+        if goes is not self:
+            self._handshake = self.loop.create_task(self._secure(plain))
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        """Hand data to the WebSocket, or keep it.
+
+        What came together with the end of the handshake is here before `start_tls` has
+        returned, and the WebSocket has no transport yet to answer on.
+        """
+        if self._secured:
+            super().data_received(data)
+        else:
+            self._early.append(data)
+
+    @override
+    def eof_received(self) -> None:
+        """Tell the WebSocket, if it ever came to that. The transport closes itself."""
+        if self._secured:
+            super().eof_received()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the WebSocket, if it ever came to that."""
-        self._open.discard(self)
+        self._limit.leave(self)
         if self._secured:
             super().connection_lost(exc)
 
-    async def abandon_handshake(self) -> None:
-        """Hang up on a client that is still shaking hands."""
-        if not self._secured:
+    def turn_out(self, reason: str | None = None) -> None:
+        """Hang up at once, whatever the other side does.
+
+        `reason`: what is said of a handshake that ends by that; None: nothing.
+        """
+        self._limit.leave(self)
+        if self._secured:
+            _LOGGER.debug("Hung up on %s", self._address)
+            self.transport.abort()
+            return
+        if self._plain is not None:
             self._plain.abort()
+        if self._handshake is not None and not self._handshake.done():
             self._handshake.cancel()
+            if reason is not None:
+                self._failed(reason)
+
+    async def until_handshake_over(self) -> None:
+        """Wait until nothing of a handshake is left."""
+        if self._handshake is not None:
             await asyncio.gather(self._handshake, return_exceptions=True)
+
+    def _failed(self, reason: str) -> None:
+        """Take note that the handshake failed."""
+        _LOGGER.debug("TLS handshake with %s failed: %s", self._address, reason)
+        self._on_handshake(self._address, reason)
 
     async def _secure(self, transport: asyncio.Transport) -> None:
         """Shake hands and hand over to the WebSocket."""
-        peername = transport.get_extra_info("peername")
-        peer = str(peername[0]) if peername else "?"
         try:
             context = await self._certificates.context()
             secure: Any = await self.loop.start_tls(
@@ -265,17 +306,23 @@ class SecureConnection(ServerConnection):
                 server_side=True,
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
             )
+            if secure is None or secure.is_closing():  # gone as soon as it was there
+                self._limit.leave(self)
+                transport.abort()
+                return
+            self._on_handshake(self._address, None)
+            super().connection_made(secure)
+            self._secured = True
+            for data in self._early:
+                super().data_received(data)
+            self._early.clear()
         except (OSError, CertificateError) as err:
             # Scanners, plain ws, a client that does not trust the certificate.
-            _LOGGER.debug("TLS handshake with %s failed: %s", peer, err)
-            self._open.discard(self)
+            self._limit.leave(self)
             transport.abort()
             reason = err.reason if isinstance(err, ssl.SSLError) else None
-            self._on_handshake(peer, reason or str(err) or type(err).__name__)
-            return
-        if secure is None or secure.is_closing():
-            self._open.discard(self)
-            return
-        self._secured = True
-        self._on_handshake(peer, None)
-        super().connection_made(secure)
+            self._failed(reason or str(err) or type(err).__name__)
+        except Exception as err:  # noqa: BLE001 - nobody else would hear of a bug here
+            log_bug(err)
+            self._limit.leave(self)
+            transport.abort()

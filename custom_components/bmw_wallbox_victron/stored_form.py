@@ -1,0 +1,348 @@
+"""What is stored, as JSON: each field is read by itself, whatever the others are.
+
+A file may be damaged, or edited by hand, or of another version. What cannot be read is
+left out, and what follows from that is decided here.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import fields, is_dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+import logging
+import math
+from types import NoneType
+from typing import Any, Final, cast, get_args, get_origin, get_type_hints
+
+from .const import MAX_CURRENT, MIN_CURRENT
+from .disk import Json
+from .readings import DeviceIdentity
+from .wallbox.control import Enforcement, Plan, Wish
+from .wallbox.energy import RegisterCount
+from .wallbox.sessions import Session
+from .wallbox.state import EventType, Identity, Transaction, WallboxState
+
+_LOGGER = logging.getLogger(__name__)
+
+#: The fields of a wish that bear on a limit. Where one of them is lost, its default
+#: would be full power.
+LIMITING: Final = ("current_limit", "charging_allowed", "schedule")
+
+#: What reading raises where somebody else has written.
+_UNREADABLE: Final = (TypeError, ValueError, OverflowError)
+#: No schedule begins outside of these years, or lasts so long, in s.
+_YEARS: Final = range(2000, 2200)
+_MAX_SECONDS: Final = 2**31
+#: Seconds of the steady clock, which begins anew with each start.
+_NOT_STORED: Final = ("anchor",)
+#: The types of the fields of dataclasses: slow to look up, and asked often.
+_HINTS: Final[dict[type[Any], Mapping[str, Any]]] = {}
+
+
+# How it is written
+
+
+def lasting_wish(wish: Wish) -> Wish:
+    """Return the part of a wish that lasts: the steady clock begins anew each time."""
+    if wish.schedule is None or wish.schedule.anchor is None:
+        return wish
+    return replace(wish, schedule=replace(wish.schedule, anchor=None))
+
+
+def dump_wallbox(state: WallboxState) -> Json:
+    """Write out what lasts of a wallbox."""
+    rebooted_at = state.enforcement.rebooted_at
+    return {
+        "identity": dump(state.identity),
+        "energy": dump(state.energy),
+        "transaction": None if state.transaction is None else dump(state.transaction),
+        "recent": [dump(transaction) for transaction in state.recent],
+        "wish": dump(state.wish),
+        "enforcement": {
+            "rebooted_at": None if rebooted_at is None else rebooted_at.isoformat()
+        },
+    }
+
+
+def dump(
+    value: DeviceIdentity
+    | Identity
+    | Plan
+    | RegisterCount
+    | Session
+    | Transaction
+    | Wish,
+) -> Json:
+    """Write out a dataclass; JSON itself writes numbers, texts and enums."""
+    result: Json = {}
+    for item in fields(value):
+        if item.name in _NOT_STORED:
+            continue
+        content = getattr(value, item.name)
+        if isinstance(content, datetime):
+            content = content.isoformat()
+        elif isinstance(content, RegisterCount | Plan):
+            content = dump(content)
+        result[item.name] = content
+    return result
+
+
+# How it is read: what cannot be is left out, and named in `lost`
+
+
+def load_wallbox(stored: Any, lost: list[str]) -> WallboxState:
+    """Read a wallbox's part."""
+    if not isinstance(stored, dict):
+        lost.append("everything")
+        return WallboxState(wish=Wish(lost=LIMITING))
+    state = WallboxState(wish=_load_wish(stored.get("wish")))
+    if "identity" in stored:
+        identity = _rescue(Identity, stored["identity"], "identity", lost)
+        state = replace(state, identity=Identity(**identity))
+    if "energy" in stored:
+        state = replace(state, energy=_load_count(stored["energy"], "energy", lost))
+    if stored.get("transaction") is not None:
+        transaction = _load_transaction(stored["transaction"], "transaction", lost)
+        state = replace(state, transaction=transaction)
+    if "recent" in stored:
+        items = stored["recent"]
+        if not isinstance(items, list):
+            lost.append("recent")
+            items = []
+        recent = (
+            _load_transaction(item, f"recent.{index}", lost)
+            for index, item in enumerate(items)
+        )
+        state = replace(state, recent=tuple(item for item in recent if item))
+    if "enforcement" in stored:
+        content = _rescue(Enforcement, stored["enforcement"], "enforcement", lost)
+        enforcement = Enforcement(rebooted_at=content.get("rebooted_at"))
+        state = replace(state, enforcement=enforcement)
+    return state
+
+
+def _load_wish(stored: Any) -> Wish:
+    """Read what is wished.
+
+    Of what bears on a limit, each field that cannot be read, or is not there, is in
+    `Wish.lost`. What else cannot be read was never set, then.
+    """
+    if not isinstance(stored, dict):
+        return Wish(lost=LIMITING)
+    content: Json = {}
+    unreadable: list[str] = []
+    for name, read in _WISH.items():
+        try:
+            content[name] = read(stored[name])
+        except (KeyError, *_UNREADABLE):
+            unreadable.append(name)
+    try:
+        before = _read(tuple[str, ...], stored.get("lost", []))
+    except _UNREADABLE:
+        before = LIMITING
+    if unreadable:
+        _LOGGER.debug("Of what was wished, this cannot be read: %s", unreadable)
+    lost = {*before, *unreadable}
+    return Wish(**content, lost=tuple(name for name in LIMITING if name in lost))
+
+
+def _read_limit(stored: Any) -> int | None:
+    """Read a limit, in whole A."""
+    if stored is None:
+        return None
+    limit = float(_read(float, stored))
+    if not limit.is_integer() or not MIN_CURRENT <= limit <= MAX_CURRENT:
+        raise ValueError(stored)
+    return int(limit)
+
+
+def _read_schedule(stored: Any) -> Plan | None:
+    """Read limits over time, such that nothing stumbles over them later."""
+    if stored is None:
+        return None
+    plan: Plan = _load(Plan, stored)
+    starts = [start for start, _ in plan.periods]
+    in_order = starts[:1] == [0] and starts == sorted(set(starts))
+    if (
+        not in_order
+        or starts[-1] >= _MAX_SECONDS
+        or not all(0 <= amps <= MAX_CURRENT for _, amps in plan.periods)
+        or plan.start is None
+        or plan.start.year not in _YEARS
+    ):
+        raise ValueError(stored)
+    return plan
+
+
+def _read_brightness(stored: Any) -> int | None:
+    """Read the brightness of the light, in %."""
+    brightness: int | None = _read(int | None, stored)
+    if brightness is not None and not 0 <= brightness <= 100:
+        raise ValueError(stored)
+    return brightness
+
+
+_WISH: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "current_limit": _read_limit,
+    "charging_allowed": lambda stored: _read(bool, stored),
+    "schedule": _read_schedule,
+    "led_brightness": _read_brightness,
+    "operative": lambda stored: _read(bool | None, stored),
+}
+
+
+def _load_count(stored: Any, name: str, lost: list[str]) -> RegisterCount:
+    """Read what was counted. Of a reading and its time, none is left without the other.
+
+    What was counted stays where only that is lost: it goes on from the next reading.
+    """
+    of_it: list[str] = []
+    content = _rescue(RegisterCount, stored, name, of_it)
+    for each in ("counted_wh", "since_drop_wh"):
+        if content.get(each, 0.0) < 0:
+            of_it.append(f"{name}.{each}")
+            del content[each]
+    for place in ("first", "last", "before"):
+        reading = (f"{place}_wh", f"{place}_at")
+        if any(f"{name}.{part}" in of_it for part in reading):
+            for part in reading:
+                content.pop(part, None)
+    lost.extend(of_it)
+    return RegisterCount(**content)
+
+
+def _load_transaction(stored: Any, name: str, lost: list[str]) -> Transaction | None:
+    """Read a transaction; None: there is not even its id, or no time at all."""
+    of_it: list[str] = []
+    content = _rescue(Transaction, stored, name, of_it, without="energy")
+    moments = [
+        content[each]
+        for each in ("started_at", "updated_at", "ended_at", "state_at")
+        if content.get(each) is not None
+    ]
+    if content.get("id") is None or not moments:
+        lost.append(name)
+        return None
+    if isinstance(stored, dict) and "energy" in stored:
+        content["energy"] = _load_count(stored["energy"], f"{name}.energy", of_it)
+    content.setdefault("started_at", min(moments))
+    content.setdefault("updated_at", max(moments))
+    content.setdefault("sequence_number", -1)  # all that comes is newer
+    ended = content.get("ended_at") is not None
+    content.setdefault("event_type", EventType.ENDED if ended else EventType.UPDATED)
+    if content["event_type"] is EventType.ENDED:
+        content.setdefault("ended_at", content["updated_at"])
+    lost.extend(of_it)
+    return Transaction(**content)
+
+
+def load_devices(stored: Json) -> dict[str, DeviceIdentity]:
+    """Read what devices are. What cannot be read will be heard again."""
+    devices: dict[str, DeviceIdentity] = {}
+    for subentry_id, device in stored.items():
+        with suppress(*_UNREADABLE):
+            devices[subentry_id] = _load(DeviceIdentity, device)
+    return devices
+
+
+def load_numbers(stored: Json) -> dict[str, float]:
+    """Read what was set for the battery. What cannot be read has its default again."""
+    numbers: dict[str, float] = {}
+    for key, number in stored.items():
+        with suppress(*_UNREADABLE):
+            numbers[key] = _read(float, number)
+    return numbers
+
+
+def load_ledgers(stored: Json) -> tuple[dict[str, list[Session]], dict[str, int]]:
+    """Read the sessions, and count those that cannot be read, by subentry."""
+    ledgers: dict[str, list[Session]] = {}
+    lost: dict[str, int] = {}
+    for subentry_id, sessions in stored.items():
+        ledger = ledgers[subentry_id] = []
+        for item in sessions if isinstance(sessions, list) else ():
+            try:
+                ledger.append(_load(Session, item))
+            except _UNREADABLE:
+                lost[subentry_id] = lost.get(subentry_id, 0) + 1
+    return ledgers, lost
+
+
+def _rescue(
+    kind: type[Any], stored: Any, name: str, lost: list[str], *, without: str = ""
+) -> Json:
+    """Read each field of a dataclass by itself; those that cannot be are named."""
+    if not isinstance(stored, dict):
+        lost.append(name)
+        return {}
+    content: Json = {}
+    for field, hint in _hints(kind).items():
+        if field in stored and field != without:
+            try:
+                content[field] = _read(hint, stored[field])
+            except _UNREADABLE:
+                lost.append(f"{name}.{field}")
+    return content
+
+
+def mapping(stored: Any) -> Json:
+    """Take a JSON object; anything else is none."""
+    return stored if isinstance(stored, dict) else {}
+
+
+def _hints(kind: type[Any]) -> Mapping[str, Any]:
+    """Return the types of a dataclass's fields."""
+    if kind not in _HINTS:
+        hints = get_type_hints(kind)
+        _HINTS[kind] = {
+            item.name: hints[item.name]
+            for item in fields(kind)
+            if item.name not in _NOT_STORED
+        }
+    return _HINTS[kind]
+
+
+def _load(kind: type[Any], stored: Any) -> Any:
+    """Read a dataclass. What another version wrote and this one lacks is left out."""
+    if not isinstance(stored, dict):
+        raise TypeError(kind)
+    return kind(
+        **{
+            name: _read(hint, stored[name])
+            for name, hint in _hints(kind).items()
+            if name in stored
+        }
+    )
+
+
+def _read(hint: Any, stored: Any) -> Any:
+    """Read a value of a type. Raises TypeError or ValueError where it is none."""
+    if get_origin(hint) is tuple:
+        kinds, items = get_args(hint), _items(stored)
+        if kinds[-1] is Ellipsis:
+            kinds = (kinds[0],) * len(items)
+        return tuple(map(_read, kinds, items, strict=True))
+    if NoneType in get_args(hint):
+        if stored is None:
+            return None
+        (hint,) = set(get_args(hint)) - {NoneType}
+    if is_dataclass(hint):
+        return _load(cast(type[Any], hint), stored)
+    if issubclass(hint, StrEnum):
+        return hint(stored)
+    if issubclass(hint, datetime):
+        moment = datetime.fromisoformat(stored)
+        if moment.tzinfo is None:
+            raise ValueError(stored)
+        return moment
+    if hint is float and type(stored) is int:
+        stored = float(stored)
+    if type(stored) is not hint or (hint is float and not math.isfinite(stored)):
+        raise TypeError(hint)
+    return stored
+
+
+def _items(stored: Any) -> list[Any]:
+    if not isinstance(stored, list):
+        raise TypeError(stored)
+    return stored

@@ -1,0 +1,387 @@
+"""What an owner can have a wallbox do, each until it is done or it says why not."""
+
+from collections.abc import Iterable, Mapping
+import secrets
+from typing import Any, Final
+
+from ocpp.v201 import call
+from ocpp.v201.datatypes import (
+    ComponentType,
+    EVSEType,
+    GetVariableDataType,
+    IdTokenType,
+    SetVariableDataType,
+    VariableType,
+)
+from ocpp.v201.enums import (
+    IdTokenEnumType,
+    MessageTriggerEnumType,
+    ResetEnumType,
+)
+
+from . import profiles
+from .attempts import RemoteStart, draws_current
+from .charge_point import ChargePoint
+from .control import Plan
+from .errors import CallFailedError, CommandError, refusal
+from .state import ChargingState, Status, WallboxState
+from .station import Station
+
+#: How long a wallbox may take from accepting a start to beginning a session, in s.
+START_PATIENCE_S: Final = 60
+#: How long it may take from accepting a stop to ending a transaction, in s.
+STOP_PATIENCE_S: Final = 30
+#: A limit is in vain where every way was refused so many times.
+_ROUNDS_IN_VAIN: Final = 2
+#: A wallbox that took a reset is not asked again for so long, in s.
+RESET_PATIENCE_S: Final = 10
+#: The names of what is shared by all who ask for it at the same time.
+_START: Final = "start"
+_REBOOT: Final = "reboot"
+_REFRESH: Final = "refresh"
+
+
+def _link(station: Station) -> ChargePoint:
+    """Return the connection. Raises CommandError."""
+    if station.link is None:
+        raise CommandError("not_connected")
+    return station.link
+
+
+async def _call(station: Station, payload: Any) -> Any:
+    """Make a call. Raises CommandError with the reason."""
+    try:
+        return await _link(station).request(payload)
+    except CallFailedError as err:
+        raise CommandError("call_failed", action=err.action, reason=err.reason) from err
+
+
+async def allow(station: Station, allowed: bool) -> None:
+    """Let the car charge, or not; it may be wished while the wallbox is away.
+
+    A session that was ended, because the wallbox cannot pause, is begun anew. Raises
+    CommandError.
+    """
+    if not allowed:
+        await stop(station)
+        return
+    state = station.state
+    ended = state.transaction
+    if (
+        state.connected
+        and not state.wish.charging_allowed
+        and state.active is None
+        and state.cable_connected
+        and ended is not None
+        and ended.stopped_reason == "remote"
+    ):
+        await start(station)
+    else:
+        await _wish_to_charge(station)
+
+
+async def start(station: Station) -> None:
+    """Resume, or have a session begin. Raises CommandError that says why not.
+
+    Who starts while a start is under way joins it.
+    """
+    _link(station)
+    state = station.state
+    if state.status is Status.FAULTED:
+        raise CommandError("faulted")
+    if state.status is Status.UNAVAILABLE:
+        raise CommandError("out_of_service")
+    if state.cable_connected is False:
+        raise CommandError("no_cable")
+    # The limit first: a session must not begin at full power.
+    await _wish_to_charge(station)
+    if station.state.wish.charging_allowed and not _runs(station.state):
+        await station.attempts.join(_START, lambda: _begin_session(station))
+
+
+async def _begin_session(station: Station) -> None:
+    """Have a session begin, unless it is stopped meanwhile. Raises CommandError."""
+    link = _link(station)
+    while station.state.wish.charging_allowed and not _runs(station.state):
+        begun = link.remote_start
+        if begun is None or begun.until <= station.now().steady:
+            begun = link.remote_start = await _request_start(station, link)
+        if begun is not None and await _follow(station, begun):
+            link.remote_start = None
+            return
+
+
+async def _wish_to_charge(station: Station) -> None:
+    """Allow the car to charge. Raises CommandError where a limit is refused.
+
+    A wallbox that cannot limit may charge all the same, and so may one that does not
+    take the limit where none is wished.
+    """
+    try:
+        await station.controller.wish(charging_allowed=True)
+    except CommandError as err:
+        state = station.state
+        refused = err.key == "limit_refused" and (
+            not state.wish.restricts or _limits_in_vain(state)
+        )
+        if err.key != "cannot_limit" and not refused:
+            raise
+
+
+def cannot_limit(state: WallboxState) -> bool:
+    """Tell whether a wallbox has no smart charging: optional, a fact, no failure."""
+    return state.smart_charging is False or state.enforcement.unable
+
+
+def _limits_in_vain(state: WallboxState) -> bool:
+    """Tell whether a wallbox has refused every limit, more than once."""
+    enforcement = state.enforcement
+    return not enforcement.used and enforcement.rounds >= _ROUNDS_IN_VAIN
+
+
+def _runs(state: WallboxState) -> bool:
+    """Tell whether a session runs that needs no start."""
+    active = state.active
+    return active is not None and (
+        active.charging_state is not ChargingState.EV_CONNECTED
+        or active.remote_start_id is not None
+        or draws_current(state)
+    )
+
+
+async def _request_start(station: Station, link: ChargePoint) -> RemoteStart | None:
+    """Request a transaction; None: it was stopped before the request was sent.
+
+    Raises CommandError.
+    """
+    known = station.state.transaction
+    start_id = secrets.randbelow(2**31)
+    request = call.RequestStartTransaction(
+        evse_id=1, remote_start_id=start_id, id_token=_token(station)
+    )
+    try:
+        # Chosen late: a stop that comes before it is on the wire is the newer wish.
+        answer = await link.request_late(
+            lambda: request if station.state.wish.charging_allowed else None
+        )
+    except CallFailedError as err:
+        if link.closed:
+            raise CommandError("connection_lost") from err
+        raise CommandError("call_failed", action=err.action, reason=err.reason) from err
+    if answer is None:
+        return None
+    if answer.status != "Accepted":
+        raise CommandError("start_rejected", reason=refusal(answer))
+    return RemoteStart(
+        id=start_id,
+        before=None if known is None else known.id,
+        until=station.now().steady + START_PATIENCE_S,
+    )
+
+
+async def _follow(station: Station, begun: RemoteStart) -> bool:
+    """Wait until a session begins that was requested, and return whether it did.
+
+    A stop ends the wait, but not where only the end of that session stops the car.
+    Raises CommandError.
+    """
+
+    def over(state: WallboxState) -> bool:
+        stopped = not state.wish.charging_allowed and not cannot_limit(state)
+        return stopped or begun.led_to(state)
+
+    try:
+        patience = begun.until - station.now().steady
+        await station.controller.until(over, patience)
+    except TimeoutError as err:
+        if station.state.wish.charging_allowed:
+            raise CommandError("start_not_followed") from err
+    return begun.led_to(station.state)
+
+
+def _token(station: Station) -> IdTokenType:
+    """Return what a start presents: the configured token, or none."""
+    token = station.config.rfid_token
+    if token is None:
+        return IdTokenType(id_token="", type=IdTokenEnumType.no_authorization)
+    return IdTokenType(id_token=token, type=IdTokenEnumType.iso14443)
+
+
+async def stop(station: Station) -> None:
+    """Pause, and keep the session. Raises CommandError.
+
+    Where no limit does it and the car still draws current, the controller ends the
+    session.
+    """
+    try:
+        await station.controller.wish(charging_allowed=False)
+    except CommandError as err:
+        asked = station.state.enforcement.stop_asked_at is not None
+        if err.key != "limit_refused" or not asked:
+            raise
+        try:
+            await station.controller.until(
+                lambda state: not draws_current(state), STOP_PATIENCE_S
+            )
+        except TimeoutError:
+            raise err from None
+    if cannot_limit(station.state) and await station.attempts.over(_START):
+        # What a start that was under way began has to end as well.
+        if not station.state.wish.charging_allowed:
+            await station.controller.wish(charging_allowed=False)
+
+
+async def reboot(station: Station) -> None:
+    """Reboot now; a session ends. Raises CommandError."""
+    link = _link(station)
+    if link.reset_at is None or (
+        station.now().steady - link.reset_at > RESET_PATIENCE_S
+    ):
+        await station.attempts.join(_REBOOT, lambda: _reboot(station, link))
+
+
+async def _reboot(station: Station, link: ChargePoint) -> None:
+    """Reboot, as the only one. Raises CommandError."""
+    answer = await _call(station, call.Reset(type=ResetEnumType.immediate))
+    if answer.status == "Rejected":
+        raise CommandError("reboot_rejected", reason=refusal(answer))
+    link.reset_at = station.now().steady
+
+
+async def refresh(station: Station) -> None:
+    """Ask for everything again. Raises CommandError."""
+    _link(station)
+    await station.attempts.join(_REFRESH, lambda: _refresh(station))
+
+
+async def _refresh(station: Station) -> None:
+    """Ask for everything again, as the only one. Raises CommandError."""
+    link = _link(station)
+    link.refresh()
+    station.controller.recheck(at_once=True)
+    try:
+        await link.readings.ask()
+    except CallFailedError as err:
+        raise CommandError("call_failed", action=err.action, reason=err.reason) from err
+
+
+async def set_schedule(
+    station: Station, periods: Iterable[tuple[int, float]], duration: int | None
+) -> None:
+    """Have limits over time, from now on. Raises CommandError.
+
+    `periods`: seconds from now and limit in A, the first at 0. After `duration` s they
+    limit no more.
+    """
+    plan = list(periods)
+    if duration is not None:
+        plan.append((duration, float(station.config.max_current)))
+    now = station.now()
+    await station.controller.wish(
+        schedule=Plan(periods=tuple(plan), start=now.wall, anchor=now.steady)
+    )
+
+
+async def clear_profiles(station: Station) -> None:
+    """Have the wallbox forget all limits but the one that is wished.
+
+    What holds that one is not cleared: it is replaced in place, or the car would draw
+    all it can until the next one is there. Raises CommandError.
+    """
+    _link(station)
+    await station.controller.wish(schedule=None)
+    for way in station.state.enforcement.dispensable:
+        await _call(station, profiles.clear_purpose(way))
+    station.controller.restart()
+
+
+async def composite_schedule(station: Station, duration: int) -> Mapping[str, Any]:
+    """Return the limits that the wallbox enforces for `duration` s, as it says.
+
+    Raises CommandError.
+    """
+    answer = await _call(
+        station,
+        profiles.ask_composite(duration),
+    )
+    if answer.status != "Accepted" or answer.schedule is None:
+        raise CommandError("rejected", reason=refusal(answer))
+    schedule: Mapping[str, Any] = answer.schedule
+    return schedule
+
+
+def _component(item: Mapping[str, Any]) -> ComponentType:
+    evse = item.get("evse")
+    return ComponentType(
+        name=item["component"],
+        instance=item.get("component_instance"),
+        evse=None
+        if evse is None
+        else EVSEType(id=evse, connector_id=item.get("connector")),
+    )
+
+
+def _variable(item: Mapping[str, Any]) -> VariableType:
+    return VariableType(name=item["variable"], instance=item.get("variable_instance"))
+
+
+async def get_variables(
+    station: Station, wanted: Iterable[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Read variables: GetVariableResult items of OCPP. Raises CommandError."""
+    answer = await _call(
+        station,
+        call.GetVariables(
+            get_variable_data=[
+                GetVariableDataType(
+                    component=_component(item), variable=_variable(item)
+                )
+                for item in wanted
+            ]
+        ),
+    )
+    results: list[Mapping[str, Any]] = answer.get_variable_result
+    return results
+
+
+async def set_variables(
+    station: Station, wanted: Iterable[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Write variables: SetVariableResult items of OCPP. Raises CommandError."""
+    answer = await _call(
+        station,
+        call.SetVariables(
+            set_variable_data=[
+                SetVariableDataType(
+                    component=_component(item),
+                    variable=_variable(item),
+                    attribute_value=item["value"],
+                )
+                for item in wanted
+            ]
+        ),
+    )
+    results: list[Mapping[str, Any]] = answer.set_variable_result
+    return results
+
+
+async def trigger(station: Station, message: str) -> None:
+    """Have a message sent. Raises CommandError with the wallbox's reason."""
+    # A status is that of a connector (F06).
+    connector = 1 if message == MessageTriggerEnumType.status_notification else None
+    answer = await _call(
+        station,
+        call.TriggerMessage(
+            requested_message=MessageTriggerEnumType(message),
+            evse=EVSEType(id=1, connector_id=connector),
+        ),
+    )
+    if answer.status != "Accepted":
+        raise CommandError("rejected", reason=refusal(answer))
+
+
+async def unlock(station: Station) -> None:
+    """Let go of the plug. Raises CommandError with the wallbox's reason."""
+    answer = await _call(station, call.UnlockConnector(evse_id=1, connector_id=1))
+    if answer.status != "Unlocked":
+        raise CommandError("unlock_failed", reason=refusal(answer))

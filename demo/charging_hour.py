@@ -1,0 +1,132 @@
+"""Plays an hour of charging on three phases, and counts what the recorder writes.
+
+A process of its own, as `demo.caravan.replay` is: it holds the clock, so that the hour
+takes some seconds, and prints its figures as one line of JSON.
+"""
+
+import argparse
+import asyncio
+from dataclasses import replace
+import json
+from pathlib import Path
+import sys
+from typing import Any, Final
+
+from .caravan.clock import SteppedClock
+
+_STEP_S: Final = 1.0
+_AROUND_S: Final = 60.0
+"""What belongs to the hour: the car comes, and it leaves."""
+
+
+async def _play(
+    clock: SteppedClock, folder: Path, *, amperes: float, seconds: float, seed: int
+) -> dict[str, Any]:
+    """Play the hour; gives the figures."""
+    # Only now: they keep functions of the clock under names of their own.
+    from homeassistant.components.recorder import get_instance
+    from homeassistant.config_entries import ConfigSubentryData
+
+    from .caravan.silence import no_radios
+    from .home_assistant import free_port
+    from .layout import CHARGE_POINT_ID, DOMAIN, LOOPBACK, Layout, prepare
+    from .replayed import count_rows, count_rows_by_entity, make_entry, start
+    from .wallbox import DELTA, Car, SimulatedWallbox
+    from .wallbox.noise import NoisyCharger
+
+    layout = Layout(folder)
+    await asyncio.to_thread(prepare, layout)
+    port = free_port()
+    entry = make_entry(
+        DOMAIN,
+        unique_id=DOMAIN,
+        data={
+            "host": LOOPBACK,
+            "port": port,
+            "ssl_cert": str(layout.tls.certificate),
+            "ssl_key": str(layout.tls.key),
+        },
+        subentries_data=[
+            ConfigSubentryData(
+                subentry_type="wallbox",
+                title="Wallbox",
+                data={"charge_point_id": CHARGE_POINT_ID, "max_current": 32},
+                unique_id=CHARGE_POINT_ID,
+            )
+        ],
+    )
+    box = SimulatedWallbox(
+        url=f"wss://localhost:{port}",
+        charge_point_id=CHARGE_POINT_ID,
+        ssl_context=layout.tls.client_context(),
+        quirks=replace(DELTA, phases=3),
+        clock=clock.now,
+        host=LOOPBACK,
+    )
+    box.charger = NoisyCharger(phases=3, register_wh=910_000.0, seed=seed)
+    with no_radios():
+        hass = await start(layout.config)
+        recorder = get_instance(hass)
+        try:
+            await hass.config_entries.async_add(entry)
+            await hass.async_block_till_done()
+            clock.hold()
+
+            async def live(seconds: float) -> None:
+                """Let time pass for both sides."""
+                for _ in range(round(seconds / _STEP_S)):
+                    clock.step(_STEP_S)
+                    await box.tick(_STEP_S)
+                    await box.settle()
+                    await hass.async_block_till_done()
+
+            await box.connect()
+            await live(_AROUND_S)
+            await recorder.async_block_till_done()
+            begin = clock.wall()
+            await box.plug_in(Car(phases=3, max_current_a=amperes))
+            await live(seconds)
+            await box.unplug()
+            await live(_AROUND_S)
+            end = clock.wall()
+            await recorder.async_block_till_done()
+            clock.step(_STEP_S)
+            await box.disconnect()
+            clock.release()
+        finally:
+            await hass.async_stop(force=True)
+    if box.violations:
+        raise RuntimeError(str(box.violations))
+    return {
+        "kwh": box.charger.register_wh / 1000 - 910,
+        "readings": len(box.sent_of("TransactionEvent")),
+        "rows": count_rows(layout.config, begin, end),
+        "by_entity": count_rows_by_entity(layout.config, begin, end),
+    }
+
+
+def main() -> int:
+    """Play the hour."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--amperes", type=float, default=16.0, help="on each phase")
+    parser.add_argument("--seconds", type=float, default=3600.0)
+    parser.add_argument("--seed", type=int, default=1, help="of the noise")
+    options = parser.parse_args()
+    clock = SteppedClock()
+    clock.install()
+    figures = asyncio.run(
+        _play(
+            clock,
+            options.folder,
+            amperes=options.amperes,
+            seconds=options.seconds,
+            seed=options.seed,
+        )
+    )
+    print(json.dumps(figures))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
