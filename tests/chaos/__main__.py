@@ -18,13 +18,15 @@ def main() -> None:
     parser.add_argument(
         "--kinds", help=f"faults of each day, by commas, of: {', '.join(KINDS)}"
     )
+    parser.add_argument("--without", default="", help="kinds of faults to leave out")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument(
         "--story", action="store_true", help="tell what led there, as shortly as can be"
     )
     asked = parser.parse_args()
     kinds = None if asked.kinds is None else tuple(filter(None, asked.kinds.split(",")))
-    one = partial(live, kinds=kinds, short=asked.story)
+    without = frozenset(asked.without.split(","))
+    one = partial(live, kinds=kinds, without=without, short=asked.story)
     began, faults = time.monotonic(), Counter[str]()
     with ProcessPoolExecutor(asked.jobs, initializer=prepare) as pool:
         seeds = range(asked.seed, asked.seed + asked.days)

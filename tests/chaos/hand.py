@@ -27,10 +27,10 @@ def prepare() -> None:
 
 
 def live(
-    seed: int, *, kinds: tuple[str, ...] | None, short: bool
+    seed: int, *, kinds: tuple[str, ...] | None, without: frozenset[str], short: bool
 ) -> tuple[int, str, str | None, list[str]]:
     """Live through one day; return what did not hold, and the story."""
-    day = make_day(seed, kinds)
+    day = make_day(seed, kinds, without=without)
     fault, story = play(day, *_ground)
     if fault is not None and short and (found := shrink(day, *_ground)) is not None:
         day, fault, story = found

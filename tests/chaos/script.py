@@ -54,8 +54,6 @@ _SOME_ACTIONS: Final = (
 )
 _REFUSALS: Final[tuple[tuple[str, Any], ...]] = (
     ("smart_charging", SmartCharging.REJECTED),
-    ("smart_charging", SmartCharging.NOT_IMPLEMENTED),
-    ("smart_charging", SmartCharging.NOT_SUPPORTED),
     ("default_profile_never", True),
     ("limit_applies_after_s", 4.0),
     ("default_profile_rejected_after_restart", True),
@@ -90,6 +88,15 @@ _OF_A_SESSION: Final[dict[str, tuple[dict[str, Any], ...]]] = {
         {"absolute_epoch_ignored": True, "relative_rejected": True},
         {"tx_profile_other_id_rejected": True, "default_profile_never": True},
         {"station_profile_rejected": True, "default_profile_never": True},
+    ),
+    "cannot_limit": (
+        {"smart_charging": SmartCharging.NOT_IMPLEMENTED},
+        {"smart_charging": SmartCharging.NOT_SUPPORTED},
+        {"smart_charging": SmartCharging.REJECTED},
+        {
+            "smart_charging": SmartCharging.NOT_SUPPORTED,
+            "smart_charging_unavailable": True,
+        },
     ),
     "composite": tuple({"composite_oddity": oddity} for oddity in CompositeOddity),
     "omissions": (
@@ -228,11 +235,17 @@ def _with_gap(step: Step, gap_s: float) -> Step:
     return Step(gap_s, step.name, step.args)
 
 
-def make_day(seed: int, kinds: tuple[str, ...] | None = None) -> Day:
+def make_day(
+    seed: int,
+    kinds: tuple[str, ...] | None = None,
+    *,
+    without: frozenset[str] = frozenset(),
+) -> Day:
     """Make a day; `kinds` None: a pair of kinds, more of them on some days."""
     rng = random.Random(seed)
     if kinds is None:
-        kinds = tuple(rng.sample(KINDS, rng.choice([1, 2, 2, 2, 2, 4])))
+        known = [kind for kind in KINDS if kind not in without]
+        kinds = tuple(rng.sample(known, rng.choice([1, 2, 2, 2, 2, 4])))
     quirks: dict[str, Any] = {"phases": rng.choice([1, 1, 3])}
     for kind in kinds:
         if kind in _OF_A_SESSION:

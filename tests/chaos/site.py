@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from custom_components.bmw_wallbox_victron.fault_log import FaultLog
-from custom_components.bmw_wallbox_victron.wallbox import central_system, commands
+from custom_components.bmw_wallbox_victron.wallbox import central_system, remote_control
 from custom_components.bmw_wallbox_victron.wallbox.central_system import (
     CentralSystem,
     ServerConfig,
@@ -139,11 +139,11 @@ class KernelSite:
 
     def press_start(self) -> Awaitable[None]:
         """Press start."""
-        return commands.start(self.station)
+        return remote_control.start(self.station)
 
     def press_stop(self) -> Awaitable[None]:
         """Press stop."""
-        return commands.stop(self.station)
+        return remote_control.stop(self.station)
 
     @staticmethod
     def is_refusal(err: BaseException) -> bool:
@@ -192,4 +192,4 @@ class KernelSite:
     def describe(self) -> str:
         """Return what bears on a limit, for whoever reads a failure."""
         state = self.station.state
-        return f"{state.enforcement} {state.wish}"
+        return f"{state.wish} {state.enforcement}"[:600]

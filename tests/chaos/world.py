@@ -23,6 +23,7 @@ from .site import CHARGE_POINT_ID, MAX_CURRENT, Ground, KernelSite
 from .virtual_time import VirtualLoop
 
 _START: Final = datetime(2026, 3, 1, tzinfo=UTC)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: A car may draw this much more than it is allowed before anybody minds, A.
 _TOLERANCE_A: Final = 1.0
 #: How long a limit may take on a box that answers at once: our pace, and the car's 5 s.
@@ -288,15 +289,19 @@ class World:
             )
 
     def _refuses(self) -> bool:
-        """Tell whether the box refuses more than on the whole of this day."""
-        return not self._switched.keys().isdisjoint(_REFUSING)
+        """Tell whether the box cannot be expected to obey: it is to be shown."""
+        return "cannot_limit" in self.day.kinds or not (
+            self._switched.keys().isdisjoint(_REFUSING)
+        )
 
     def _check_live(self, amps: float) -> None:
         if not (self.box.online and self.site.connected):
             self._live_from = self.now + _LIVE_S
             return
         shown = self.site.current_a
-        window = _LIVE_S + self.day.meter_interval + 3 * self.box.quirks.answer_delay_s
+        # A reading comes once in an interval, and is looked for as often.
+        window = _LIVE_S + 2 * self.day.meter_interval
+        window += 3 * self.box.quirks.answer_delay_s
         if shown is None or self.now < self._live_from:
             return
         while len(self._flowed) > 1 and self._flowed[1][0] < self.now - window:
@@ -576,8 +581,9 @@ class World:
         self.box.set_clock(datetime(year, 1, 1, tzinfo=UTC))
 
     async def shift_box_clock(self, seconds: float) -> None:
-        """Let the box's clock jump."""
-        self.box.shift_clock(seconds)
+        """Let the box's clock jump, but not before the begin of all computers' time."""
+        moment = self.box.now() + timedelta(seconds=seconds)
+        self.box.set_clock(max(moment, _EPOCH))
 
     async def stop_box_clock(self, seconds: float) -> None:
         """Let the box's clock stand for a while."""
