@@ -493,10 +493,13 @@ class World:
         if value is None:
             value = getattr(self.quirks, name)
             self._switched.pop(name, None)
-            self._excused_until = self.now + _CALL_S + _ANSWER_S
+            self._excuse(self.now + _CALL_S + _ANSWER_S)
         else:
             self._switched[name] = value
         self.box.quirks = replace(self.box.quirks, **{name: value})
+
+    def _excuse(self, until: float) -> None:
+        self._excused_until = max(self._excused_until, until)
 
     async def quirk(self, seconds: float, name: str, value: Any) -> None:
         """Let the box be awkward for a while."""
@@ -505,7 +508,7 @@ class World:
 
     async def mute(self, seconds: float, actions: tuple[str, ...]) -> None:
         """Let the box answer nothing, or not these."""
-        self._excused_until = self.now + seconds + _CALL_S + _ANSWER_S
+        self._excuse(self.now + seconds + _CALL_S + _ANSWER_S)
         if actions:
             await self.quirk(seconds, "mute_actions", frozenset(actions))
         else:
@@ -517,7 +520,7 @@ class World:
 
     async def lose_answers(self, count: int) -> None:
         """Let the next answers get lost."""
-        self._excused_until = self.now + count * _CALL_S + 300
+        self._excuse(self.now + count * _CALL_S + 300)
         replies = self.box.journal.reply_count
         lost = frozenset(range(replies + 1, replies + 1 + count))
         await self.quirk(299, "lost_answers", lost)
