@@ -185,6 +185,10 @@ def _restart(rng: random.Random) -> Step:
     return Step(0, "restart", (rng.choice([0, 5, 120]),))
 
 
+def _kill(rng: random.Random) -> Step:
+    return Step(0, "kill", (rng.choice([0, 5, 120]),))
+
+
 def _break(rng: random.Random) -> Step:
     return Step(0, "break_down", (rng.choice([5, 300]),))
 
@@ -202,6 +206,7 @@ FAULTS: Final[dict[str, Callable[[random.Random], Step]]] = {
     "unasked": _unasked,
     "bent": _bent,
     "restart": _restart,
+    "kill": _kill,
     "broken": _break,
 }
 """Faults that happen at a moment, by kind."""

@@ -1,195 +1,238 @@
-"""Our side of a simulated day: the wallbox half without Home Assistant.
-
-The only module here that knows the rooms of the kernel; what it tells is what entities
-show.
-"""
+"""Our side of a simulated day: a Home Assistant with our integration, and its disk."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from contextlib import AsyncExitStack
+from copy import deepcopy
 from datetime import datetime
-from typing import Final
+import socket
+from types import MappingProxyType
+from typing import Any, Final
+from unittest import mock
 
-from custom_components.bmw_wallbox_victron.fault_log import FaultLog
-from custom_components.bmw_wallbox_victron.wallbox import central_system, remote_control
-from custom_components.bmw_wallbox_victron.wallbox.central_system import (
-    CentralSystem,
-    ServerConfig,
+from homeassistant.config_entries import ConfigSubentryData
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import entity_registry as er
+from homeassistant.loader import DATA_CUSTOM_COMPONENTS
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_test_home_assistant,
+    mock_storage,
 )
-from custom_components.bmw_wallbox_victron.wallbox.errors import CommandError
-from custom_components.bmw_wallbox_victron.wallbox.gate import Schemas
-from custom_components.bmw_wallbox_victron.wallbox.sessions import Ledger, Session
-from custom_components.bmw_wallbox_victron.wallbox.state import WallboxState
-from custom_components.bmw_wallbox_victron.wallbox.station import (
-    Station,
-    StationConfig,
-)
-from custom_components.bmw_wallbox_victron.wallbox.tls import CertificateStore
+
+from custom_components.bmw_wallbox_victron.const import DOMAIN
+from custom_components.bmw_wallbox_victron.coordinator import SiteCoordinator
+from custom_components.bmw_wallbox_victron.wallbox import central_system
+from custom_components.bmw_wallbox_victron.wallbox.sessions import Session
+from custom_components.bmw_wallbox_victron.wallbox.station import Station
 from demo import pki
 
 CHARGE_POINT_ID: Final = "DE*BMW*E1234567890ABCDEF"
 MAX_CURRENT: Final = 32
-_LASTING: Final = ("identity", "energy", "transaction", "recent", "wish")
+#: So often is looked whether a line is dead, in s: a whole day of it takes real time.
+_PING_INTERVAL_S: Final = 300
 
 
-@dataclass(frozen=True)
-class Ground:
-    """What all days share: it is read from disk once."""
-
-    files: pki.Files
-    schemas: Schemas
-
-    @classmethod
-    def prepare(cls, files: pki.Files) -> Ground:
-        """Read it."""
-        # So often is looked whether a line is dead, in s: a whole day of it takes time.
-        central_system.PING_INTERVAL = 300  # type: ignore[misc]  # for this process
-        return cls(files=files, schemas=Schemas.load())
-
-
-class KernelSite:
-    """A station and the central system that it connects to, over many lives."""
+class Site:
+    """A Home Assistant with our integration, over many lives of the integration."""
 
     def __init__(
-        self, ground: Ground, *, wall: Callable[[], datetime], meter_interval: int
+        self, files: pki.Files, *, wall: Callable[[], datetime], meter_interval: int
     ) -> None:
-        """Begin with nothing stored; `wall` is the clock of the computer."""
-        self._ground = ground
+        """Begin with an empty disk; `wall` is the clock of the computer."""
+        self._files = files
         self._wall = wall
-        self._config = StationConfig(
-            charge_point_id=CHARGE_POINT_ID,
-            max_current=MAX_CURRENT,
-            meter_interval=meter_interval,
-        )
-        self._state = WallboxState()
-        self._sessions: tuple[Session, ...] = ()
-        self._station: Station | None = None
-        self._server: CentralSystem | None = None
+        self._meter_interval = meter_interval
+        self._stack = AsyncExitStack()
+        self._disk: dict[str, Any] = {}
+        self._entry: MockConfigEntry | None = None
+        self._hass: HomeAssistant | None = None
+        self.running = False
+        """Whether the integration is there."""
         self.port = 0
 
     # Its life
 
-    @property
-    def running(self) -> bool:
-        """Whether it is there."""
-        return self._server is not None
-
     async def start(self) -> None:
-        """Begin, with what lasted."""
-        loop = asyncio.get_running_loop()
-        files = self._ground.files
-        faults = FaultLog(loop.time)
+        """Begin, with what is on the disk."""
+        if self._hass is None:
+            await self._begin()
+        assert self._entry is not None
+        assert await self.hass.config_entries.async_setup(self._entry.entry_id)
+        await self.hass.async_block_till_done()
+        self.running = True
+        assert self._coordinator.port is not None
+        self.port = self._coordinator.port
 
-        def call_later(delay: float, act: Callable[[], None]) -> Callable[[], None]:
-            return loop.call_later(delay, act).cancel
-
-        self._station = Station(
-            self._config,
-            state=self._state,
-            clock=self._wall,
-            steady=loop.time,
-            call_later=call_later,
-            on_change=lambda: None,
-            ledger=Ledger(self._sessions),
-            faults=faults,
+    async def _begin(self) -> None:
+        """Begin an instance, with a disk."""
+        stack, files = self._stack, self._files
+        stack.enter_context(mock.patch("homeassistant.util.dt.utcnow", self._wall))
+        # What lasts goes by the loop's seconds, in which a day passes in no time.
+        steady = asyncio.get_running_loop().time
+        stack.enter_context(mock.patch("time.monotonic", steady))
+        stack.enter_context(
+            mock.patch.object(central_system, "PING_INTERVAL", _PING_INTERVAL_S)
         )
-        server = CentralSystem(
-            ServerConfig(
-                port=self.port,
-                certificate=str(files.certificate),
-                key=str(files.key),
-                host="127.0.0.1",
-            ),
-            stations=[self._station],
-            schemas=self._ground.schemas,
-            certificates=CertificateStore(str(files.certificate), str(files.key)),
-            on_knock=lambda _: None,
-            faults=faults,
+        self._disk = stack.enter_context(mock_storage())
+        self._hass = await stack.enter_async_context(async_test_home_assistant())
+        self.hass.data.pop(DATA_CUSTOM_COMPONENTS)
+        self._entry = MockConfigEntry(
+            domain=DOMAIN,
+            unique_id=DOMAIN,
+            data={
+                "host": "127.0.0.1",
+                "port": _free_port(),
+                "ssl_cert": str(files.certificate),
+                "ssl_key": str(files.key),
+            },
+            options=MappingProxyType({"meter_interval": self._meter_interval}),
+            subentries_data=[
+                ConfigSubentryData(
+                    subentry_type="wallbox",
+                    title="Wallbox",
+                    data={
+                        "charge_point_id": CHARGE_POINT_ID,
+                        "max_current": MAX_CURRENT,
+                    },
+                    unique_id=CHARGE_POINT_ID,
+                )
+            ],
         )
-        await server.start()
-        self._server = server
-        assert server.port is not None
-        self.port = server.port
+        self._entry.add_to_hass(self.hass)
 
     async def stop(self) -> None:
-        """End; what lasts is kept."""
-        if self._server is None:
-            return
-        server, self._server = self._server, None
-        await server.stop()
-        self.station.close()
-        lasting = {name: getattr(self.station.state, name) for name in _LASTING}
-        self._state = replace(WallboxState(), **lasting)
-        self._sessions = self.station.ledger.sessions
+        """End the integration, which writes what it has to write."""
+        if self.running and self._entry is not None:
+            self.running = False
+            await self.hass.config_entries.async_unload(self._entry.entry_id)
+            await self.hass.async_block_till_done()
 
-    def poll(self) -> None:
-        """Do what time demands."""
-        if self._server is not None:
-            self.station.poll()
+    async def kill(self) -> None:
+        """End without warning: what was not on the disk by now never gets there."""
+        disk = deepcopy(self._disk)
+        await self.stop()
+        self._disk.clear()
+        self._disk.update(disk)
+
+    async def end(self) -> None:
+        """End for good."""
+        await self.stop()
+        if self._hass is not None:
+            await self.hass.async_stop(force=True)
+        await self._stack.aclose()
+
+    @property
+    def hass(self) -> HomeAssistant:
+        """The instance."""
+        assert self._hass is not None
+        return self._hass
+
+    @property
+    def _coordinator(self) -> SiteCoordinator:
+        assert self._entry is not None
+        coordinator: SiteCoordinator = self._entry.runtime_data
+        return coordinator
+
+    @property
+    def _station(self) -> Station:
+        return self._coordinator.stations[CHARGE_POINT_ID]
 
     # What is wished
 
+    def _act(
+        self, platform: str, service: str, key: str, **data: Any
+    ) -> Awaitable[None]:
+        entity_id = self._entity_id(platform, key)
+
+        async def act() -> None:
+            await self.hass.services.async_call(
+                platform, service, {"entity_id": entity_id} | data, blocking=True
+            )
+
+        return act()
+
+    def _entity_id(self, platform: str, key: str) -> str:
+        unique_id = f"{CHARGE_POINT_ID}_{key}"
+        registry = er.async_get(self.hass)
+        found = registry.async_get_entity_id(platform, DOMAIN, unique_id)
+        assert found is not None, f"no {platform} {key}"
+        return found
+
     def limit(self, amps: int) -> Awaitable[None]:
         """Wish a limit."""
-        return self.station.controller.wish(current_limit=amps)
+        return self._act("number", "set_value", "current_limit", value=amps)
 
     def allow(self, on: bool) -> Awaitable[None]:
         """Wish that the car may charge, or not."""
-        return self.station.controller.wish(charging_allowed=on)
+        return self._act("switch", "turn_on" if on else "turn_off", "charging")
 
     def press_start(self) -> Awaitable[None]:
         """Press start."""
-        return remote_control.start(self.station)
+        return self._act("button", "press", "start_charging")
 
     def press_stop(self) -> Awaitable[None]:
         """Press stop."""
-        return remote_control.stop(self.station)
+        return self._act("button", "press", "stop_charging")
 
     @staticmethod
     def is_refusal(err: BaseException) -> bool:
         """Tell whether an error is one that names why the wallbox did not."""
-        return isinstance(err, CommandError)
+        return isinstance(err, HomeAssistantError) and err.translation_key is not None
 
     # What is shown
 
-    @property
-    def station(self) -> Station:
-        """The wallbox as we know it."""
-        assert self._station is not None
-        return self._station
-
-    @property
-    def connected(self) -> bool:
-        """Whether the wallbox is shown as connected."""
-        return self.running and self.station.state.connected
+    def _number(self, key: str) -> float | None:
+        state = self.hass.states.get(self._entity_id("sensor", key))
+        if state is None or state.state in ("unknown", "unavailable"):
+            return None
+        return float(state.state)
 
     @property
     def current_a(self) -> float | None:
         """The current that is shown, A."""
-        return self.station.state.current
+        return self._number("current")
 
     @property
     def energy_wh(self) -> float | None:
         """The total that is shown, Wh."""
-        return self.station.state.energy_total
-
-    @property
-    def session(self) -> tuple[str, float] | None:
-        """Id and energy in Wh of the session that is shown."""
-        active = self.station.state.active
-        return None if active is None else (active.id, active.energy.counted_wh)
+        energy = self._number("energy_total")
+        return None if energy is None else energy * 1000
 
     @property
     def failing(self) -> bool:
         """Whether `limit_not_enforced` is shown."""
-        return self.station.state.enforcement.failing
+        return self._is_on("limit_not_enforced")
+
+    @property
+    def connected(self) -> bool:
+        """Whether the wallbox is shown as connected."""
+        return self.running and self._is_on("connected")
+
+    def _is_on(self, key: str) -> bool:
+        state = self.hass.states.get(self._entity_id("binary_sensor", key))
+        return state is not None and state.state == "on"
+
+    @property
+    def session(self) -> tuple[str, float] | None:
+        """Id and energy in Wh of the session that is shown."""
+        active, energy = self._station.state.active, self._number("energy_session")
+        return None if active is None or energy is None else (active.id, energy * 1000)
 
     @property
     def sessions(self) -> tuple[Session, ...]:
         """The ledger."""
-        return self.station.ledger.sessions
+        return self._station.ledger.sessions
 
     def describe(self) -> str:
         """Return what bears on a limit, for whoever reads a failure."""
-        state = self.station.state
+        state = self._station.state
         return f"{state.wish} {state.enforcement}"[:600]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -12,7 +12,6 @@ import pytest
 from demo import pki
 
 from .script import KINDS, make_day
-from .site import Ground
 from .world import shrink
 
 #: So many days are lived through, and so many of them in one test.
@@ -24,12 +23,6 @@ CHUNK = 20
 NOT_YET = frozenset({"bent", "our_clock", "register"})
 
 
-@pytest.fixture(scope="session")
-def ground(pki_files: pki.Files) -> Ground:
-    """What all days share."""
-    return Ground.prepare(pki_files)
-
-
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """Check payloads at once, not in a thread, and keep to errors."""
@@ -37,36 +30,38 @@ def _quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) ->
     caplog.set_level(logging.ERROR, "custom_components")
 
 
-def test_a_day_without_faults(ground: Ground, client_context: ssl.SSLContext) -> None:
+def test_a_day_without_faults(
+    pki_files: pki.Files, client_context: ssl.SSLContext
+) -> None:
     """What a fault is blamed for does not come of the day itself."""
-    assert shrink(make_day(0, kinds=()), ground, client_context) is None
+    assert shrink(make_day(0, kinds=()), pki_files, client_context) is None
 
 
 @pytest.mark.parametrize("kind", sorted({*KINDS} - NOT_YET))
 def test_a_day_with_one_kind(
-    ground: Ground, client_context: ssl.SSLContext, kind: str
+    pki_files: pki.Files, client_context: ssl.SSLContext, kind: str
 ) -> None:
     """Each kind of fault alone."""
-    judge(0, 1, ground, client_context, (kind,))
+    judge(0, 1, pki_files, client_context, (kind,))
 
 
 @pytest.mark.parametrize("first", range(0, DAYS, CHUNK))
-def test_days(ground: Ground, client_context: ssl.SSLContext, first: int) -> None:
+def test_days(pki_files: pki.Files, client_context: ssl.SSLContext, first: int) -> None:
     """Kinds in pairs, and more of them on some days."""
-    judge(first, first + CHUNK, ground, client_context)
+    judge(first, first + CHUNK, pki_files, client_context)
 
 
 def judge(
     first: int,
     end: int,
-    ground: Ground,
+    pki_files: pki.Files,
     context: ssl.SSLContext,
     kinds: tuple[str, ...] | None = None,
 ) -> None:
     """Live through days; the first that goes wrong is told as shortly as can be."""
     for seed in range(first, end):
         whole = make_day(seed, kinds, without=NOT_YET)
-        if (found := shrink(whole, ground, context)) is not None:
+        if (found := shrink(whole, pki_files, context)) is not None:
             day, fault, story = found
             told = "\n".join(story)
             pytest.fail(f"seed {seed}, {day.kinds}, {day.quirks}: {fault}\n{told}")

@@ -14,12 +14,13 @@ from typing import Any, Final
 
 from websockets.exceptions import InvalidHandshake
 
+from demo import pki
 from demo.wallbox import CallFailed, Car, HalfOpen, Quirks, SimulatedWallbox
 from demo.wallbox.records import Payload
 from demo.wallbox.simulator import Transaction
 
 from .script import DAY_S, Day, Step
-from .site import CHARGE_POINT_ID, MAX_CURRENT, Ground, KernelSite
+from .site import CHARGE_POINT_ID, MAX_CURRENT, Site
 from .virtual_time import VirtualLoop
 
 _START: Final = datetime(2026, 3, 1, tzinfo=UTC)
@@ -74,14 +75,17 @@ class _Errors(logging.Handler):
 class World:
     """A box, the site that it belongs to, and what happens to both."""
 
-    def __init__(self, day: Day, ground: Ground, context: ssl.SSLContext) -> None:
+    def __init__(
+        self,
+        day: Day,
+        files: pki.Files,
+        context: ssl.SSLContext,
+    ) -> None:
         """Take a day; it has not begun."""
         self.day = day
         self.loop = asyncio.get_running_loop()
         self.our_shift = timedelta()
-        self.site = KernelSite(
-            ground, wall=self.wall, meter_interval=day.meter_interval
-        )
+        self.site = Site(files, wall=self.wall, meter_interval=day.meter_interval)
         self.quirks = Quirks(**day.quirks)
         self.box = SimulatedWallbox(
             url="",
@@ -189,7 +193,6 @@ class World:
             step = min(self._pace(), left)
             await asyncio.sleep(step)
             self.box.pass_time(step)
-            self.site.poll()
             self._tend()
             self.check()
 
@@ -413,7 +416,7 @@ class World:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, *self._presses, return_exceptions=True)
-        await self.site.stop()
+        await self.site.end()
 
     # Wishes
 
@@ -472,6 +475,8 @@ class World:
         if self.box.charger.plugged:
             self._spawn(self.box.unplug())
             await asyncio.sleep(0)
+            # Nothing flows now, however soon the next car comes.
+            self._flowed.append((self.now, 0.0))
 
     async def replug(self) -> None:
         """Another car comes at once."""
@@ -602,6 +607,19 @@ class World:
         if not self.site.running:
             return
         await self.site.stop()
+        await self._begin_again(seconds)
+
+    async def kill(self, seconds: float) -> None:
+        """End the site without warning, and start it again after a while."""
+        if not self.site.running:
+            return
+        self._check_presses()
+        if self._presses:
+            return  # only what was called and has returned is on the disk for sure
+        await self.site.kill()
+        await self._begin_again(seconds)
+
+    async def _begin_again(self, seconds: float) -> None:
         await self.live(seconds)
         await self.site.start()
         self._excess_since = self._disobeyed_since = self._measured_at = None
@@ -629,7 +647,9 @@ def _tells_energy(payload: Payload) -> bool:
 
 
 def play(
-    day: Day, ground: Ground, context: ssl.SSLContext
+    day: Day,
+    files: pki.Files,
+    context: ssl.SSLContext,
 ) -> tuple[str | None, list[str]]:
     """Live through a day; return what did not hold, if anything, and the story."""
     loop, executor = VirtualLoop(), ThreadPoolExecutor(1)
@@ -643,7 +663,7 @@ def play(
 
     async def live() -> None:
         nonlocal fault, story
-        world = World(day, ground, context)
+        world = World(day, files, context)
         story = world.story
         try:
             await world.run()
@@ -670,10 +690,10 @@ def play(
 
 
 def shrink(
-    day: Day, ground: Ground, context: ssl.SSLContext, *, patience: int = 60
+    day: Day, files: pki.Files, context: ssl.SSLContext, *, patience: int = 60
 ) -> tuple[Day, str, list[str]] | None:
     """Leave steps out as long as something does not hold; None: all does."""
-    fault, story = play(day, ground, context)
+    fault, story = play(day, files, context)
     if fault is None:
         return None
     index = 0
@@ -682,7 +702,7 @@ def shrink(
         rest = day.steps[:index] + day.steps[index + 1 :]
         # What comes after it still comes as long after the beginning.
         shorter = replace(day, steps=rest)
-        found, told = play(shorter, ground, context)
+        found, told = play(shorter, files, context)
         if found is not None and found.split(":")[0] == fault.split(":")[0]:
             day, fault, story = shorter, found, told
         else:
