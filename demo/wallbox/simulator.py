@@ -1322,6 +1322,18 @@ class SimulatedWallbox:
         finally:
             self.clock.hold(None)
 
+    def pass_time(self, seconds: float) -> None:
+        """Let so many seconds have passed, without a word; `attend` sends what is due.
+
+        For whoever drives the clock that was passed in: what is waited for here may
+        take time itself.
+        """
+        self._step(seconds, seconds)
+
+    async def attend(self) -> None:
+        """Do what a timer asked for and what needs the network."""
+        await self._attend()
+
     def _step(self, physics_s: float, timers_s: float) -> None:
         """Let time pass; the demo's cars charge faster than its timers run."""
         if self.dead:

@@ -1,0 +1,1 @@
+"""Days of charging with faults of all kinds, in virtual time."""

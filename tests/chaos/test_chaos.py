@@ -1,0 +1,67 @@
+"""The chaos test: days of charging with faults of all kinds, in random order and pairs.
+
+After every step SPEC's "What always holds" is looked at. Two hundred days here; as many
+as one likes by hand: `scripts/chaos 5000`.
+"""
+
+import logging
+import ssl
+
+import pytest
+
+from demo import pki
+
+from .script import KINDS, make_day
+from .world import shrink
+
+#: So many days are lived through, and so many of them in one test.
+DAYS = 200
+CHUNK = 20
+
+
+#: Kinds of faults that do not hold yet: `scripts/chaos 20 --kinds KIND --story` tells.
+NOT_YET = frozenset({"bent", "our_clock", "register"})
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Check payloads at once, not in a thread, and keep to errors."""
+    monkeypatch.setattr("ocpp.messages.ASYNC_VALIDATION", False)
+    caplog.set_level(logging.ERROR, "custom_components")
+
+
+def test_a_day_without_faults(
+    pki_files: pki.Files, client_context: ssl.SSLContext
+) -> None:
+    """What a fault is blamed for does not come of the day itself."""
+    assert shrink(make_day(0, kinds=()), pki_files, client_context) is None
+
+
+@pytest.mark.parametrize("kind", sorted({*KINDS} - NOT_YET))
+def test_a_day_with_one_kind(
+    pki_files: pki.Files, client_context: ssl.SSLContext, kind: str
+) -> None:
+    """Each kind of fault alone."""
+    judge(0, 1, pki_files, client_context, (kind,))
+
+
+@pytest.mark.parametrize("first", range(0, DAYS, CHUNK))
+def test_days(pki_files: pki.Files, client_context: ssl.SSLContext, first: int) -> None:
+    """Kinds in pairs, and more of them on some days."""
+    judge(first, first + CHUNK, pki_files, client_context)
+
+
+def judge(
+    first: int,
+    end: int,
+    pki_files: pki.Files,
+    context: ssl.SSLContext,
+    kinds: tuple[str, ...] | None = None,
+) -> None:
+    """Live through days; the first that goes wrong is told as shortly as can be."""
+    for seed in range(first, end):
+        whole = make_day(seed, kinds, without=NOT_YET)
+        if (found := shrink(whole, pki_files, context)) is not None:
+            day, fault, story = found
+            told = "\n".join(story)
+            pytest.fail(f"seed {seed}, {day.kinds}, {day.quirks}: {fault}\n{told}")
