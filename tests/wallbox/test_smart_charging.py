@@ -10,24 +10,21 @@ from enum import StrEnum
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from custom_components.bmw_wallbox_victron.wallbox import control
-from custom_components.bmw_wallbox_victron.wallbox.control import (
+from custom_components.bmw_wallbox_victron.wallbox import enforcement, smart_charging
+from custom_components.bmw_wallbox_victron.wallbox.enforcement import (
     AskComposite,
     AskReading,
     Call,
     ClearTxProfile,
     Enforcement,
-    Order,
     Outcome,
-    Plan,
     Reboot,
     SetLimit,
     Situation,
     StopTransaction,
     Wait,
-    Way,
-    Wish,
 )
+from custom_components.bmw_wallbox_victron.wallbox.limits import Order, Plan, Way, Wish
 
 from .common import RULE, at
 
@@ -141,7 +138,7 @@ class World:
         self.allow_reboot = allow_reboot
         self.wish = Wish()
         self.second = 0.0
-        self.state = control.ready(Enforcement())
+        self.state = enforcement.ready(Enforcement())
         self.calls: list[tuple[float, Call]] = []
         self.delay_s = 0
         self.lose = 0
@@ -179,7 +176,7 @@ class World:
     def look(self) -> None:
         """Do what is to be done now, one call at a time."""
         for _ in range(50):
-            self.state, step, _ = control.advance(
+            self.state, step, _ = smart_charging.advance(
                 self.state,
                 self.plan,
                 self.situation,
@@ -193,7 +190,7 @@ class World:
 
     def _send(self, call: Call) -> None:
         self.calls.append((self.second, call))
-        self.state = control.sent(self.state, call, self.second)
+        self.state = enforcement.sent(self.state, call, self.second)
         if self.lose:
             self.lose -= 1
             # It may have been carried out all the same.
@@ -213,7 +210,7 @@ class World:
             return
         call, _, outcome, composite = self._wire
         self._wire = None
-        self.state = control.answered(
+        self.state = enforcement.answered(
             self.state,
             call,
             outcome,
@@ -238,16 +235,16 @@ class World:
         self.look()
 
     def disconnect(self) -> None:
-        self.state = control.disconnected(self.state)
+        self.state = enforcement.disconnected(self.state)
         self._wire, self._read = None, None
 
     def connect(self) -> None:
-        self.state = control.ready(self.state)
+        self.state = enforcement.ready(self.state)
 
     def restart(self) -> None:
         """Home Assistant starts again: it remembers the wish alone."""
         self.disconnect()
-        self.state = control.ready(Enforcement())
+        self.state = enforcement.ready(Enforcement())
 
     def reboot(self) -> None:
         """The box boots, and has forgotten all."""
@@ -332,7 +329,7 @@ def test_in_the_end_it_holds_or_is_shown(
     assert shown or world.state.holds
     if box.shows_nothing or (box.shows_wish and not box.reads):
         return  # nothing on earth tells the truth of this box
-    exceeded = box.amps(world.second) > wished + control.TOLERANCE_A
+    exceeded = box.amps(world.second) > wished + smart_charging.TOLERANCE_A
     if box.shows_wish:
         assert shown or not exceeded
     else:
@@ -372,7 +369,7 @@ def test_never_more_than_wished_for_longer_than_the_answer(
     world.run(60)
     act(world, operations)
     world.run(60)
-    pace_s = control.PACE
+    pace_s = smart_charging.PACE
     assert world.longest_over_s <= delay_s + pace_s
 
 
@@ -629,7 +626,7 @@ def test_current_that_flows_in_a_pause() -> None:
     assert world.state.holds
     flowing = situation_of(world, current_a=32.0, suspended=True, charging=False)
     seen = replace(flowing, current_heard_at=world.second)
-    state, step, _ = control.advance(
+    state, step, _ = smart_charging.advance(
         world.state, world.plan, seen, world.second, allow_reboot=False
     )
     assert not state.holds
@@ -653,7 +650,7 @@ def test_a_meter_is_not_exact(limit: int, amps: float) -> None:
     )
     noisy = situation_of(world, current_a=amps)
     now = world.second
-    state, step, _ = control.advance(
+    state, step, _ = smart_charging.advance(
         state, plan, replace(noisy, current_heard_at=now), now
     )
     assert state.holds
@@ -675,20 +672,20 @@ def test_less_than_wished_is_no_reason_to_reboot() -> None:
 def test_less_than_wished_waits_for_the_survey() -> None:
     """Before the wallbox was asked what it can give, less may be all that it has."""
     world = World(Box(default=IGNORES, station=IGNORES, transaction=IGNORES))
-    state, now = control.ready(Enforcement()), world.second
+    state, now = enforcement.ready(Enforcement()), world.second
     plan = Plan(periods=((0, 32.0),))
     unknown = Situation(transaction_id="t", charging=True, surveyed=False)
     sent: list[Way] = []
     for _ in range(40):
-        state, step, _ = control.advance(state, plan, unknown, now)
+        state, step, _ = smart_charging.advance(state, plan, unknown, now)
         if isinstance(step, SetLimit):
             sent.append(step.way)
         if step is None or isinstance(step, Wait):
             now += 1
             continue
         composite = 16.0 if isinstance(step, AskComposite) else None
-        state = control.answered(
-            control.sent(state, step, now),
+        state = enforcement.answered(
+            enforcement.sent(state, step, now),
             step,
             Outcome.ACCEPTED,
             now,
@@ -696,7 +693,7 @@ def test_less_than_wished_waits_for_the_survey() -> None:
         )
     assert sent == [Way.DEFAULT]
     known = replace(unknown, surveyed=True, ceiling_a=16.0)
-    state, step, _ = control.advance(state, plan, known, now)
+    state, step, _ = smart_charging.advance(state, plan, known, now)
     assert not isinstance(step, SetLimit)
 
 
