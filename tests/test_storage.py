@@ -22,12 +22,9 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.storage import SiteStore, as_stored
 from custom_components.bmw_wallbox_victron.wallbox.clock import DeviceClock, Now
-from custom_components.bmw_wallbox_victron.wallbox.control import (
-    Enforcement,
-    Plan,
-    Wish,
-)
 from custom_components.bmw_wallbox_victron.wallbox.energy import RegisterCount
+from custom_components.bmw_wallbox_victron.wallbox.enforcement import Enforcement
+from custom_components.bmw_wallbox_victron.wallbox.limits import Plan, Wish
 from custom_components.bmw_wallbox_victron.wallbox.meter import Sample
 from custom_components.bmw_wallbox_victron.wallbox.state import (
     ChargingState,

@@ -27,8 +27,8 @@ from .stored_form import (
     load_wallbox,
     mapping,
 )
-from .wallbox.control import Wish
 from .wallbox.energy import RegisterCount
+from .wallbox.limits import Wish
 from .wallbox.sessions import Session
 from .wallbox.state import Transaction, WallboxState
 

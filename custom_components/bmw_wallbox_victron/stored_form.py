@@ -17,8 +17,9 @@ from typing import Any, Final, cast, get_args, get_origin, get_type_hints
 from .const import MAX_CURRENT, MIN_CURRENT
 from .disk import Json
 from .readings import DeviceIdentity
-from .wallbox.control import Enforcement, Plan, Wish
 from .wallbox.energy import RegisterCount
+from .wallbox.enforcement import Enforcement
+from .wallbox.limits import Plan, Wish
 from .wallbox.sessions import Session
 from .wallbox.state import EventType, Identity, Transaction, WallboxState
 

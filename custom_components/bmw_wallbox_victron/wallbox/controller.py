@@ -16,25 +16,23 @@ from ocpp.v201.enums import (
 )
 
 from ..fault_log import FaultLog
-from . import control, profiles
+from . import enforcement, limits, profiles, smart_charging
 from .calls import LiveConnection, Turn
 from .clock import Now
-from .control import (
+from .enforcement import (
     AskComposite,
     AskReading,
     Call,
     ClearTxProfile,
-    Form,
     Outcome,
-    Plan,
     Reboot,
     SetLimit,
     Step,
     StopTransaction,
     Wait,
-    Way,
 )
 from .errors import CallFailedError, CommandError, refusal
+from .limits import Form, Plan, Way
 from .settings import Kind, Settings
 from .state import WallboxState
 from .station_config import StationConfig
@@ -123,24 +121,25 @@ class Controller:
             return
         self._ready = True
         self.settings.connected()
-        self._change(control.ready)
+        self._change(enforcement.ready)
 
     def disconnected(self) -> None:
         """Stop until it is back."""
         self._ready = False
         self._sent = None
-        self._change(control.disconnected)
+        self._change(enforcement.disconnected)
 
     def restart(self) -> None:
         """Put everything to the wallbox again: its profiles were cleared."""
-        self._change(control.ready)
+        self._change(enforcement.ready)
 
     def recheck(self, *, at_once: bool = False) -> None:
         """Have confirmed anew what the wallbox enforces."""
         if at_once:
             self._change(lambda state: replace(state, composite_at=None))
         else:
-            self._change(control.recheck)
+            now = self._station.now().steady
+            self._change(lambda state: enforcement.recheck(state, now))
 
     def answered(self, took: float) -> None:
         """Take note that the wallbox has answered a call, whichever, after `took` s.
@@ -150,7 +149,7 @@ class Controller:
         self._answered_at = self._station.now().steady
         self._latency = max(took, 0.8 * self._latency)
         if self._station.state.enforcement.unanswered:
-            self._change(control.answers_again)
+            self._change(enforcement.answers_again)
 
     def close(self) -> None:
         """Stop for good; the connections are closed already."""
@@ -168,7 +167,7 @@ class Controller:
         """
         station = self._station
         now = station.now()
-        enforcement, self._step, self._look_at = control.advance(
+        enforcement, self._step, self._look_at = smart_charging.advance(
             state.enforcement,
             state.wish.plan(station.config.max_current),
             state.situation(now),
@@ -223,7 +222,7 @@ class Controller:
             self._alarm = None
 
     def _change(
-        self, transition: Callable[[control.Enforcement], control.Enforcement]
+        self, transition: Callable[[enforcement.Enforcement], enforcement.Enforcement]
     ) -> None:
         """Apply a transition, and go on from there."""
         state = self._station.state
@@ -363,7 +362,7 @@ class Controller:
             if asked is None:
                 # All messages that tell of the current are refused: go on without.
                 self._change(
-                    lambda state: control.answered(
+                    lambda state: enforcement.answered(
                         state, step, Outcome.REFUSED, now.steady
                     )
                 )
@@ -374,8 +373,8 @@ class Controller:
             step = replace(step, profile_id=1000 + secrets.randbelow(2**30))
         self._sent, self._begun = step, None
         payload = self._payload(step, now)
-        enforcement = control.sent(state.enforcement, step, now.steady)
-        self._station.update(replace(state, enforcement=enforcement))
+        sent = enforcement.sent(state.enforcement, step, now.steady)
+        self._station.update(replace(state, enforcement=sent))
         return Turn(payload, partial(self._take, link, step))
 
     def _take_reading(
@@ -443,7 +442,7 @@ class Controller:
                 "Wallbox %s: %s: %s", self._station.config.charge_point_id, sent, reason
             )
         now = self._station.now()
-        enforcement = control.answered(
+        answered = enforcement.answered(
             state.enforcement,
             sent,
             outcome,
@@ -453,9 +452,9 @@ class Controller:
             begun=self._begun,
             wall=now.wall,
         )
-        state = replace(state, enforcement=enforcement)
+        state = replace(state, enforcement=answered)
         if composite is not None and "charging_allowed" in state.wish.lost:
-            state = _seen_to_charge(state, composite >= control.LEAST_A)
+            state = _seen_to_charge(state, composite >= limits.LEAST_A)
         self._station.update(state, look=True)
 
 
@@ -469,7 +468,7 @@ def _wished(state: WallboxState, changes: Mapping[str, Any]) -> WallboxState:
     pin_a = state.enforcement.pin_a
     if state.wish.unreadable and changes.get("charging_allowed") and pin_a is not None:
         # Its owner wants it to charge, and nobody knows how much: the least.
-        pin_a = max(pin_a, control.LEAST_A)
+        pin_a = max(pin_a, limits.LEAST_A)
         enforcement = replace(state.enforcement, pin_a=pin_a)
         state = replace(state, enforcement=enforcement)
     return state

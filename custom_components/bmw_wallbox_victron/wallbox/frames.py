@@ -59,7 +59,7 @@ ERROR_CODES: Final = frozenset(
 )
 #: What is longer is read in a thread, in characters: that takes 1 ms.
 LARGE: Final = 8 * 1024
-#: So many frames a second a wallbox may send for long, and so many at once: what a queue
+#: So many frames a second a wallbox may send for long, and so many at once: what it
 #: replays after a night without a network is no flood. A large frame counts as many.
 FRAMES_A_SECOND: Final = 50
 FRAMES_AT_ONCE: Final = 2000

@@ -17,7 +17,8 @@ from ocpp.v201.enums import (
     ChargingRateUnitEnumType,
 )
 
-from .control import ClearTxProfile, Form, SetLimit, Way
+from .enforcement import ClearTxProfile, SetLimit
+from .limits import Form, Way
 
 #: The ids of our profiles. One for a transaction needs an id that was never used.
 PROFILE_IDS: Final = {Way.DEFAULT: 1, Way.STATION: 2}

@@ -22,8 +22,8 @@ from ocpp.v201.enums import (
 from . import profiles
 from .attempts import RemoteStart, draws_current
 from .calls import LiveConnection
-from .control import Plan
 from .errors import CallFailedError, CommandError, refusal
+from .limits import Plan
 from .state import ChargingState, Status, WallboxState
 from .station import Station
 

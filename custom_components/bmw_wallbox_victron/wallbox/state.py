@@ -6,8 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from .clock import CLOCKS_AGREE, DeviceClock, Now
-from .control import Enforcement, Situation, Wish
 from .energy import RegisterCount
+from .enforcement import Enforcement, Situation
+from .limits import Wish
 from .meter import Sample
 
 #: A phase that carries less than this is not in use, in A.

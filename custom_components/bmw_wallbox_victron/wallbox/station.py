@@ -8,7 +8,7 @@ import time
 from typing import Final
 
 from ..fault_log import FaultLog
-from . import control, transitions
+from . import enforcement, transitions
 from .attempts import Attempts
 from .calls import LiveConnection
 from .clock import EVIDENCE_S, Now, SteadyClock
@@ -73,8 +73,8 @@ class Station:
         now, wish = self.now(), state.wish
         if wish.schedule is not None:
             wish = replace(wish, schedule=wish.schedule.anchored(now))
-        enforcement = control.restored(state.enforcement, now)
-        return replace(state, wish=wish, enforcement=enforcement)
+        restored = enforcement.restored(state.enforcement, now)
+        return replace(state, wish=wish, enforcement=restored)
 
     def configure(self, config: StationConfig) -> None:
         """Let other settings of the same wallbox count; its connection stays."""

@@ -1,0 +1,397 @@
+"""How far a wallbox has got with what is wished, and what each answer makes of it.
+
+Everything here is a value. All that lasts or ages does so in seconds of a clock that is
+never set.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from .clock import Now
+from .limits import NEXT_FORM, Form, Order, Plan, Way
+
+#: A wallbox that says again and again that something limits it is asked so often, in s.
+RECHECK_PACE: Final = 10.0
+#: Two reboots for a limit that does not hold are this far apart at least, in s.
+REBOOT_PAUSE: Final = 3600.0
+#: An answer that does not come is waited for so many times.
+PATIENT_LOSSES: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What the wallbox shows, as far as it bears on a limit."""
+
+    transaction_id: str | None = None
+    """The running transaction."""
+    charging: bool = False
+    """Whether energy flows."""
+    suspended: bool = False
+    """Whether a session runs and wallbox or car holds it."""
+    current_a: float | None = None
+    """Current of the highest phase, A."""
+    current_heard_at: float | None = None
+    """When that current was heard, in s of the steady clock."""
+    ceiling_a: float | None = None
+    """The most that the wallbox itself gives, A; None: it does not tell."""
+    surveyed: bool = True
+    """Whether it was asked for that on this connection."""
+    smart_charging: bool | None = None
+    """Whether it says that it can limit; None: it does not say."""
+    device_time: datetime | None = None
+    """What its clock shows now; None: not known."""
+    clocks_agree: bool = False
+    """Whether its clock shows what ours does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enforcement:
+    """How far the wallbox has got with what is wished. Times are in steady seconds."""
+
+    ready: bool = False
+    """Whether the wallbox is connected and may be asked."""
+    plan: Plan | None = None
+    """The limits that everything below is about."""
+    order: Order | None = None
+    """What it is to be told of them now."""
+    pin_a: float | None = None
+    """What it enforced before anything was sent, A, where the wish cannot be read."""
+    form: Form | None = None
+    """The form in which a composite schedule has shown a limit; None: none yet."""
+    forms: Mapping[Way, Form] = field(default_factory=dict)
+    """Until then, the form that is tried next."""
+    accepted: Mapping[Way, Order] = field(default_factory=dict)
+    """What the wallbox has accepted on this connection."""
+    latest: Way | None = None
+    """The way that it accepted last."""
+    begun: datetime | None = None
+    """When the newest profile begins by the wallbox's clock, if it depends on that."""
+    used: frozenset[Way] = frozenset()
+    """Ways in which it has a limit of ours, and has to be told each new one."""
+    refused: frozenset[Way] = frozenset()
+    """What it refuses at present."""
+    unanswered: frozenset[Way] = frozenset()
+    """Those of them which it did not answer."""
+    unheeded: frozenset[Way] = frozenset()
+    """What it accepted and did not follow."""
+    refusal: str | None = None
+    """The reason that it gave last."""
+    unable: bool = False
+    """Whether it has no smart charging at all."""
+    tx_profile: tuple[str, int] | None = None
+    """Transaction and id of the TxProfile that it has, or may have."""
+    tx_refused: str | None = None
+    """A transaction that refused a profile: it may have one of before."""
+    tx_cleared: str | None = None
+    """A transaction that was rid of all its profiles after that."""
+    barred_transaction: str | None = None
+    """A transaction that refused a profile of its own, and will refuse all others."""
+    stop_asked_at: float | None = None
+    """When the transaction was asked to end, because nothing else stops the car."""
+    losses: int = 0
+    """How many answers in a row did not come."""
+    composite_a: float | None = None
+    """What the composite schedule allows now, A; None: not known."""
+    composite_at: float | None = None
+    """When that was asked for; None: to be asked again."""
+    rechecked_at: float | None = None
+    """When it was last to be asked for again because the wallbox wanted that."""
+    recheck_at: float | None = None
+    """When it is to be asked for again because of that."""
+    applied_at: float | None = None
+    """When something last changed what may flow."""
+    paced_from: float | None = None
+    """When a new limit was last sent."""
+    paced_order: Order | None = None
+    """Which one."""
+    reading_asked: bool = False
+    """Whether a reading was asked for since `applied_at`."""
+    unheld_since: float | None = None
+    """Since when the wallbox should do what it does not."""
+    lowered_at: float | None = None
+    """When less was last wished than before: only later readings tell of that."""
+    over_since: float | None = None
+    """When more than is wished was first measured, without a break since then."""
+    holds: bool = False
+    """Whether all that is wished is confirmed."""
+    exceeded: bool = False
+    """Whether it was last seen to let more flow: only a reading can disprove that."""
+    failing: bool = False
+    """Whether a limit does not hold, and its owner is to know."""
+    rounds: int = 0
+    """How many times everything was tried in vain."""
+    retry_at: float | None = None
+    """When what was refused is tried again."""
+    rebooted_at: datetime | None = None
+    """When it was rebooted because a limit did not hold: wall time, to be stored."""
+    reboot_from: float | None = None
+    """From when on it may be rebooted again."""
+    mark: tuple[str | None, bool, int] | None = None
+    """Transaction, suspended, period: where one changes, a limit must be confirmed."""
+
+    @property
+    def dispensable(self) -> tuple[Way, ...]:
+        """Ways that may be cleared, in this order: those behind the one that holds."""
+        heeded = [
+            way for way in Way if way in self.accepted and way not in self.unheeded
+        ]
+        if not heeded:
+            return ()
+        behind = [*Way][[*Way].index(heeded[0]) + 1 :]
+        return tuple(reversed(behind))
+
+
+# What may be done next
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetLimit:
+    """Send a charging profile."""
+
+    way: Way
+    order: Order
+    form: Form = Form.EPOCH
+    transaction_id: str | None = None
+    """The transaction that a TxProfile is for."""
+    profile_id: int | None = None
+    """The id of a TxProfile, which was never used before; set when it is sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearTxProfile:
+    """Rid a transaction of its profile, so that it takes another one (K10)."""
+
+    transaction_id: str
+    profile_id: int | None
+    """None: of all that it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskComposite:
+    """Ask what the profiles make together."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskReading:
+    """Ask for meter values."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopTransaction:
+    """End the transaction: the last way of a stop, where no limit is to be had."""
+
+    transaction_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reboot:
+    """Reboot the wallbox: the last way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to be done before `until` (steady seconds), unless something happens."""
+
+    until: float
+
+
+type Call = (
+    SetLimit | ClearTxProfile | AskComposite | AskReading | StopTransaction | Reboot
+)
+type Step = Call | Wait | None
+
+
+class Outcome(StrEnum):
+    """How a call ended."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNSUPPORTED = "unsupported"
+    """It has no such function at all."""
+    LOST = "lost"
+    """No answer came, so it may have been done or not."""
+
+
+# Transitions
+
+
+def restored(state: Enforcement, now: Now) -> Enforcement:
+    """Take what was stored of it, for this run of Home Assistant."""
+    if state.rebooted_at is None:
+        return state
+    elapsed = (now.wall - state.rebooted_at).total_seconds()
+    left = REBOOT_PAUSE - min(max(elapsed, 0.0), REBOOT_PAUSE)
+    return replace(state, reboot_from=now.steady + left)
+
+
+def ready(state: Enforcement) -> Enforcement:
+    """Begin with a wallbox that connected or booted: it may have forgotten all."""
+    return replace(disconnected(state), ready=True)
+
+
+def disconnected(state: Enforcement) -> Enforcement:
+    """Forget what only a connection can confirm; what did not hold still may not."""
+    return Enforcement(
+        plan=state.plan,
+        order=state.order,
+        pin_a=state.pin_a,
+        form=state.form,
+        forms=state.forms,
+        lowered_at=state.lowered_at,
+        failing=state.failing,
+        exceeded=state.exceeded,
+        used=state.used,
+        tx_profile=state.tx_profile,
+        rebooted_at=state.rebooted_at,
+        reboot_from=state.reboot_from,
+        barred_transaction=state.barred_transaction,
+    )
+
+
+def recheck(state: Enforcement, now: float) -> Enforcement:
+    """Have the composite schedule asked for again: at once, and then at a pace."""
+    if state.composite_at is None:
+        return state  # it is going to be
+    before = state.rechecked_at
+    if before is None or now >= before + RECHECK_PACE:
+        return replace(state, composite_at=None, rechecked_at=now, recheck_at=None)
+    return replace(state, recheck_at=before + RECHECK_PACE)
+
+
+def answers_again(state: Enforcement) -> Enforcement:
+    """Try at once what was not answered: the wallbox answers again."""
+    if not state.unanswered:
+        return state
+    return replace(
+        state,
+        refused=state.refused - state.unanswered,
+        unanswered=frozenset(),
+        retry_at=None,
+        composite_at=None,
+    )
+
+
+def sent(state: Enforcement, call: Call, now: float) -> Enforcement:
+    """Take note that a call goes on the wire."""
+    match call:
+        case SetLimit():
+            if call.order != state.paced_order:
+                state = replace(state, paced_from=now, paced_order=call.order)
+            if call.transaction_id is not None and call.profile_id is not None:
+                profile = (call.transaction_id, call.profile_id)
+                state = replace(state, tx_profile=profile)
+        case StopTransaction():
+            state = replace(state, stop_asked_at=now)
+    return state
+
+
+def answered(
+    state: Enforcement,
+    call: Call,
+    outcome: Outcome,
+    now: float,
+    *,
+    composite_a: float | None = None,
+    refusal: str | None = None,
+    begun: datetime | None = None,
+    wall: datetime | None = None,
+) -> Enforcement:
+    """Take the answer to a call.
+
+    `composite_a`: the limit of this moment in the composite schedule, A. `refusal`: the
+    reason that the wallbox gave, or why there is no answer. `begun`: when a profile in
+    the form `NOW` begins. `wall`: wall time, for what is stored.
+    """
+    if not state.ready:
+        return state
+    losses = state.losses + 1 if outcome is Outcome.LOST else 0
+    state = replace(state, losses=losses % PATIENT_LOSSES)
+    gave_up = losses >= PATIENT_LOSSES
+    match call:
+        case SetLimit():
+            return _set(state, call, outcome, now, gave_up, refusal, begun)
+        case ClearTxProfile():
+            if outcome is Outcome.LOST and not gave_up:
+                return state
+            # Whatever it answers: there is nothing left to clear.
+            state = replace(state, tx_profile=None)
+            if call.profile_id is None:
+                state = replace(state, tx_cleared=call.transaction_id)
+            return state
+        case AskComposite():
+            if outcome is Outcome.LOST and not gave_up:
+                return state
+            return replace(state, composite_a=composite_a, composite_at=now)
+        case AskReading():
+            return replace(state, reading_asked=True)
+        case StopTransaction():
+            if outcome is Outcome.ACCEPTED:
+                return state
+            return replace(state, refusal=refusal)
+        case Reboot():
+            return replace(state, rebooted_at=wall, reboot_from=now + REBOOT_PAUSE)
+
+
+def _set(
+    state: Enforcement,
+    call: SetLimit,
+    outcome: Outcome,
+    now: float,
+    gave_up: bool,
+    refusal: str | None,
+    begun: datetime | None,
+) -> Enforcement:
+    """Take the answer to a charging profile."""
+    accepted = dict(state.accepted)
+    if outcome is Outcome.ACCEPTED:
+        accepted[call.way] = call.order
+        state = replace(state, latest=call.way, begun=begun)
+    else:
+        accepted.pop(call.way, None)
+        state = replace(state, refusal=refusal)
+    if outcome is Outcome.UNSUPPORTED:
+        state = replace(state, unable=True)
+    elif outcome is Outcome.REFUSED:
+        state = _refused(state, call)
+    elif gave_up and outcome is Outcome.LOST:
+        state = replace(
+            state,
+            refused=state.refused | {call.way},
+            unanswered=state.unanswered | {call.way},
+        )
+    if outcome is Outcome.REFUSED and state.composite_at is not None:
+        return replace(state, accepted=accepted)  # nothing was changed
+    return replace(
+        state,
+        accepted=accepted,
+        # Without an answer it may have been taken as well.
+        used=state.used
+        if outcome in (Outcome.REFUSED, Outcome.UNSUPPORTED)
+        else state.used | {call.way},
+        composite_at=None,
+        applied_at=now,
+        reading_asked=False,
+        unheld_since=now if state.unheld_since is None else state.unheld_since,
+    )
+
+
+def _refused(state: Enforcement, call: SetLimit) -> Enforcement:
+    """Take note of a refusal: of this form, or of this way."""
+    if call.way is Way.TRANSACTION:
+        state = replace(state, tx_profile=None)
+        if state.tx_cleared != call.transaction_id:
+            return replace(state, tx_refused=call.transaction_id)
+        state = replace(state, barred_transaction=call.transaction_id)
+    elif state.form is None and call.form in NEXT_FORM:
+        forms = {**state.forms, call.way: NEXT_FORM[call.form]}
+        return replace(state, forms=forms)
+    forms = {way: form for way, form in state.forms.items() if way is not call.way}
+    return replace(state, refused=state.refused | {call.way}, forms=forms)
+
+
+def form_of(state: Enforcement, way: Way) -> Form:
+    """Return the form in which a profile is sent."""
+    return state.form or state.forms.get(way, Form.EPOCH)

@@ -1,0 +1,160 @@
+"""What an owner wishes of a wallbox, and the limits that follow from it."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from .clock import Now
+
+#: Less than this is a pause (IEC 61851-1), in A.
+LEAST_A: Final = 6.0
+
+
+class Way(StrEnum):
+    """How a limit is put to the wallbox: the purpose of its profile.
+
+    In the order in which they are tried. A default profile holds in mid-session and is
+    replaced in place. One for the whole station can only lower, so it is safe to leave
+    behind. One for the transaction comes last: a single refusal makes the transaction
+    refuse all others, and after a pause it can be neither cleared nor replaced.
+    """
+
+    DEFAULT = "TxDefaultProfile"
+    STATION = "ChargingStationMaxProfile"
+    TRANSACTION = "TxProfile"
+
+
+class Form(StrEnum):
+    """How a profile says since when it limits, in the order in which they are tried.
+
+    What is known to be taken by a Delta box depends on its clock, so it comes last.
+    Other makes refuse Relative, or heed nothing else.
+    """
+
+    EPOCH = "epoch"
+    """Absolute, since a time that no clock can stand before."""
+    RELATIVE = "relative"
+    """Relative to the transaction's start: no clock at all."""
+    NOW = "now"
+    """Absolute, since shortly before now by the wallbox's clock."""
+
+
+NEXT_FORM: Final = {Form.EPOCH: Form.RELATIVE, Form.RELATIVE: Form.NOW}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a wallbox is told: a limit that holds from now on, and those that follow."""
+
+    amps: float
+    """The limit of now, A."""
+    following: tuple[tuple[float, float], ...] = ()
+    """At which second of the steady clock which limit begins, in A."""
+
+    def at(self, now: float) -> Order:
+        """Return what is left of it at `now`."""
+        passed = [amps for begin, amps in self.following if begin <= now]
+        if not passed:
+            return self
+        return Order(amps=passed[-1], following=self.following[len(passed) :])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Limits over time, as a charging schedule has them."""
+
+    periods: tuple[tuple[int, float], ...]
+    """From how many seconds after `start` on which limit holds, in A; first at 0."""
+    start: datetime | None = None
+    """When the first period began, to be stored; None: it always has."""
+    anchor: float | None = None
+    """The same by the steady clock, in s."""
+
+    def anchored(self, now: Now) -> Plan:
+        """Return it for this run of Home Assistant: the steady clock began anew."""
+        if self.start is None:
+            return self
+        elapsed = (now.wall - self.start).total_seconds()
+        return replace(self, anchor=now.steady - max(elapsed, 0.0))
+
+    def index_at(self, now: float) -> int:
+        """Tell which period runs."""
+        if self.anchor is None:
+            return 0
+        passed = sum(self.anchor + begin <= now for begin, _ in self.periods)
+        return max(passed - 1, 0)
+
+    def limit_at(self, now: float) -> float:
+        """Return the limit of the running period, in A."""
+        return self.periods[self.index_at(now)][1]
+
+    def next_change(self, now: float) -> float | None:
+        """Tell at which second the next period begins."""
+        following = self.index_at(now) + 1
+        if self.anchor is None or following >= len(self.periods):
+            return None
+        return self.anchor + self.periods[following][0]
+
+    def order(self, now: float, *, clocks_agree: bool) -> Order:
+        """Return what the wallbox is to be told now.
+
+        Only one whose clock agrees with ours is told what comes later.
+        """
+        following: tuple[tuple[float, float], ...] = ()
+        if clocks_agree and self.anchor is not None:
+            later = self.periods[self.index_at(now) + 1 :]
+            following = tuple((self.anchor + begin, amps) for begin, amps in later)
+        return Order(amps=self.limit_at(now), following=following)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the owner wants; it is stored, and stands until the next wish."""
+
+    current_limit: int | None = None
+    """The most that the car may draw on a phase, A; None: never set."""
+    charging_allowed: bool = True
+    """Whether the car may charge at all."""
+    schedule: Plan | None = None
+    """Limits over time, which lower `current_limit`."""
+    led_brightness: int | None = None
+    """Brightness of the light, %; None: never set."""
+    operative: bool | None = None
+    """Whether the wallbox is in service; None: never set."""
+    lost: tuple[str, ...] = ()
+    """Names of the fields above that were stored and cannot be read any more: until
+    they are wished again, nothing above what the wallbox enforces is sent."""
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether it is not known how much the car may draw."""
+        return bool({"current_limit", "charging_allowed", "schedule"} & {*self.lost})
+
+    @property
+    def restricts(self) -> bool:
+        """Whether its owner ever asked for less than all."""
+        return (
+            self.current_limit is not None
+            or self.schedule is not None
+            or not self.charging_allowed
+            or self.unreadable
+        )
+
+    def limit(self, max_current: int) -> int:
+        """Return the limit without schedule and pause, in A."""
+        return min(self.current_limit or max_current, max_current)
+
+    def plan(self, max_current: int) -> Plan:
+        """Return the limits that follow; the installation bears `max_current`, in A."""
+        if not self.charging_allowed:
+            return Plan(periods=((0, 0.0),))
+        limit = float(self.limit(max_current))
+        if self.schedule is None:
+            return Plan(periods=((0, limit),))
+        return replace(
+            self.schedule,
+            periods=tuple(
+                (begin, min(amps, limit)) for begin, amps in self.schedule.periods
+            ),
+        )
