@@ -500,3 +500,19 @@ async def test_one_call_lies_between_a_wish_and_its_frame(
     setting(bench, answer_delay_s=0.0)
     await bench.pass_time(20)
     await bench.succeed()
+
+
+async def test_clocks_at_the_edge_of_agreeing(
+    hass: HomeAssistant, make_bench: MakeBench
+) -> None:
+    """A schedule is not sent again and again for a second more or less."""
+    bench = make_bench(replace(DELTA, clock_offset_s=14.0))
+    await charge(bench)
+    await schedule(hass, bench, (0, 6), (3600, 20))
+    await bench.pass_time(15)
+    sent = len(bench.box.calls("SetChargingProfile"))
+    for offset in (16.0, 14.0, 17.0, 13.0):
+        setting(bench, clock_offset_s=offset)
+        await bench.pass_time(11)
+    assert len(bench.box.calls("SetChargingProfile")) == sent
+    assert bench.keeps(6)
