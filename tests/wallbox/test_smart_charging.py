@@ -5,6 +5,7 @@ the end the limit holds or is shown not to.
 """
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from hypothesis import given, settings, strategies as st
@@ -24,7 +25,18 @@ from custom_components.bmw_wallbox_victron.wallbox.enforcement import (
     StopTransaction,
     Wait,
 )
-from custom_components.bmw_wallbox_victron.wallbox.limits import Order, Plan, Way, Wish
+from custom_components.bmw_wallbox_victron.wallbox.limits import (
+    Form,
+    Order,
+    Plan,
+    Way,
+    Wish,
+)
+from custom_components.bmw_wallbox_victron.wallbox.profiles import (
+    EPOCH,
+    HEAD_START,
+    set_charging_profile,
+)
 
 from .common import RULE, at
 
@@ -33,6 +45,9 @@ MAX_CURRENT = 32
 FULL_A = 32.0
 #: Long enough for everything to be tried, each answer lost once, and tried again.
 QUIET_S = 900
+DAY = 86_400
+#: By how much clocks are set, s.
+SET_BY_S = [0, 3600, -3600, 2 * DAY, -2 * DAY, 20_000 * DAY, -20_000 * DAY]
 
 
 class Obedience(StrEnum):
@@ -42,6 +57,47 @@ class Obedience(StrEnum):
     REFUSES = "refuses"
     IGNORES = "ignores"
     NEXT_SESSION = "next_session"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A charging profile as a wallbox reads it."""
+
+    periods: tuple[tuple[int, float], ...]
+    """From how many seconds after its beginning on which limit holds, A."""
+    begun: datetime | None = None
+    """When it begins, by the wallbox's clock; None: it is relative, or always has."""
+
+    def limit_a(self, clock: datetime) -> float | None:
+        """Return its limit at a time, A; None: it has not begun."""
+        if self.begun is None:
+            return self.periods[0][1]
+        elapsed = (clock - self.begun).total_seconds()
+        passed = [amps for begin, amps in self.periods if begin <= elapsed]
+        return passed[-1] if passed else None
+
+
+def constant(amps: float) -> Profile:
+    """Make a profile of one limit, A."""
+    return Profile(((0, amps),))
+
+
+def read(call: SetLimit, shown: datetime, second: float) -> Profile:
+    """Read a limit as it goes on the wire; `shown`: what its clock seems to show."""
+    begun = EPOCH if call.form is not Form.NOW else shown - HEAD_START
+    sent = replace(call, profile_id=call.profile_id or 9)
+    payload = set_charging_profile(
+        sent, begun=begun, device_time=shown, now=second
+    ).charging_profile
+    (schedule,) = payload.charging_schedule
+    start = schedule.start_schedule
+    return Profile(
+        tuple(
+            (period.start_period, period.limit)
+            for period in schedule.charging_schedule_period
+        ),
+        None if start is None else datetime.fromisoformat(start),
+    )
 
 
 @dataclass
@@ -58,8 +114,13 @@ class Box:
     reads: bool = True
     """It sends meter values."""
     session: str | None = None
-    profiles: dict[Way, Order] = field(default_factory=dict)
-    from_start: Order | None = None
+    heeds: frozenset[Form] = frozenset(Form)
+    """In which forms it heeds a profile; others it refuses, or accepts and ignores."""
+    refuses_forms: bool = False
+    clock_s: float = 0.0
+    """How far its clock is ahead, s."""
+    profiles: dict[Way, Profile] = field(default_factory=dict)
+    from_start: Profile | None = None
     """The default profile that the session began with."""
 
     def obedience(self, way: Way) -> Obedience:
@@ -80,17 +141,24 @@ class Box:
         self.session = None
         self.profiles.pop(Way.TRANSACTION, None)
 
+    def shows(self, second: float) -> datetime:
+        """Return the time that its clock shows."""
+        return at(second + self.clock_s)
+
     def limit_a(self, second: float) -> float:
-        """Give what it allows, in A."""
+        """Return what it allows, in A."""
         found: dict[Way, float] = {}
-        for way, order in self.profiles.items():
+        for way, profile in self.profiles.items():
+            effective: Profile | None = None
             match self.obedience(way):
                 case Obedience.KEEPS:
-                    found[way] = order.at(second).amps
+                    effective = profile
                 case Obedience.NEXT_SESSION:
-                    then = self.from_start if self.session else order
-                    if then is not None:
-                        found[way] = then.at(second).amps
+                    effective = self.from_start if self.session else profile
+            if effective is not None:
+                amps = effective.limit_a(self.shows(second))
+                if amps is not None:
+                    found[way] = amps
         if Way.TRANSACTION in found:
             found.pop(Way.DEFAULT, None)
         return min([FULL_A, *found.values()])
@@ -103,18 +171,23 @@ class Box:
         """Give what it says that it allows."""
         if not self.shows_wish:
             return self.limit_a(second)
-        orders = self.profiles.values()
-        return min([FULL_A, *(order.at(second).amps for order in orders)])
+        wished = (each.limit_a(self.shows(second)) for each in self.profiles.values())
+        return min([FULL_A, *(amps for amps in wished if amps is not None)])
 
-    def answer(self, call: Call, second: float) -> tuple[Outcome, float | None]:
-        """Carry a call out."""
+    def answer(
+        self, call: Call, second: float, shown: datetime
+    ) -> tuple[Outcome, float | None]:
+        """Carry a call out; `shown` is what its clock is believed to show."""
         match call:
             case SetLimit():
                 if self.obedience(call.way) is Obedience.REFUSES:
                     return Outcome.REFUSED, None
                 if call.way is Way.TRANSACTION and call.transaction_id != self.session:
                     return Outcome.REFUSED, None
-                self.profiles[call.way] = call.order
+                if call.form in self.heeds:
+                    self.profiles[call.way] = read(call, shown, second)
+                elif self.refuses_forms:
+                    return Outcome.REFUSED, None
             case ClearTxProfile():
                 if self.profiles.pop(Way.TRANSACTION, None) is None:
                     return Outcome.REFUSED, None
@@ -144,6 +217,9 @@ class World:
         self.lose = 0
         self._wire: tuple[Call, float, Outcome, float | None] | None = None
         self._read: tuple[float, float] | None = None
+        self._clock_heard = (box.shows(0), 0.0)
+        self._begun: datetime | None = None
+        self.wall_s = 0.0
         self._over_s = 0.0
         self.longest_over_s = 0.0
 
@@ -156,6 +232,17 @@ class World:
         return self.plan.limit_at(self.second)
 
     @property
+    def shown(self) -> datetime:
+        """What the box's clock is believed to show."""
+        heard, since = self._clock_heard
+        return heard + timedelta(seconds=self.second - since)
+
+    def _hear(self) -> None:
+        """Hear a reading, with the time of the box's clock."""
+        self._read = (self.box.amps(self.second), self.second)
+        self._clock_heard = (self.box.shows(self.second), self.second)
+
+    @property
     def situation(self) -> Situation:
         amps, heard = self._read or (None, None)
         flowing = self.box.amps(self.second) > 0
@@ -165,7 +252,9 @@ class World:
             suspended=self.box.session is not None and not flowing,
             current_a=amps if flowing else 0.0,
             current_heard_at=heard,
-            clocks_agree=True,
+            device_time=self.shown,
+            clocks_agree=abs(self.shown - at(self.second + self.wall_s))
+            <= timedelta(seconds=15),
         )
 
     @property
@@ -191,17 +280,20 @@ class World:
     def _send(self, call: Call) -> None:
         self.calls.append((self.second, call))
         self.state = enforcement.sent(self.state, call, self.second)
+        self._begun = None
+        if isinstance(call, SetLimit) and call.form is Form.NOW:
+            self._begun = self.shown - HEAD_START
         if self.lose:
             self.lose -= 1
             # It may have been carried out all the same.
             if self.lose % 2:
-                self.box.answer(call, self.second)
+                self.box.answer(call, self.second, self.shown)
             self._wire = (call, self.second + 30, Outcome.LOST, None)
             return
-        outcome, composite = self.box.answer(call, self.second)
+        outcome, composite = self.box.answer(call, self.second, self.shown)
         self._wire = (call, self.second + self.delay_s, outcome, composite)
         if isinstance(call, AskReading) and outcome is Outcome.ACCEPTED:
-            self._read = (self.box.amps(self.second), self.second)
+            self._hear()
         if self.delay_s == 0:
             self._receive()
 
@@ -216,6 +308,7 @@ class World:
             outcome,
             self.second,
             composite_a=composite,
+            begun=self._begun,
             refusal="NotReady" if outcome is Outcome.REFUSED else None,
         )
 
@@ -225,7 +318,7 @@ class World:
             self.look()
             self.second += 1
             if self.box.reads and self.second % 10 == 0 and self.box.session:
-                self._read = (self.box.amps(self.second), self.second)
+                self._hear()
             self._receive()
             if self.state.ready and self.box.amps(self.second) > self.target_a + 0.5:
                 self._over_s += 1
@@ -265,6 +358,14 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("delay"), st.sampled_from([0, 1, 5, 20])),
     st.tuples(st.just("lose"), st.integers(1, 3)),
     st.tuples(st.just("run"), st.integers(1, 90)),
+    # Either clock is set: to the past, to the future, and right again.
+    st.tuples(
+        st.sampled_from(["box clock", "wall clock"]),
+        st.sampled_from(
+            [0, 3600, -3600, 2 * DAY, -2 * DAY, 20_000 * DAY, -20_000 * DAY]
+        ),
+    ),
+    st.tuples(st.just("schedule"), st.integers(10, 120)),
 )
 
 
@@ -297,6 +398,18 @@ def act(world: World, operations: list[tuple[str, int]]) -> None:
                 world.lose = value
             case "run":
                 world.run(value)
+            case "box clock":
+                world.box.clock_s = value
+            case "wall clock":
+                world.wall_s = value
+            case "schedule":
+                periods = ((0, 6.0), (value, 32.0), (2 * value, 0.0), (3 * value, 13.0))
+                plan = Plan(
+                    periods=periods,
+                    start=at(world.second + world.wall_s),
+                    anchor=world.second,
+                )
+                world.wish = replace(world.wish, schedule=plan)
         world.look()
 
 
@@ -310,6 +423,10 @@ BOXES = st.builds(
     shows_wish=st.booleans(),
     shows_nothing=st.booleans(),
     reads=st.booleans(),
+    heeds=st.sampled_from(
+        [frozenset(Form), *(frozenset({form}) for form in Form), frozenset[Form]()]
+    ),
+    refuses_forms=st.booleans(),
 )
 
 
@@ -355,7 +472,14 @@ CALM = st.one_of(
     st.tuples(st.just("limit"), st.integers(6, 32)),
     st.tuples(st.sampled_from(["pause", "resume", "plug", "unplug"]), st.just(0)),
     st.tuples(st.just("run"), st.integers(1, 90)),
+    st.tuples(
+        st.sampled_from(["box clock", "wall clock"]),
+        st.sampled_from(
+            [0, 3600, -3600, 2 * DAY, -2 * DAY, 20_000 * DAY, -20_000 * DAY]
+        ),
+    ),
 )
+SCHEDULED = st.one_of(CALM, st.tuples(st.just("schedule"), st.integers(10, 120)))
 
 
 @RULE
@@ -363,7 +487,10 @@ CALM = st.one_of(
 def test_never_more_than_wished_for_longer_than_the_answer(
     delay_s: int, operations: list[tuple[str, int]]
 ) -> None:
-    """What is on the wire is waited for, then the limit is sent: nothing else."""
+    """What is on the wire is waited for, then the limit is sent: nothing else.
+
+    Whatever either clock shows meanwhile.
+    """
     world = World(Box())
     world.delay_s = delay_s
     world.run(60)
@@ -371,6 +498,22 @@ def test_never_more_than_wished_for_longer_than_the_answer(
     world.run(60)
     pace_s = smart_charging.PACE
     assert world.longest_over_s <= delay_s + pace_s
+
+
+@RULE
+@given(st.sampled_from([0, 1, 5, 20]), st.lists(SCHEDULED, max_size=25))
+def test_a_schedule_is_followed_whatever_the_clocks_show(
+    delay_s: int, operations: list[tuple[str, int]]
+) -> None:
+    """What a clock that was set makes of it lasts until the box tells the time."""
+    world = World(Box())
+    world.delay_s = delay_s
+    world.run(60)
+    act(world, operations)
+    world.run(400)
+    reading_s = 10
+    assert world.longest_over_s <= 2 * delay_s + smart_charging.PACE + reading_s
+    assert world.box.limit_a(world.second) == world.target_a
 
 
 @RULE
@@ -662,7 +805,7 @@ def test_less_than_wished_is_no_reason_to_reboot() -> None:
     box = Box(station=REFUSES, transaction=REFUSES)
     world = World(box, allow_reboot=True)
     box.default = Obedience.NEXT_SESSION
-    box.profiles[Way.DEFAULT] = Order(amps=16.0)
+    box.profiles[Way.DEFAULT] = constant(16.0)
     box.plug_in("session")
     world.run(2000)
     assert world.state.failing

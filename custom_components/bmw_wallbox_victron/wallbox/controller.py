@@ -135,7 +135,8 @@ class Controller:
         if at_once:
             self._change(lambda state: replace(state, composite_at=None))
         else:
-            self._change(enforcement.recheck)
+            now = self._station.now().steady
+            self._change(lambda state: enforcement.recheck(state, now))
 
     def answered(self, took: float) -> None:
         """Take note that the wallbox has answered a call, whichever, after `took` s.

@@ -16,6 +16,7 @@ from dataclasses import replace
 import math
 from typing import Final
 
+from . import enforcement
 from .enforcement import (
     AskComposite,
     AskReading,
@@ -187,8 +188,9 @@ def _look(
             accepted=state.accepted if state.holds else {},
             composite_at=None,
         )
-    due = state.recheck_at is not None and now >= state.recheck_at
-    if state.composite_at is not None and (due or now >= state.composite_at + RECHECK):
+    if state.recheck_at is not None and now >= state.recheck_at:
+        state = enforcement.recheck(state, now)
+    if state.composite_at is not None and now >= state.composite_at + RECHECK:
         state = replace(state, composite_at=None)
     return state
 
