@@ -277,6 +277,10 @@ class Controller:
         if enforcement.unable:
             return self._done_without_limits()
         order, now = enforcement.order, self._station.now().steady
+        if order is None:  # it does not tell what it enforces
+            if enforcement.ready and now >= self._impatient_at:
+                raise CommandError("no_answer")
+            return False
         if any(taken.at(now) == order for taken in enforcement.accepted.values()):
             return True
         if enforcement.retry_at is not None and not enforcement.unanswered:
