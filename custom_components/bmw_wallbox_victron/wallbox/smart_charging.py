@@ -153,7 +153,8 @@ def _look(
             rounds=0,
             retry_at=None,
         )
-    state = replace(state, order=order)
+    if order != state.order:
+        state = replace(state, order=order)
     if (
         state.begun is not None
         and situation.device_time is not None
@@ -252,7 +253,7 @@ def _with_limits(
     if asked_at is None:
         return state, AskComposite()
     exceeded = _above(state, situation) and _has_proof(state, situation)
-    if exceeded or _has_proof(state, situation):
+    if exceeded != state.exceeded and _has_proof(state, situation):
         state = replace(state, exceeded=exceeded)
     taken = _taken(state, now)
     misfit = taken and not _fits(state, situation)
@@ -494,16 +495,19 @@ def _prove(
         and ceiling is not None
         and state.composite_a < ceiling - ROUNDING_A
     )
-    state = replace(
-        state,
-        form=form_of(state, state.latest) if proven and state.latest else state.form,
-        unheeded=state.unheeded - ({state.latest} if state.latest else set()),
-        holds=True,
-        failing=False,
-        exceeded=False,
-        unheld_since=None,
-        rounds=0,
-    )
+    form = form_of(state, state.latest) if proven and state.latest else state.form
+    settled = state.holds and state.unheld_since is None and state.rounds == 0
+    if not settled or state.failing or state.exceeded or form != state.form:
+        state = replace(
+            state,
+            form=form,
+            unheeded=state.unheeded - ({state.latest} if state.latest else set()),
+            holds=True,
+            failing=False,
+            exceeded=False,
+            unheld_since=None,
+            rounds=0,
+        )
     if state.refused and state.retry_at is None:
         # Another way holds it for now. The default is what the next session needs.
         state = replace(state, retry_at=now + DEFAULT_RETRY)
