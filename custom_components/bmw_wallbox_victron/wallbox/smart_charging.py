@@ -82,7 +82,9 @@ def advance(
     """
     if unreadable:
         state = _pinned(state)
-        if state.pin_a is None:
+        # A pause is never more than what it enforces: that waits for nothing.
+        paused = all(amps == 0 for _, amps in plan.periods)
+        if state.pin_a is None and not paused:
             return _find_out(state, plan, now)
     elif state.pin_a is not None:
         state = replace(state, pin_a=None)
