@@ -295,6 +295,10 @@ async def test_it_is_no_limit_that_does_not_hold(
     await bench.pass_time(12)
     assert await bench.fail() == "cannot_limit"
     assert bench.problem()
+    bench.limit(FULL)
+    await bench.pass_time(3)
+    await bench.succeed()
+    assert not bench.problem(), "all that it gives is no limit"
 
 
 @pytest.mark.parametrize("quirks", UNABLE.values(), ids=UNABLE)

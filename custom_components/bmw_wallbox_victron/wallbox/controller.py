@@ -170,10 +170,15 @@ class Controller:
             state.situation(now),
             now.steady,
             allow_reboot=station.config.allow_reboot,
-            restricts=state.wish.restricts,
+            restricts=self.restricts(state),
             unreadable=state.wish.unreadable,
         )
         return replace(state, enforcement=enforcement)
+
+    def restricts(self, state: WallboxState) -> bool:
+        """Tell whether less is wished than the wallbox gives by itself."""
+        max_current = self._station.config.max_current
+        return state.wish.restricts(max_current, state.ceiling_a)
 
     def act(self) -> None:
         """Do what `look` has found."""
@@ -302,7 +307,7 @@ class Controller:
         if state.enforcement.holds:
             return True
         if state.wish.charging_allowed:
-            if state.wish.restricts:
+            if self.restricts(state):
                 raise CommandError("cannot_limit")
             return True
         if self._stop_refusal is not None:

@@ -122,7 +122,7 @@ async def _wish_to_charge(station: Station) -> None:
     except CommandError as err:
         state = station.state
         refused = err.key == "limit_refused" and (
-            not state.wish.restricts or _limits_in_vain(state)
+            not station.controller.restricts(state) or _limits_in_vain(state)
         )
         if err.key != "cannot_limit" and not refused:
             raise
