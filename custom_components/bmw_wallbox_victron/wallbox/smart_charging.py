@@ -240,7 +240,11 @@ def _with_limits(
     """Bring a wallbox that has smart charging to do what is wished."""
     untried = _untried(state, situation, now)
     # First the one that took effect last: while it stands, the others may have none.
-    for way in (Way.TRANSACTION, Way.STATION, Way.DEFAULT):
+    # One that has to be cleared before it is replaced comes last: the others hold then.
+    ways = [Way.TRANSACTION, Way.STATION, Way.DEFAULT]
+    if state.tx_profile is not None:
+        ways.append(ways.pop(0))
+    for way in ways:
         if way in untried and (way is Way.DEFAULT or way in state.used):
             paced_to = (
                 -math.inf if state.paced_from is None else state.paced_from + PACE
