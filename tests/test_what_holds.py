@@ -295,6 +295,10 @@ async def test_it_is_no_limit_that_does_not_hold(
     await bench.pass_time(12)
     assert await bench.fail() == "cannot_limit"
     assert bench.problem()
+    bench.limit(FULL)
+    await bench.pass_time(3)
+    await bench.succeed()
+    assert not bench.problem(), "all that it gives is no limit"
 
 
 @pytest.mark.parametrize("quirks", UNABLE.values(), ids=UNABLE)
@@ -451,6 +455,60 @@ async def test_a_wish_that_cannot_be_read(
     assert not issues.async_get_issue(DOMAIN, f"wish_unreadable_{subentry_id}")
 
 
+@pytest.mark.parametrize(
+    ("quirks", "patience"),
+    [
+        ({"smart_charging": SmartCharging.NOT_IMPLEMENTED}, 12),
+        # A question that is under way is waited for: 30 s.
+        ({"mute_actions": frozenset({"GetCompositeSchedule"})}, 33),
+        ({"composite_oddity": CompositeOddity.ALWAYS_MINUS_ONE}, 12),
+    ],
+    ids=["cannot limit", "does not answer", "does not tell"],
+)
+async def test_a_stop_without_a_limit_that_can_be_read(
+    hass: HomeAssistant,
+    make_bench: MakeBench,
+    quirks: dict[str, Any],
+    patience: float,
+) -> None:
+    """A stop waits for nothing, though nobody knows what the wallbox enforces."""
+    bench = make_bench()
+    await charge(bench)
+    bench.limit(8)
+    await bench.pass_time(12)
+    await restart(hass, bench, with_wish(current_limit="eight"))
+    setting(bench, **quirks)
+    await bench.connect(boot=False)
+    await bench.pass_time(12)
+    assert bench.amps == 8
+    before = len(bench.box.received_calls)
+    bench.press("stop_charging")
+    await bench.pass_time(patience)
+    assert bench.amps == 0
+    await bench.pass_time(60, step=3)
+    await bench.outcome()
+    assert all(amps == 0 for _, amps in bench.limits_since(before))
+
+
+async def test_a_start_where_nobody_knows_what_is_enforced(
+    hass: HomeAssistant, make_bench: MakeBench
+) -> None:
+    """Who asks for it is told, and does not wait without end."""
+    bench = make_bench()
+    await charge(bench)
+    bench.limit(8)
+    await bench.pass_time(12)
+    await restart(hass, bench, with_wish(current_limit="eight"))
+    setting(bench, mute_actions=frozenset({"GetCompositeSchedule"}))
+    await bench.connect(boot=False)
+    before = len(bench.box.received_calls)
+    bench.press("start_charging")
+    await bench.pass_time(60, step=3)
+    assert await bench.fail() == "no_answer"
+    assert not bench.limits_since(before)
+    assert bench.amps == 8
+
+
 async def test_start_without_a_limit_that_can_be_read(
     hass: HomeAssistant, make_bench: MakeBench
 ) -> None:
@@ -500,3 +558,19 @@ async def test_one_call_lies_between_a_wish_and_its_frame(
     setting(bench, answer_delay_s=0.0)
     await bench.pass_time(20)
     await bench.succeed()
+
+
+async def test_clocks_at_the_edge_of_agreeing(
+    hass: HomeAssistant, make_bench: MakeBench
+) -> None:
+    """A schedule is not sent again and again for a second more or less."""
+    bench = make_bench(replace(DELTA, clock_offset_s=14.0))
+    await charge(bench)
+    await schedule(hass, bench, (0, 6), (3600, 20))
+    await bench.pass_time(15)
+    sent = len(bench.box.calls("SetChargingProfile"))
+    for offset in (16.0, 14.0, 17.0, 13.0):
+        setting(bench, clock_offset_s=offset)
+        await bench.pass_time(11)
+    assert len(bench.box.calls("SetChargingProfile")) == sent
+    assert bench.keeps(6)

@@ -133,6 +133,13 @@ class Enforcement:
     """Transaction, suspended, period: where one changes, a limit must be confirmed."""
 
     @property
+    def able(self) -> bool | None:
+        """Whether it takes limits at all; None: not known on this connection yet."""
+        if self.unable:
+            return False
+        return True if self.accepted else None
+
+    @property
     def dispensable(self) -> tuple[Way, ...]:
         """Ways that may be cleared, in this order: those behind the one that holds."""
         heeded = [

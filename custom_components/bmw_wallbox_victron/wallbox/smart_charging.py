@@ -82,7 +82,9 @@ def advance(
     """
     if unreadable:
         state = _pinned(state)
-        if state.pin_a is None:
+        # A pause is never more than what it enforces: that waits for nothing.
+        paused = all(amps == 0 for _, amps in plan.periods)
+        if state.pin_a is None and not paused:
             return _find_out(state, plan, now)
     elif state.pin_a is not None:
         state = replace(state, pin_a=None)
@@ -151,7 +153,8 @@ def _look(
             rounds=0,
             retry_at=None,
         )
-    state = replace(state, order=order)
+    if order != state.order:
+        state = replace(state, order=order)
     if (
         state.begun is not None
         and situation.device_time is not None
@@ -237,7 +240,11 @@ def _with_limits(
     """Bring a wallbox that has smart charging to do what is wished."""
     untried = _untried(state, situation, now)
     # First the one that took effect last: while it stands, the others may have none.
-    for way in (Way.TRANSACTION, Way.STATION, Way.DEFAULT):
+    # One that has to be cleared before it is replaced comes last: the others hold then.
+    ways = [Way.TRANSACTION, Way.STATION, Way.DEFAULT]
+    if state.tx_profile is not None:
+        ways.append(ways.pop(0))
+    for way in ways:
         if way in untried and (way is Way.DEFAULT or way in state.used):
             paced_to = (
                 -math.inf if state.paced_from is None else state.paced_from + PACE
@@ -250,7 +257,7 @@ def _with_limits(
     if asked_at is None:
         return state, AskComposite()
     exceeded = _above(state, situation) and _has_proof(state, situation)
-    if exceeded or _has_proof(state, situation):
+    if exceeded != state.exceeded and _has_proof(state, situation):
         state = replace(state, exceeded=exceeded)
     taken = _taken(state, now)
     misfit = taken and not _fits(state, situation)
@@ -492,16 +499,19 @@ def _prove(
         and ceiling is not None
         and state.composite_a < ceiling - ROUNDING_A
     )
-    state = replace(
-        state,
-        form=form_of(state, state.latest) if proven and state.latest else state.form,
-        unheeded=state.unheeded - ({state.latest} if state.latest else set()),
-        holds=True,
-        failing=False,
-        exceeded=False,
-        unheld_since=None,
-        rounds=0,
-    )
+    form = form_of(state, state.latest) if proven and state.latest else state.form
+    settled = state.holds and state.unheld_since is None and state.rounds == 0
+    if not settled or state.failing or state.exceeded or form != state.form:
+        state = replace(
+            state,
+            form=form,
+            unheeded=state.unheeded - ({state.latest} if state.latest else set()),
+            holds=True,
+            failing=False,
+            exceeded=False,
+            unheld_since=None,
+            rounds=0,
+        )
     if state.refused and state.retry_at is None:
         # Another way holds it for now. The default is what the next session needs.
         state = replace(state, retry_at=now + DEFAULT_RETRY)
