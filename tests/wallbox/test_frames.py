@@ -15,10 +15,10 @@ from custom_components.bmw_wallbox_victron.wallbox.frames import (
     Dropped,
     Gate,
     Refused,
-    Schemas,
     call_error,
 )
 from custom_components.bmw_wallbox_victron.wallbox.handlers import HANDLERS
+from custom_components.bmw_wallbox_victron.wallbox.schemas import Schemas
 
 from .common import RULE
 
