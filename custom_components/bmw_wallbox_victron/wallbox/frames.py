@@ -296,9 +296,9 @@ class Frames:
             if wait := self._budget.spend(1 + len(raw) / LARGE):
                 await asyncio.sleep(wait)
             if large:
-                verdict, asked = await asyncio.to_thread(self._read, raw)
+                verdict, asked = await asyncio.to_thread(self.read, raw)
             else:
-                verdict, asked = self._read(raw)
+                verdict, asked = self.read(raw)
             match verdict:
                 case Dropped():
                     self._on_bad_frame(verdict.reason)
@@ -316,8 +316,8 @@ class Frames:
                     await self._answer(whole, verdict.answer)
                     return Received(whole, refused=True, large=large, huge=huge)
 
-    def _read(self, raw: str | bytes) -> tuple[Verdict, bytes]:
-        """Read a frame, and take the print of it.
+    def read(self, raw: str | bytes) -> tuple[Verdict, bytes]:
+        """Read a frame, and take the print of it. May run in a thread.
 
         The payload's keys are in snake case then.
         """

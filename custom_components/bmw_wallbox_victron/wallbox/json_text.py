@@ -75,6 +75,7 @@ def parse(text: str) -> tuple[Any, str | None]:
         parse_constant=no_number, parse_float=number, parse_int=integer
     )
     if len(text) > LARGE:
+        decoder.object_pairs_hook = _object
         decoder.scan_once = _PYTHON.py_make_scanner(decoder)
     value = decoder.decode(text)
     surrogates = "\\ud" in text or "\\uD" in text
@@ -85,6 +86,11 @@ def parse(text: str) -> tuple[Any, str | None]:
             dismantle(value)
             raise
     return value, faults[0] if faults else None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object; `dict` would do so in one go."""
+    return {key: value for key, value in pairs}  # noqa: C416
 
 
 def _look_through(value: Any, *, surrogates: bool) -> None:

@@ -230,6 +230,8 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
         self._handshake: asyncio.Task[None] | None = None
         self._secured = False
         self._room = memoryview(bytearray(_ONE_GO))
+        self._full = False
+        """Whether there was more to be read than there is room for."""
         self._early: list[bytes] = []
         """What came before the WebSocket was there for it."""
         self._address = "?"
@@ -252,11 +254,21 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
     @override
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where TLS puts what it has read, before everybody else's turn."""
+        if self._plain is not None and self._full:
+            self._full = False
+            self._plain.resume_reading()
         return self._room
 
     @override
     def buffer_updated(self, nbytes: int) -> None:
-        """Take what TLS has read."""
+        """Take what TLS has read.
+
+        Where there is more, TLS goes on in the next round; once in a round, as long as
+        nothing else comes in.
+        """
+        if self._plain is not None and nbytes == len(self._room):
+            self._full = True
+            self._plain.pause_reading()
         self.data_received(bytes(self._room[:nbytes]))
 
     @override
