@@ -229,11 +229,14 @@ class Instance:
         port: int,
         ocpp_port: int | None,
         behind_s: float = 0.0,
+        module: str = "demo.instance",
     ) -> None:
         """Take the folder and the ports; no `ocpp_port`: nothing is set up.
 
         It first starts `behind_s` ago, s, and waits for a guide to the present.
+        `module` is the program that is run.
         """
+        self._module = module
         self._layout = layout
         self._behind_s = behind_s
         self._line: socket.socket | None = None
@@ -258,7 +261,7 @@ class Instance:
     async def start(self) -> None:
         """Start it."""
         with contextlib.ExitStack() as stack:
-            module = ["demo.instance"]
+            module = [self._module]
             lines: tuple[int, ...] = ()
             if self._behind_s:
                 self._line, theirs = socket.socketpair()

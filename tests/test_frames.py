@@ -290,6 +290,26 @@ async def test_a_flood_slows_who_sends_it(
     assert longest.seconds < LONGEST
 
 
+async def test_pings_without_end(
+    hass: HomeAssistant,
+    site: Site,
+    client_context: ssl.SSLContext,
+    longest: Longest,
+) -> None:
+    """A ping is six bytes: many come in one go, and not all are answered in one."""
+
+    async def talk() -> None:
+        async with dial(site, client_context) as websocket:
+            websocket.transport.write(bytes((0x89, 0x80, 0, 0, 0, 0)) * 100_000)
+            async with asyncio.timeout(60):
+                await (await websocket.ping())
+
+    await asyncio.sleep(0)
+    longest.seconds = 0.0  # what the test itself has done is over
+    await asyncio.to_thread(asyncio.run, talk())
+    assert longest.seconds < LONGEST
+
+
 async def test_a_replayed_queue_is_not_slowed(
     hass: HomeAssistant, site: Site, client_context: ssl.SSLContext
 ) -> None:

@@ -27,7 +27,7 @@ from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from custom_components.bmw_wallbox_victron.issues import SiteIssues
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 from custom_components.bmw_wallbox_victron.wallbox.central_system import CentralSystem
-from custom_components.bmw_wallbox_victron.wallbox.frames import Schemas
+from custom_components.bmw_wallbox_victron.wallbox.schemas import Schemas
 
 from .conftest import Site
 from .test_battery import POWER, SWITCH, shows, tells

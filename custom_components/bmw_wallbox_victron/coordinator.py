@@ -58,7 +58,7 @@ from .storage import SessionStore, SiteStore
 from .subentries import device_subentries, subentries_of
 from .wallbox.central_system import Answer, CentralSystem, Knock, ServerConfig
 from .wallbox.errors import CommandError
-from .wallbox.frames import Schemas
+from .wallbox.schemas import Schemas
 from .wallbox.sessions import Ledger, SessionEvent, session_events
 from .wallbox.state import Identity, WallboxState
 from .wallbox.station import Station

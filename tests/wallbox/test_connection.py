@@ -26,8 +26,8 @@ from custom_components.bmw_wallbox_victron.wallbox.frames import (
     FRAMES_A_SECOND,
     FRAMES_AT_ONCE,
     Budget,
-    Schemas,
 )
+from custom_components.bmw_wallbox_victron.wallbox.schemas import Schemas
 from custom_components.bmw_wallbox_victron.wallbox.sessions import Ledger
 from custom_components.bmw_wallbox_victron.wallbox.state import Status, WallboxState
 from custom_components.bmw_wallbox_victron.wallbox.station import (

@@ -1,8 +1,10 @@
 """The gate: every frame is admitted, answered with the right CALLERROR, or dropped."""
 
+import gc
 from importlib import resources
 import json
 import sys
+import threading
 import time
 from typing import Any
 from unittest.mock import patch
@@ -11,14 +13,16 @@ from hypothesis import given, strategies as st
 from ocpp.messages import Call, CallError, CallResult
 import pytest
 
+from custom_components.bmw_wallbox_victron.wallbox import json_text
 from custom_components.bmw_wallbox_victron.wallbox.frames import (
     Dropped,
+    Frames,
     Gate,
     Refused,
-    Schemas,
     call_error,
 )
 from custom_components.bmw_wallbox_victron.wallbox.handlers import HANDLERS
+from custom_components.bmw_wallbox_victron.wallbox.schemas import Schemas
 
 from .common import RULE
 
@@ -679,6 +683,117 @@ def test_garbage_is_not_searched_for_gold() -> None:
     began = time.thread_time()
     assert whole("MeterValues", {"evseId": 1, "meterValue": [0] * 1_000_000}) is None
     assert time.thread_time() - began < 10
+
+
+# What is large is read so that everybody else goes on meanwhile
+
+
+def inside(text: str) -> str:
+    return f'[2,"id-1","TransactionEvent",{{"a":{text}}}]'
+
+
+def many(samples: list[dict[str, Any]]) -> str:
+    item = {"timestamp": EVENT["timestamp"], "sampledValue": samples}
+    return frame("TransactionEvent", EVENT | {"meterValue": [item]})
+
+
+UNFRIENDLY = {
+    "empty lists": lambda: inside(f"[{','.join(['[]'] * 1_000_000)}]"),
+    "lists in lists": lambda: inside(f"[{','.join(['[[[[[[]]]]]]'] * 300_000)}]"),
+    "numbers": lambda: inside(f"[{','.join(['1.5'] * 1_000_000)}]"),
+    "keys": lambda: inside(f"{{{','.join(f'"{n:06d}":1' for n in range(300_000))}}}"),
+    "emoji": lambda: inside(f"[{','.join([r'"\ud83d\ude00"'] * 250_000)}]"),
+    "too deep": lambda: f"[{','.join(['[]'] * 900_000)},{'[' * 99}{']' * 99}]",
+    "samples": lambda: many([{"value": 1}] * 290_000),
+    "bent samples": lambda: many([{"value": ""}] * 9000 + [{"value": 1}] * 200_000),
+}
+
+
+class NoSocket:
+    async def recv(self) -> str:
+        raise AssertionError
+
+    async def send(self, message: str) -> None:
+        raise AssertionError
+
+
+def longest_turn(raw: str) -> float:
+    """Read a frame in a thread; return the longest that it let nobody else run, in s.
+
+    As its processor time from one turn of ours to the next.
+    """
+    frames = Frames(
+        NoSocket(),
+        GATE,
+        clock=time.monotonic,
+        on_life=lambda: None,
+        on_bad_frame=lambda _: None,
+    )
+    thread = threading.Thread(target=frames.read, args=(raw,))
+    thread.start()
+    assert thread.ident is not None
+    clock, longest, before = time.pthread_getcpuclockid(thread.ident), 0.0, 0.0
+    while thread.is_alive():
+        try:
+            used = time.clock_gettime(clock)
+        except OSError:  # it has just ended
+            break
+        longest, before = max(longest, used - before), used
+        time.sleep(0.0005)
+    thread.join()
+    return longest
+
+
+@pytest.mark.parametrize("unfriendly", UNFRIENDLY)
+def test_reading_lets_others_run(unfriendly: str) -> None:
+    """The event loop gets its turn, whatever is read in a thread.
+
+    A busy machine only makes it longer, so the best of some tries counts.
+    """
+    raw = UNFRIENDLY[unfriendly]()
+    assert len(raw) <= 2**22
+    assert any(longest_turn(raw) < 0.05 for _ in range(5))
+    assert gc.isenabled()
+
+
+@RULE
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**63) + 1, 2**63 - 1)
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_large_json_means_the_same(value: Any) -> None:
+    text = json.dumps(value, ensure_ascii=False)
+    assert json_text.parse(text + " " * json_text.LARGE) == (value, None)
+
+
+@pytest.mark.parametrize("bent", [{}, {"triggerReason": "Boredom"}, {"x": 1}])
+def test_large_frames_are_checked_in_the_same_way(bent: dict[str, Any]) -> None:
+    raw = frame("TransactionEvent", EVENT | bent)
+    small, large = GATE.admit(raw), GATE.admit(raw + " " * json_text.LARGE)
+    assert type(small) is type(large)
+    if isinstance(small, Refused) and isinstance(large, Refused):
+        assert (small.answer, str(small.whole)) == (large.answer, str(large.whole))
+
+
+def test_answer_that_is_too_long_says_nothing() -> None:
+    """What we ask for is short; reading more would keep the event loop."""
+    verdict = GATE.admit(f'[3,"id-1",{{"x":"{"x" * 300_000}"}}]')
+    assert isinstance(verdict, CallResult)
+    assert verdict.payload is None
+    assert GATE.check_result("Reset", verdict.payload)[0] is None
+
+
+def test_schema_that_says_more_than_is_checked() -> None:
+    """A newer library's schemas: better no start than a look that overlooks."""
+    schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "x"}}}
+    with pytest.raises(ValueError, match="pattern"):
+        Schemas({"HeartbeatRequest": schema})
 
 
 # Answers to calls of ours are never answered

@@ -21,7 +21,7 @@ from ..fault_log import SERVER, FaultLog, Key
 from .connection import Connection
 from .connection_limit import ConnectionLimit
 from .errors import log_bug
-from .frames import Schemas
+from .schemas import Schemas
 from .station import Station
 from .tls import CertificateStore, SecureConnection
 

@@ -7,7 +7,7 @@ here each asks before it acts whether it is that.
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 import itertools
 import logging
@@ -20,11 +20,13 @@ from .attempts import RemoteStart
 from .calls import Calls, Turn, limit_fault, mute_fault
 from .device_model import Variables, learn
 from .errors import CallFailedError, log_bug
-from .frames import Frames, Gate, Received, Schemas
+from .frames import Frames, Gate, Received
 from .handlers import HANDLERS, Context, Handled, Payload
+from .json_text import dismantle, one_at_a_time
 from .metering import Heard, ReadingRequests
-from .payloads import to_json, to_snake
+from .payloads import to_json
 from .provisioning import Provisioning
+from .schemas import Schemas
 from .state import ChargingState, WallboxState
 from .station import Station
 
@@ -178,6 +180,8 @@ class Connection:
                 return  # it was not answered, so it comes again on the newer one
             if isinstance(message, Received):
                 await self._handle(message)
+                if message.large:
+                    await asyncio.to_thread(dismantle, message.call.payload)
             elif not self._calls.take(message):
                 _LOGGER.debug("Dropped an answer of %s to no call", self.id)
 
@@ -316,8 +320,9 @@ class Connection:
         station = self.station
 
         def look(state: WallboxState) -> Handled:
-            payload: Payload = to_snake(message.call.payload)
-            return HANDLERS[message.call.action](state, payload, context)
+            with one_at_a_time() if message.huge else nullcontext():
+                payload: Payload = message.call.payload
+                return HANDLERS[message.call.action](state, payload, context)
 
         context = Context(now=station.now(), accepts=station.config.accepts)
         for _ in range(_TRIES_BESIDE if message.large else 0):

@@ -13,30 +13,22 @@ Nothing that a wallbox sent is repeated in an answer or in a log.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping
-from copy import deepcopy
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import datetime
 from hashlib import blake2b
-from importlib import resources
-from itertools import islice
 import json
-import math
-import re
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
-from jsonschema import Draft6Validator, FormatChecker
-from jsonschema.exceptions import ValidationError
 from ocpp.messages import Call, CallError, CallResult
 from ocpp.v201.enums import Action
 
+from . import json_text
+from .payloads import to_snake
+from .schemas import Schemas
+
 #: A message id is a string of at most 36 characters (Part 4, 4.1.4).
 MAX_ID: Final = 36
-#: No message of OCPP is nested deeper, custom data included.
-MAX_DEPTH: Final = 64
-#: Integers have 64 bits at most: nothing that stores them takes more.
-_MAX_INTEGER: Final = 2**63 - 1
-_MAX_DIGITS: Final = 20
 _CALL, _CALL_RESULT, _CALL_ERROR = 2, 3, 4
 _KNOWN_ACTIONS: Final = frozenset(action.value for action in Action)
 #: The error codes of OCPP-J; the last but one is how 2.0.1's own texts spell the other.
@@ -65,49 +57,8 @@ FRAMES_A_SECOND: Final = 50
 FRAMES_AT_ONCE: Final = 2000
 #: How many answers are kept for requests that come twice.
 _REMEMBERED_ANSWERS: Final = 32
-_DATE_TIME: Final = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
-)
-_CODE_OF_RULE: Final = {
-    "required": "OccurrenceConstraintViolation",
-    "minItems": "OccurrenceConstraintViolation",
-    "maxItems": "OccurrenceConstraintViolation",
-    "type": "TypeConstraintViolation",
-    "additionalProperties": "FormatViolation",
-}
-
-
-#: Where something is in a payload: names of properties and numbers of items.
-type Path = tuple[str | int, ...]
-#: What the handlers can do without, though OCPP requires it, by message and by the type
-#: that requires it (empty: the message itself): without a time it is now, and what a
-#: station says of itself counts each for itself.
-_SPARE: Final[Mapping[str, Mapping[str, Collection[str]]]] = {
-    "BootNotificationRequest": {
-        "": ("reason", "chargingStation"),
-        "ChargingStationType": ("model", "vendorName"),
-    },
-    "StatusNotificationRequest": {
-        "": ("timestamp", "connectorStatus", "evseId", "connectorId")
-    },
-    "TransactionEventRequest": {
-        "": ("eventType", "timestamp", "triggerReason", "seqNo"),
-        "MeterValueType": ("timestamp",),
-    },
-    "MeterValuesRequest": {"MeterValueType": ("timestamp",)},
-    "NotifyReportRequest": {"": ("generatedAt", "seqNo")},
-    "NotifyChargingLimitRequest": {"": ("chargingLimit",)},
-    "ClearedChargingLimitRequest": {"": ("chargingLimitSource",)},
-}
-#: What is one thing, each item for itself where it is a list: what would be left of it
-#: means something else, as a value without its measurand is one of energy.
-_INDIVISIBLE: Final = frozenset(
-    {"sampledValue", "reportData", "getVariableResult", "setVariableResult", "schedule"}
-)
-#: So many bent details are looked for one by one; where there are more, all at once.
-_FEW: Final = 8
-#: With more bent details than this, nothing of a frame counts.
-_MAX_FAULTS: Final = 10_000
+#: No answer to a call of ours is longer, in characters: what is says nothing.
+_MAX_ANSWER: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,215 +81,7 @@ class Dropped:
     """What was wrong."""
 
 
-def _is_date_time(value: object) -> bool:
-    """Check an RFC 3339 date-time with its offset."""
-    if not isinstance(value, str):
-        return True  # the type is another rule's business
-    if not _DATE_TIME.fullmatch(value):
-        return False
-    try:
-        datetime.fromisoformat(value.upper())
-    except ValueError:
-        return False
-    return True
-
-
-_FORMATS = FormatChecker(formats=())
-_FORMATS.checks("date-time")(_is_date_time)
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One place where a payload is not what its schema asks for."""
-
-    path: Path
-    """Where, from the payload's top."""
-    rule: str
-    """The schema's keyword that does not hold."""
-    names: tuple[str, ...] = ()
-    """The properties that are missing there, or that may not be there."""
-
-    @property
-    def code(self) -> str:
-        """The error code that OCPP-J has for it."""
-        return _CODE_OF_RULE.get(self.rule, "PropertyConstraintViolation")
-
-    def __str__(self) -> str:
-        """Describe it by names that the schema knows, and by nothing that was sent."""
-        where = ".".join(str(part) for part in self.path) or "payload"
-        if self.rule == "required":
-            return f"{where}: {self.names[0]} is missing"
-        return f"{where}: {self.rule}"
-
-    @property
-    def places(self) -> Iterable[Path]:
-        """What has to go for the fault to be gone."""
-        for end, part in enumerate(self.path, 1):
-            if part in _INDIVISIBLE:
-                rest = self.path[end:]
-                items = rest[:1] if rest and isinstance(rest[0], int) else ()
-                return [(*self.path[:end], *items)]
-        if self.rule == "additionalProperties":
-            return [(*self.path, name) for name in self.names]
-        return [self.path]
-
-
-def _fault(error: ValidationError) -> Fault:
-    """Read what `jsonschema` found."""
-    rule = str(error.validator)
-    names: tuple[str, ...] = ()
-    if rule == "required":
-        names = tuple(
-            name
-            for name in cast(list[str], error.validator_value)
-            if name not in cast(dict[str, Any], error.instance)
-        )
-    elif rule == "additionalProperties":
-        known = cast(dict[str, Any], error.schema).get("properties", {})
-        names = tuple(
-            name for name in cast(dict[str, Any], error.instance) if name not in known
-        )
-    return Fault(tuple(error.absolute_path), rule, names)
-
-
-def _compiled() -> Any:
-    """Return the module `jsonschema_rs`; None: there is none for this machine."""
-    try:
-        import jsonschema_rs
-    except ImportError:
-        return None
-    return jsonschema_rs
-
-
-class _Check:
-    """Finds where a payload is not what a schema asks for.
-
-    The compiled library takes 1 us for a TransactionEvent and 2 ms for 1 MB, but lets
-    no other thread run until it has found all that is wrong: it is asked for the first
-    fault only. `jsonschema` takes 300 times as long, lets others run, and can be
-    stopped; without the other it does both.
-    """
-
-    def __init__(self, schema: dict[str, Any]) -> None:
-        """Take the schema."""
-        self._thorough = Draft6Validator(schema, format_checker=_FORMATS)
-        self._quick: Any = None
-        if (library := _compiled()) is not None:
-            self._refusal = library.ValidationError
-            self._quick = library.Draft6Validator(
-                schema, formats={"date-time": _is_date_time}, validate_formats=True
-            )
-
-    def first(self, payload: Any) -> Fault | None:
-        """Return the first fault; None: there is none."""
-        if self._quick is None:
-            return next(iter(self.all(payload, 1)), None)
-        if self._quick.is_valid(payload):
-            return None
-        try:
-            self._quick.validate(payload)
-        except self._refusal as err:
-            names: tuple[str, ...] = ()
-            if err.kind.name == "required":
-                names = (err.kind.property,)
-            elif err.kind.name == "additionalProperties":
-                names = tuple(err.kind.unexpected)
-            return Fault(tuple(err.instance_path), err.kind.name, names)
-        return None
-
-    def all(self, payload: Any, most: int) -> list[Fault]:
-        """Return all faults, or the first so many."""
-        found = islice(self._thorough.iter_errors(payload), most)
-        return [_fault(each) for each in found]
-
-
-def _spared(schema: dict[str, Any], spare: Mapping[str, Collection[str]]) -> Any:
-    """Copy a schema that requires less."""
-    schema = deepcopy(schema)
-    for name, properties in spare.items():
-        kind = schema["definitions"][name] if name else schema
-        kind["required"] = [each for each in kind["required"] if each not in properties]
-        if not kind["required"]:
-            del kind["required"]  # an empty list is no schema of draft 4
-    return schema
-
-
-class Schemas:
-    """The OCPP 2.0.1 schemas, as the `ocpp` library ships them."""
-
-    def __init__(self, schemas: Mapping[str, Any]) -> None:
-        """Take schemas by the name of their message."""
-        self._checks = {name: _Check(schema) for name, schema in schemas.items()}
-        self._spared = self._checks | {
-            name: _Check(_spared(schemas[name], spare))
-            for name, spare in _SPARE.items()
-        }
-
-    @classmethod
-    def load(cls) -> Schemas:
-        """Read all schemas. Blocks for some 50 ms: call it in a thread."""
-        folder = resources.files("ocpp.v201") / "schemas"
-        return cls(
-            {
-                file.name.removesuffix(".json"): json.loads(file.read_text("utf-8-sig"))
-                for file in folder.iterdir()
-                if file.name.endswith(".json")
-            }
-        )
-
-    def fault(self, message: str, payload: Any) -> Fault | None:
-        """Return the first fault of a payload; None: there is none.
-
-        `message` is the schema's name, as in `HeartbeatRequest`.
-        """
-        return self._checks[message].first(payload)
-
-    def whole(self, message: str, payload: Any) -> dict[str, Any] | None:
-        """Leave out of a payload what is bent; None: nothing useful would be left.
-
-        A bad property goes; where it was required, what it belongs to goes with it, up
-        to the next item of a list or the next property that is optional. What the
-        handlers can do without (`_SPARE`) may be missing.
-        """
-        check = self._spared[message]
-        tries = 0
-        while (fault := check.first(payload)) is not None:
-            tries += 1
-            faults = [fault]
-            if tries > _FEW:
-                faults = check.all(payload, _MAX_FAULTS + 1)
-            places = {place for each in faults for place in each.places}
-            if () in places or len(faults) > _MAX_FAULTS:
-                return None
-            payload = _without(payload, places)
-        return cast(dict[str, Any], payload)
-
-
-def _without(payload: Any, places: Iterable[Path]) -> Any:
-    """Copy a payload without what is at some places."""
-    # Parts of paths, each with what follows it; None: goes, with all that is in it.
-    cuts: dict[str | int, Any] = {}
-    for place in places:
-        inner: Any = cuts
-        for part in place[:-1]:
-            inner = inner.setdefault(part, {})
-            if inner is None:
-                break
-        else:
-            inner[place[-1]] = None
-    return _cut(payload, cuts)
-
-
-def _cut(value: Any, cuts: Mapping[str | int, Any]) -> Any:
-    """Copy an object or a list without what the cuts name."""
-    kept = [
-        (key, _cut(each, cuts[key]) if key in cuts else each)
-        for key, each in (
-            value.items() if isinstance(value, dict) else enumerate(value)
-        )
-        if cuts.get(key, cuts) is not None
-    ]
-    return dict(kept) if isinstance(value, dict) else [each for _, each in kept]
+type Verdict = Call | CallResult | CallError | Refused | Dropped
 
 
 class Gate:
@@ -349,25 +92,34 @@ class Gate:
         self._schemas = schemas
         self._supported = supported
 
-    def admit(
-        self, raw: str | bytes
-    ) -> Call | CallResult | CallError | Refused | Dropped:
+    def admit(self, raw: str | bytes) -> Verdict:
         """Take a frame apart. Never raises, whatever it is."""
-        try:
-            frame, fault = _parse(raw)
-        except (ValueError, RecursionError) as err:
-            return _refuse("-1", "RpcFrameworkError", f"not JSON: {type(err).__name__}")
-        if len(raw) > MAX_DEPTH and _too_deep(frame):
-            return _refuse("-1", "RpcFrameworkError", "nested too deeply")
-        if not isinstance(frame, list) or not frame:
-            return _refuse("-1", "RpcFrameworkError", "not an OCPP frame")
-        if fault is not None:
-            return self._not_json(frame, fault)
-        return self._frame(frame)
+        return self.read(raw)[0]
 
-    def _not_json(self, frame: list[Any], fault: str) -> Refused:
+    def read(self, raw: str | bytes) -> tuple[Verdict, Any]:
+        """Take a frame apart; return also all that it says, for `dismantle`."""
+        if isinstance(raw, bytes):
+            return _refuse("-1", "RpcFrameworkError", "not JSON: binary"), None
+        try:
+            frame, fault = json_text.parse(raw)
+        except RecursionError:
+            return _refuse("-1", "RpcFrameworkError", "nested too deeply"), None
+        except ValueError as err:
+            fault = f"not JSON: {type(err).__name__}"
+            return _refuse("-1", "RpcFrameworkError", fault), None
+        if not isinstance(frame, list) or not frame:
+            return _refuse("-1", "RpcFrameworkError", "not an OCPP frame"), frame
+        huge = len(raw) > json_text.LARGE
+        if fault is not None:
+            return self._not_json(frame, fault, huge=huge), frame
+        verdict = self._frame(frame, huge=huge)
+        if isinstance(verdict, CallResult) and len(raw) > _MAX_ANSWER:
+            verdict = CallResult(verdict.unique_id, None)
+        return verdict, frame
+
+    def _not_json(self, frame: list[Any], fault: str, *, huge: bool) -> Refused:
         """Refuse what is JSON but for some numbers; what else it says may count."""
-        verdict = self._frame(frame)
+        verdict = self._frame(frame, huge=huge)
         refused = _refuse("-1", "RpcFrameworkError", f"not JSON: {fault}")
         if isinstance(verdict, Call):
             return replace(refused, whole=verdict)
@@ -375,9 +127,7 @@ class Gate:
             return replace(refused, whole=verdict.whole)
         return refused
 
-    def _frame(
-        self, frame: list[Any]
-    ) -> Call | CallResult | CallError | Refused | Dropped:
+    def _frame(self, frame: list[Any], *, huge: bool) -> Verdict:
         """Check a frame by its kind."""
         kind = frame[0] if type(frame[0]) is int else None
         unique_id = frame[1] if len(frame) > 1 else None
@@ -389,9 +139,9 @@ class Gate:
             return _refuse("-1", "RpcFrameworkError", "no readable message id")
         if kind != _CALL:
             return _refuse(unique_id, "MessageTypeNotSupported", "unknown message type")
-        return self._call(unique_id, frame)
+        return self._call(unique_id, frame, huge=huge)
 
-    def _call(self, unique_id: str, frame: list[Any]) -> Call | Refused:
+    def _call(self, unique_id: str, frame: list[Any], *, huge: bool) -> Call | Refused:
         """Check a CALL."""
         if len(frame) != 4 or not isinstance(frame[2], str):
             return _refuse(
@@ -407,7 +157,8 @@ class Gate:
         if not isinstance(payload, dict):
             return _refuse(unique_id, "FormatViolation", f"{action}: not an object")
         message = f"{action}Request"
-        if (fault := self._schemas.fault(message, payload)) is None:
+        fault = self._schemas.fault(message, payload, large=huge)
+        if fault is None:
             return Call(unique_id, action, payload)
         refused = _refuse(unique_id, fault.code, f"{action}, {fault}")
         if (whole := self._schemas.whole(message, payload)) is None:
@@ -453,52 +204,9 @@ def _answer(
     return CallError(unique_id, texts[0] or "GenericError", texts[1][:255], {})
 
 
-def _parse(raw: str | bytes) -> tuple[Any, str | None]:
-    """Parse JSON, and tell what about its numbers is none (they are null then).
-
-    Raises ValueError or RecursionError where it cannot be read at all.
-    """
-    if isinstance(raw, bytes):
-        raise ValueError("a binary frame")  # noqa: TRY004 - a value, to its sender
-    faults: list[str] = []
-
-    def no_number(_: str) -> None:
-        faults.append("NaN")
-
-    def number(text: str) -> float | None:
-        if math.isfinite(value := float(text)):
-            return value
-        faults.append("an endless number")
-        return None
-
-    def integer(text: str) -> int | None:
-        # Not read before it is measured: that takes the square of its length.
-        if len(text) <= _MAX_DIGITS and abs(value := int(text)) <= _MAX_INTEGER:
-            return value
-        faults.append("too many digits")
-        return None
-
-    frame = json.loads(
-        raw, parse_constant=no_number, parse_float=number, parse_int=integer
-    )
-    if "\\ud" in raw or "\\uD" in raw:
-        json.dumps(frame, ensure_ascii=False).encode()  # a lone surrogate raises
-    return frame, faults[0] if faults else None
-
-
-def _too_deep(value: Any) -> bool:
-    """Tell whether a value is nested deeper than `MAX_DEPTH`."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            item
-            for outer in level
-            if isinstance(outer, (dict, list))
-            for item in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not level:
-            return False
-    return True
+def _in_snake_case(call: Call) -> Call:
+    """Copy a CALL with its keys in snake case."""
+    return Call(call.unique_id, call.action, to_snake(call.payload))
 
 
 class Socket(Protocol):
@@ -517,11 +225,13 @@ class Received:
     """A CALL of the wallbox."""
 
     call: Call
-    """What it says, as far as it is whole."""
+    """What it says, as far as it is whole, with keys in snake case."""
     refused: bool
     """Whether it was answered with a CALLERROR already; nothing else is due then."""
     large: bool
     """Whether it says much: looking at all of it takes a thread."""
+    huge: bool
+    """Whether it says so much that only one of its kind may be looked at at a time."""
 
 
 class Budget:
@@ -582,13 +292,13 @@ class Frames:
             await asyncio.sleep(0)
             raw = await self._socket.recv()
             self._on_life()
-            large = len(raw) > LARGE
+            large, huge = len(raw) > LARGE, len(raw) > json_text.LARGE
             if wait := self._budget.spend(1 + len(raw) / LARGE):
                 await asyncio.sleep(wait)
             if large:
-                verdict, asked = await asyncio.to_thread(self._read, raw)
+                verdict, asked = await asyncio.to_thread(self.read, raw)
             else:
-                verdict, asked = self._read(raw)
+                verdict, asked = self.read(raw)
             match verdict:
                 case Dropped():
                     self._on_bad_frame(verdict.reason)
@@ -596,7 +306,7 @@ class Frames:
                     return verdict
                 case Call() if not await self._answer_again(verdict, asked):
                     self._asked = asked
-                    return Received(verdict, refused=False, large=large)
+                    return Received(verdict, refused=False, large=large, huge=huge)
                 case Refused(whole=None):
                     self._on_bad_frame(verdict.reason)
                     await self.send(verdict.answer)
@@ -604,14 +314,25 @@ class Frames:
                     self._on_bad_frame(verdict.reason)
                     self._asked = asked
                     await self._answer(whole, verdict.answer)
-                    return Received(whole, refused=True, large=large)
+                    return Received(whole, refused=True, large=large, huge=huge)
 
-    def _read(
-        self, raw: str | bytes
-    ) -> tuple[Call | CallResult | CallError | Refused | Dropped, bytes]:
-        """Read a frame, and take the print of it."""
+    def read(self, raw: str | bytes) -> tuple[Verdict, bytes]:
+        """Read a frame, and take the print of it. May run in a thread.
+
+        The payload's keys are in snake case then.
+        """
         text = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
-        return self._gate.admit(raw), blake2b(text, digest_size=16).digest()
+        asked = blake2b(text, digest_size=16).digest()
+        huge = len(raw) > json_text.LARGE
+        with json_text.one_at_a_time() if huge else nullcontext():
+            verdict, frame = self._gate.read(raw)
+            if isinstance(verdict, Call):
+                verdict = _in_snake_case(verdict)
+            elif isinstance(verdict, Refused) and verdict.whole is not None:
+                verdict = replace(verdict, whole=_in_snake_case(verdict.whole))
+            if huge and not isinstance(verdict, CallResult):
+                json_text.dismantle(frame)
+        return verdict, asked
 
     async def _answer_again(self, call: Call, asked: bytes) -> bool:
         """Answer a message that came before; False: none such did.

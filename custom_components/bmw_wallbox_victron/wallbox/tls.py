@@ -29,6 +29,8 @@ _LOGGER = logging.getLogger(__name__)
 HANDSHAKE_TIMEOUT = 10
 #: No certificate or key file is longer, in bytes.
 _MAX_FILE = 1_000_000
+#: So much is taken from one connection before the event loop's next round, in bytes.
+_ONE_GO = 8 * 1024
 
 
 class CertificateFault(StrEnum):
@@ -197,12 +199,15 @@ class CertificateStore:
         )
 
 
-class SecureConnection(ServerConnection):
+class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
     """A server connection that takes its certificate when a client comes.
 
     The `ssl` argument of a server fixes its certificate for good. Here the TCP
     connection is accepted plain, the certificate is looked at, and the first thing on
     the wire is the TLS handshake: a client that speaks anything else is hung up on.
+
+    As a buffered protocol it says how much TLS hands over in one go; by itself that is
+    256 KiB, and 40,000 pings in it take 0.1 s.
     """
 
     def __init__(
@@ -224,6 +229,9 @@ class SecureConnection(ServerConnection):
         self._plain: asyncio.Transport | None = None
         self._handshake: asyncio.Task[None] | None = None
         self._secured = False
+        self._room = memoryview(bytearray(_ONE_GO))
+        self._full = False
+        """Whether there was more to be read than there is room for."""
         self._early: list[bytes] = []
         """What came before the WebSocket was there for it."""
         self._address = "?"
@@ -242,6 +250,26 @@ class SecureConnection(ServerConnection):
             goes.turn_out("it does not go on")
         if goes is not self:
             self._handshake = self.loop.create_task(self._secure(plain))
+
+    @override
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where TLS puts what it has read, before everybody else's turn."""
+        if self._plain is not None and self._full:
+            self._full = False
+            self._plain.resume_reading()
+        return self._room
+
+    @override
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what TLS has read.
+
+        Where there is more, TLS goes on in the next round; once in a round, as long as
+        nothing else comes in.
+        """
+        if self._plain is not None and nbytes == len(self._room):
+            self._full = True
+            self._plain.pause_reading()
+        self.data_received(bytes(self._room[:nbytes]))
 
     @override
     def data_received(self, data: bytes) -> None:
