@@ -84,6 +84,28 @@ async def test_a_wallbox_that_answers_nothing_and_charges_on(
     assert bench.keeps(0)
 
 
+@pytest.mark.parametrize("every_s", [4, 8])
+async def test_wishes_that_follow_each_other_hide_nothing(
+    make_bench: MakeBench, every_s: int
+) -> None:
+    """What flows above each of them is shown, though none stands for 10 s."""
+    bench = make_bench()
+    await charge(bench)
+    bench.limit(20)
+    await bench.pass_time(20)
+    assert bench.keeps(20)
+    setting(bench, mute=True)
+    for amps in (18, 16, 14, 12, 10):
+        bench.limit(amps)
+        await bench.pass_time(every_s)
+    assert bench.amps == 20
+    assert bench.problem()
+    setting(bench, mute=False)
+    await bench.pass_time(60)
+    assert bench.keeps(10)
+    await bench.outcome()
+
+
 async def test_a_slow_answer_is_no_silence(charging: Bench) -> None:
     """A wallbox that is known to take its time is waited for."""
     bench = charging

@@ -136,8 +136,10 @@ def _look(
     )
     if state.pin_a is not None:
         order = Order(amps=min(order.amps, state.pin_a))
-    if state.order is None or order.amps < state.order.amps:
-        state = replace(state, lowered_at=now, over_since=None)
+    lowered = state.order is None or order.amps < state.order.amps
+    if lowered and state.over_since is None:
+        # What was too much already is too much still, since then.
+        state = replace(state, lowered_at=now)
     if plan != state.plan or (state.pin_a is not None and order != state.order):
         state = replace(
             state,
