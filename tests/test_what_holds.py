@@ -259,6 +259,38 @@ async def test_a_transactions_profile_is_cleared_before_the_next(
     await bench.outcome()
 
 
+@pytest.mark.parametrize("other_id_rejected", [False, True])
+@pytest.mark.parametrize("dropped_while_suspended", [False, True])
+async def test_a_pause_that_a_transactions_profile_made_can_end(
+    make_bench: MakeBench, other_id_rejected: bool, dropped_while_suspended: bool
+) -> None:
+    """Where nothing else is heeded, the 0 A of the pause is cleared for a start."""
+    bench = make_bench(
+        replace(
+            DELTA,
+            default_profile_never=True,
+            station_profile_never=True,
+            tx_profile_other_id_rejected=other_id_rejected,
+            tx_profile_dropped_while_suspended=dropped_while_suspended,
+        )
+    )
+    await charge(bench)
+    bench.limit(16)
+    await bench.pass_time(30)
+    assert bench.keeps(16)
+    bench.press("stop_charging")
+    await bench.pass_time(20)
+    assert bench.keeps(0)
+    bench.press("start_charging")
+    above = 0
+    for _ in range(30):
+        await bench.pass_time(1)
+        above += bench.amps > 16
+    assert above <= 2
+    assert bench.keeps(16)
+    await bench.succeed()
+
+
 async def test_clearing_clears_what_is_ours(
     hass: HomeAssistant, make_bench: MakeBench
 ) -> None:

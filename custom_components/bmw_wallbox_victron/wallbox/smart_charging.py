@@ -408,6 +408,8 @@ def _try_other_ways(
     )
     if untried := _untried(state, situation, now):
         return state, _send(state, untried[0], situation)
+    if (cleared := _hindrance(state, situation)) is not None:
+        return state, cleared
     if _taken(state, now) and not late:
         return state, Wait(unheld_since + PATIENCE)
     state = replace(state, failing=state.failing or told)
@@ -423,6 +425,24 @@ def _try_other_ways(
     if allow_reboot and _may_reboot(state, situation, now):
         return state, Reboot()
     return state, Wait(retry_at)
+
+
+def _hindrance(state: Enforcement, situation: Situation) -> ClearTxProfile | None:
+    """Clear the session's own profile where that alone keeps it from going on.
+
+    The next one follows once the session is not suspended any more.
+    """
+    limit, profile = state.composite_a, state.tx_profile
+    if (
+        not situation.suspended
+        or limit is None
+        or limit >= LEAST_A
+        or _order(state).amps < LEAST_A
+        or profile is None
+        or profile[0] != situation.transaction_id
+    ):
+        return None
+    return ClearTxProfile(transaction_id=profile[0], profile_id=profile[1])
 
 
 def _stop(
