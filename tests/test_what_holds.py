@@ -291,6 +291,29 @@ async def test_a_pause_that_a_transactions_profile_made_can_end(
     await bench.succeed()
 
 
+async def test_what_one_transaction_refused_the_next_may_take(
+    make_bench: MakeBench,
+) -> None:
+    """After a power cut the limit is put to the new session as soon as it is known."""
+    bench = make_bench(
+        replace(DELTA, default_profile_never=True, station_profile_never=True)
+    )
+    await charge(bench)
+    bench.limit(16)
+    await bench.pass_time(30)
+    assert bench.keeps(16)
+    await bench.box.die(keep_profiles=False)
+    await bench.pass_time(1)
+    await bench.box.power_up(connect=False)
+    await bench.pass_time(5)
+    await bench.connect()
+    await bench.pass_time(10)
+    assert bench.amps == 16
+    await bench.pass_time(10)
+    assert bench.keeps(16)
+    await bench.succeed()
+
+
 async def test_clearing_clears_what_is_ours(
     hass: HomeAssistant, make_bench: MakeBench
 ) -> None:

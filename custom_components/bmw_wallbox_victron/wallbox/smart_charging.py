@@ -168,7 +168,14 @@ def _look(
         if state.mark is not None and mark[0] != state.mark[0]:
             accepted.pop(Way.TRANSACTION, None)
             used -= {Way.TRANSACTION}
-            state = replace(state, tx_profile=None, stop_asked_at=None)
+            state = replace(
+                state,
+                tx_profile=None,
+                stop_asked_at=None,
+                # What another transaction refused, this one may take.
+                refused=state.refused - {Way.TRANSACTION},
+                unanswered=state.unanswered - {Way.TRANSACTION},
+            )
         state = replace(
             state,
             mark=mark,
