@@ -997,6 +997,7 @@ async def test_password_added(
     assert "sesame" not in caplog.text
 
 
+@pytest.mark.usefixtures("unpaced")
 @pytest.mark.parametrize("new_id", [OTHER_ID, CHARGE_POINT_ID.lower()])
 async def test_corrected_id(
     hass: HomeAssistant,

@@ -147,7 +147,7 @@ async def test_a_step_that_fails_costs_that_step(
         raise OverflowError("of a value that is not told to the log: 04CAFE")
 
     monkeypatch.setattr(
-        "custom_components.bmw_wallbox_victron.wallbox.charge_point.learn", fail
+        "custom_components.bmw_wallbox_victron.wallbox.connection.learn", fail
     )
     bench = make_bench()
     await bench.connect()

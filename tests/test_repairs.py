@@ -14,6 +14,7 @@ from homeassistant.config_entries import (
     ConfigEntryState,
 )
 from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
@@ -33,14 +34,17 @@ from custom_components.bmw_wallbox_victron.issues import (
 )
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 from demo import pki
-from demo.wallbox import SimulatedWallbox
+from demo.wallbox import DELTA, SimulatedWallbox, SmartCharging
 
 from .conftest import CHARGE_POINT_ID, Site, settle
 from .test_central_system import basic, dial, refused
+from .test_control import MakeBench, charge, make_bench
 from .test_init import listening, retry
 from .test_translations import STRINGS, placeholders
 from .victron.common import GOOD
 from .victron.radio import Radio
+
+__all__ = ["make_bench"]
 
 MakeWallbox = Callable[..., SimulatedWallbox]
 STRANGER = "DE*BMW*ESTRANGER"
@@ -679,6 +683,126 @@ async def test_certificate_that_breaks(
     assert entry.state is ConfigEntryState.LOADED
     await own_files(90)
     await pass_time(hass, freezer, 601)
+    assert not issues.all
+
+
+# A wallbox that cannot limit
+
+UNABLE = replace(DELTA, smart_charging=SmartCharging.NOT_IMPLEMENTED)
+
+
+async def test_that_it_cannot_limit(
+    hass: HomeAssistant, issues: Issues, make_bench: MakeBench
+) -> None:
+    """It is shown from its first answer on, also while it is away, until it can."""
+    bench = make_bench(UNABLE)
+    assert not issues.all
+    for boot in (True, False):
+        await bench.connect(boot=boot)
+        await bench.pass_time(10)
+        assert issues.keys == ["cannot_limit"]
+        assert issues.words == {
+            "name": "BMW Wallbox",
+            "charge_point_id": CHARGE_POINT_ID,
+        }
+        assert issues.only.severity is ir.IssueSeverity.WARNING
+        await bench.box.disconnect()
+        await bench.rest()
+        assert issues.keys == ["cannot_limit"]
+    assert [action for action, _ in issues.changes] == ["create"]
+    # After an update it can.
+    bench.box.quirks = DELTA
+    await bench.connect()
+    await bench.pass_time(10)
+    assert not issues.all
+    assert [action for action, _ in issues.changes] == ["create", "remove"]
+
+
+async def test_that_it_says_so_itself(issues: Issues, make_bench: MakeBench) -> None:
+    """Its device model is enough, though it takes what it is sent."""
+    bench = make_bench(replace(DELTA, smart_charging_unavailable=True))
+    await bench.connect()
+    await bench.pass_time(10)
+    assert issues.keys == ["cannot_limit"]
+
+
+async def test_that_a_limit_is_refused_is_something_else(
+    issues: Issues, make_bench: MakeBench
+) -> None:
+    """Who refuses limits may take one later."""
+    bench = make_bench(replace(DELTA, smart_charging=SmartCharging.REJECTED))
+    await bench.connect()
+    bench.limit(10)
+    await bench.pass_time(60, step=3)
+    assert issues.keys == ["limit_not_enforced"]
+    await bench.outcome()
+
+
+async def test_a_limit_for_one_that_cannot_limit(
+    issues: Issues, make_bench: MakeBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two notices, which say nothing that does not help; one line in the log."""
+    bench = make_bench(UNABLE)
+    await charge(bench)
+    bench.limit(10)
+    await bench.pass_time(12)
+    assert await bench.fail() == "cannot_limit"
+    both = ["cannot_limit", "limit_without_effect"]
+    assert sorted(map(str, issues.keys)) == both
+    for issue in issues.all:
+        about = STRINGS["issues"][issue.translation_key or ""]["description"]
+        assert "tried again" not in about
+    # Neither while it is away, though it is asked anew afterwards.
+    await bench.box.disconnect()
+    await bench.rest()
+    assert sorted(map(str, issues.keys)) == both
+    await bench.connect(boot=False)
+    await bench.pass_time(10)
+    assert sorted(map(str, issues.keys)) == both
+    assert len(issues.changes) == 2
+    assert caplog.text.count("cannot limit the current") == 1
+    assert "does not keep the limit" not in caplog.text
+    bench.press("stop_charging")
+    await bench.pass_time(12)
+    await bench.succeed()
+    assert issues.keys == ["cannot_limit"]
+    # After an update the limit holds.
+    await bench.box.disconnect()
+    bench.box.quirks = DELTA
+    await bench.connect()
+    bench.press("start_charging")
+    await bench.pass_time(20)
+    assert not issues.all
+
+
+@pytest.mark.parametrize("how", ["unloaded", "wallbox removed", "removed"])
+async def test_one_that_could_not_limit(
+    hass: HomeAssistant,
+    issues: Issues,
+    site: Site,
+    make_wallbox: MakeWallbox,
+    how: str,
+) -> None:
+    """Of what is not looked after nothing is shown."""
+    box = make_wallbox(UNABLE)
+    await box.connect()
+    await settle(hass, box)
+    with pytest.raises(HomeAssistantError):
+        await hass.services.async_call(
+            "number",
+            "set_value",
+            {"entity_id": site.entity_id("number", "current_limit"), "value": 10},
+            blocking=True,
+        )
+    assert len(issues.all) == 2
+    if how == "unloaded":
+        await hass.config_entries.async_unload(site.entry.entry_id)
+    elif how == "removed":
+        await hass.config_entries.async_remove(site.entry.entry_id)
+    else:
+        (subentry,) = site.entry.subentries.values()
+        hass.config_entries.async_remove_subentry(site.entry, subentry.subentry_id)
+    await hass.async_block_till_done()
     assert not issues.all
 
 

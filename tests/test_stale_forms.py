@@ -298,6 +298,7 @@ async def test_a_server_comes_meanwhile(
 # While a wallbox is connected
 
 
+@pytest.mark.usefixtures("unpaced")
 async def test_id_of_a_connected_wallbox_is_corrected(
     hass: HomeAssistant,
     entry: MockConfigEntry,
@@ -349,6 +350,7 @@ async def test_id_of_a_connected_wallbox_is_corrected(
     assert len(site.entry.runtime_data.stations[OTHER_ID].ledger.sessions) == 1
 
 
+@pytest.mark.usefixtures("unpaced")
 async def test_ids_of_two_connected_wallboxes_are_swapped(
     hass: HomeAssistant, entry: MockConfigEntry, site: Site, make_wallbox: MakeWallbox
 ) -> None:

@@ -84,6 +84,28 @@ async def test_a_wallbox_that_answers_nothing_and_charges_on(
     assert bench.keeps(0)
 
 
+@pytest.mark.parametrize("every_s", [4, 8])
+async def test_wishes_that_follow_each_other_hide_nothing(
+    make_bench: MakeBench, every_s: int
+) -> None:
+    """What flows above each of them is shown, though none stands for 10 s."""
+    bench = make_bench()
+    await charge(bench)
+    bench.limit(20)
+    await bench.pass_time(20)
+    assert bench.keeps(20)
+    setting(bench, mute=True)
+    for amps in (18, 16, 14, 12, 10):
+        bench.limit(amps)
+        await bench.pass_time(every_s)
+    assert bench.amps == 20
+    assert bench.problem()
+    setting(bench, mute=False)
+    await bench.pass_time(60)
+    assert bench.keeps(10)
+    await bench.outcome()
+
+
 async def test_a_slow_answer_is_no_silence(charging: Bench) -> None:
     """A wallbox that is known to take its time is waited for."""
     bench = charging
@@ -237,6 +259,61 @@ async def test_a_transactions_profile_is_cleared_before_the_next(
     await bench.outcome()
 
 
+@pytest.mark.parametrize("other_id_rejected", [False, True])
+@pytest.mark.parametrize("dropped_while_suspended", [False, True])
+async def test_a_pause_that_a_transactions_profile_made_can_end(
+    make_bench: MakeBench, other_id_rejected: bool, dropped_while_suspended: bool
+) -> None:
+    """Where nothing else is heeded, the 0 A of the pause is cleared for a start."""
+    bench = make_bench(
+        replace(
+            DELTA,
+            default_profile_never=True,
+            station_profile_never=True,
+            tx_profile_other_id_rejected=other_id_rejected,
+            tx_profile_dropped_while_suspended=dropped_while_suspended,
+        )
+    )
+    await charge(bench)
+    bench.limit(16)
+    await bench.pass_time(30)
+    assert bench.keeps(16)
+    bench.press("stop_charging")
+    await bench.pass_time(20)
+    assert bench.keeps(0)
+    bench.press("start_charging")
+    above = 0
+    for _ in range(30):
+        await bench.pass_time(1)
+        above += bench.amps > 16
+    assert above <= 2
+    assert bench.keeps(16)
+    await bench.succeed()
+
+
+async def test_what_one_transaction_refused_the_next_may_take(
+    make_bench: MakeBench,
+) -> None:
+    """After a power cut the limit is put to the new session as soon as it is known."""
+    bench = make_bench(
+        replace(DELTA, default_profile_never=True, station_profile_never=True)
+    )
+    await charge(bench)
+    bench.limit(16)
+    await bench.pass_time(30)
+    assert bench.keeps(16)
+    await bench.box.die(keep_profiles=False)
+    await bench.pass_time(1)
+    await bench.box.power_up(connect=False)
+    await bench.pass_time(5)
+    await bench.connect()
+    await bench.pass_time(10)
+    assert bench.amps == 16
+    await bench.pass_time(10)
+    assert bench.keeps(16)
+    await bench.succeed()
+
+
 async def test_clearing_clears_what_is_ours(
     hass: HomeAssistant, make_bench: MakeBench
 ) -> None:
@@ -295,6 +372,10 @@ async def test_it_is_no_limit_that_does_not_hold(
     await bench.pass_time(12)
     assert await bench.fail() == "cannot_limit"
     assert bench.problem()
+    bench.limit(FULL)
+    await bench.pass_time(3)
+    await bench.succeed()
+    assert not bench.problem(), "all that it gives is no limit"
 
 
 @pytest.mark.parametrize("quirks", UNABLE.values(), ids=UNABLE)
@@ -451,6 +532,60 @@ async def test_a_wish_that_cannot_be_read(
     assert not issues.async_get_issue(DOMAIN, f"wish_unreadable_{subentry_id}")
 
 
+@pytest.mark.parametrize(
+    ("quirks", "patience"),
+    [
+        ({"smart_charging": SmartCharging.NOT_IMPLEMENTED}, 12),
+        # A question that is under way is waited for: 30 s.
+        ({"mute_actions": frozenset({"GetCompositeSchedule"})}, 33),
+        ({"composite_oddity": CompositeOddity.ALWAYS_MINUS_ONE}, 12),
+    ],
+    ids=["cannot limit", "does not answer", "does not tell"],
+)
+async def test_a_stop_without_a_limit_that_can_be_read(
+    hass: HomeAssistant,
+    make_bench: MakeBench,
+    quirks: dict[str, Any],
+    patience: float,
+) -> None:
+    """A stop waits for nothing, though nobody knows what the wallbox enforces."""
+    bench = make_bench()
+    await charge(bench)
+    bench.limit(8)
+    await bench.pass_time(12)
+    await restart(hass, bench, with_wish(current_limit="eight"))
+    setting(bench, **quirks)
+    await bench.connect(boot=False)
+    await bench.pass_time(12)
+    assert bench.amps == 8
+    before = len(bench.box.received_calls)
+    bench.press("stop_charging")
+    await bench.pass_time(patience)
+    assert bench.amps == 0
+    await bench.pass_time(60, step=3)
+    await bench.outcome()
+    assert all(amps == 0 for _, amps in bench.limits_since(before))
+
+
+async def test_a_start_where_nobody_knows_what_is_enforced(
+    hass: HomeAssistant, make_bench: MakeBench
+) -> None:
+    """Who asks for it is told, and does not wait without end."""
+    bench = make_bench()
+    await charge(bench)
+    bench.limit(8)
+    await bench.pass_time(12)
+    await restart(hass, bench, with_wish(current_limit="eight"))
+    setting(bench, mute_actions=frozenset({"GetCompositeSchedule"}))
+    await bench.connect(boot=False)
+    before = len(bench.box.received_calls)
+    bench.press("start_charging")
+    await bench.pass_time(60, step=3)
+    assert await bench.fail() == "no_answer"
+    assert not bench.limits_since(before)
+    assert bench.amps == 8
+
+
 async def test_start_without_a_limit_that_can_be_read(
     hass: HomeAssistant, make_bench: MakeBench
 ) -> None:
@@ -500,3 +635,19 @@ async def test_one_call_lies_between_a_wish_and_its_frame(
     setting(bench, answer_delay_s=0.0)
     await bench.pass_time(20)
     await bench.succeed()
+
+
+async def test_clocks_at_the_edge_of_agreeing(
+    hass: HomeAssistant, make_bench: MakeBench
+) -> None:
+    """A schedule is not sent again and again for a second more or less."""
+    bench = make_bench(replace(DELTA, clock_offset_s=14.0))
+    await charge(bench)
+    await schedule(hass, bench, (0, 6), (3600, 20))
+    await bench.pass_time(15)
+    sent = len(bench.box.calls("SetChargingProfile"))
+    for offset in (16.0, 14.0, 17.0, 13.0):
+        setting(bench, clock_offset_s=offset)
+        await bench.pass_time(11)
+    assert len(bench.box.calls("SetChargingProfile")) == sent
+    assert bench.keeps(6)

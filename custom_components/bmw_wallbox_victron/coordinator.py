@@ -46,11 +46,12 @@ from .devices import Devices
 from .disk import NotStoredError
 from .fault_log import SERVER
 from .issues import (
-    async_forget_limit_issue,
+    async_forget_limit_issues,
     async_get_issues,
     async_log_limit,
     async_show_limit_issue,
     async_show_lost_wish,
+    async_show_unable,
 )
 from .readings import DeviceState, Value
 from .storage import SessionStore, SiteStore
@@ -400,7 +401,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         for station in self.stations.values():
             station.close()
         for subentry in self._subentries:
-            async_forget_limit_issue(self.hass, subentry)
+            async_forget_limit_issues(self.hass, subentry)
         await self._store.async_close()
         await self._sessions.async_close()
 
@@ -443,9 +444,14 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 self._update_device(subentry, state.identity)
             if old is not None and session_events(old, state):
                 steps.append((subentry_id, old, state))
-            async_log_limit(self.hass, subentry, state)
-            if old is None or old.enforcement.failing != state.enforcement.failing:
+            known = None if old is None else old.enforcement
+            able = state.enforcement.able
+            tells = able is not None and (known is None or known.able != able)
+            if tells:
+                async_show_unable(self.hass, subentry, state)
+            if tells or known is None or known.failing != state.enforcement.failing:
                 async_show_limit_issue(self.hass, subentry, state)
+            async_log_limit(self.hass, subentry, state)
             if old is None or old.wish.lost != state.wish.lost:
                 async_show_lost_wish(self.hass, subentry, state)
             recorded = self._station(subentry).ledger.take_changes() or recorded

@@ -29,7 +29,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from .const import CONF_CHARGE_POINT_ID, DOMAIN
-from .fault_log import SERVER, FaultLog
+from .fault_log import SERVER, FaultLog, Key
 from .wallbox.calls import NO_ANSWER, limit_fault, mute_fault
 from .wallbox.central_system import connection_fault, is_identity
 from .wallbox.state import WallboxState
@@ -509,11 +509,12 @@ def async_log_limit(
     enforcement, faults = state.enforcement, async_get_issues(hass).faults
     charge_point_id = subentry.data[CONF_CHARGE_POINT_ID]
     fault = limit_fault(charge_point_id)
+    said = (
+        enforcement.refusal == NO_ANSWER and faults.is_on(mute_fault(charge_point_id))
+    ) or (state.wish.charging_allowed and faults.is_on(_unable_fault(charge_point_id)))
     if enforcement.holds:
         faults.end(_LOGGER, fault, "Wallbox %s keeps its limit again", charge_point_id)
-    elif enforcement.failing and not (
-        enforcement.refusal == NO_ANSWER and faults.is_on(mute_fault(charge_point_id))
-    ):
+    elif enforcement.failing and not said:
         faults.begin(
             _LOGGER,
             fault,
@@ -529,10 +530,15 @@ def async_log_limit(
 def async_show_limit_issue(
     hass: HomeAssistant, subentry: ConfigSubentry, state: WallboxState
 ) -> None:
-    """Show that a wallbox does not keep a limit, or that it does again."""
+    """Show that a wallbox does not keep a limit, or that it does again.
+
+    Of one that cannot limit, another issue says why, and what helps others does not.
+    """
+    charge_point_id = subentry.data[CONF_CHARGE_POINT_ID]
     if not state.enforcement.failing:
-        async_forget_limit_issue(hass, subentry)
+        ir.async_delete_issue(hass, DOMAIN, _limit_issue(subentry))
         return
+    unable = async_get_issues(hass).faults.is_on(_unable_fault(charge_point_id))
     ir.async_create_issue(
         hass,
         DOMAIN,
@@ -540,19 +546,57 @@ def async_show_limit_issue(
         is_fixable=False,
         learn_more_url=_OUR_PAGE,
         severity=ir.IssueSeverity.ERROR,
-        translation_key="limit_not_enforced",
+        translation_key="limit_without_effect" if unable else "limit_not_enforced",
         translation_placeholders={
             "name": subentry.title,
-            "charge_point_id": subentry.data[CONF_CHARGE_POINT_ID],
+            "charge_point_id": charge_point_id,
             "reason": _as_text(state.enforcement.refusal or "-"),
         },
     )
 
 
 @callback
-def async_forget_limit_issue(hass: HomeAssistant, subentry: ConfigSubentry) -> None:
-    """Take back what was shown: it is not so, or not known any more."""
-    ir.async_delete_issue(hass, DOMAIN, _limit_issue(subentry))
+def async_show_unable(
+    hass: HomeAssistant, subentry: ConfigSubentry, state: WallboxState
+) -> None:
+    """Show that a wallbox cannot limit at all, or that it takes limits.
+
+    What was shown stands while nothing is known, as while the wallbox is away.
+    """
+    charge_point_id = subentry.data[CONF_CHARGE_POINT_ID]
+    faults, fault = async_get_issues(hass).faults, _unable_fault(charge_point_id)
+    if state.enforcement.able is False:
+        faults.begin(
+            _LOGGER,
+            fault,
+            "Wallbox %s cannot limit the current: it has no smart charging. It can be "
+            "started and stopped all the same; look for newer firmware, or whether "
+            "smart charging is switched off in its settings",
+            charge_point_id,
+        )
+        ir.async_create_issue(
+            hass,
+            DOMAIN,
+            _unable_issue(subentry),
+            is_fixable=False,
+            learn_more_url=_OUR_PAGE,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key="cannot_limit",
+            translation_placeholders={
+                "name": subentry.title,
+                "charge_point_id": charge_point_id,
+            },
+        )
+    elif state.enforcement.able:
+        faults.end(_LOGGER, fault, "Wallbox %s takes limits now", charge_point_id)
+        ir.async_delete_issue(hass, DOMAIN, _unable_issue(subentry))
+
+
+@callback
+def async_forget_limit_issues(hass: HomeAssistant, subentry: ConfigSubentry) -> None:
+    """Take back what was shown of limits: nobody looks any more whether it is so."""
+    for issue_id in (_limit_issue(subentry), _unable_issue(subentry)):
+        ir.async_delete_issue(hass, DOMAIN, issue_id)
 
 
 @callback
@@ -602,6 +646,16 @@ def _as_text(text: str) -> str:
 def _limit_issue(subentry: ConfigSubentry) -> str:
     """Name the issue."""
     return f"limit_not_enforced_{subentry.subentry_id}"
+
+
+def _unable_issue(subentry: ConfigSubentry) -> str:
+    """Name the issue."""
+    return f"cannot_limit_{subentry.subentry_id}"
+
+
+def _unable_fault(charge_point_id: str) -> Key:
+    """Name the fault that a wallbox cannot limit at all."""
+    return charge_point_id, "unable"
 
 
 def _wish_issue(subentry: ConfigSubentry) -> str:

@@ -598,6 +598,8 @@ class SimulatedWallbox:
             # What it says of itself was refused; it goes on as if that were nothing.
             link.boot_pending = False
             answer = {"status": "Accepted", "interval": 0}
+        if self._link is not link:
+            raise ConnectionError("the connection is gone")
         self._booted(answer)
 
     def _set_clock_by(self, answer: Payload) -> None:
@@ -636,6 +638,8 @@ class SimulatedWallbox:
         self._outbox.extend(queued)
         if self.charger.plugged and not self.finishing:
             self._plugged()
+        if self._sender is not None and self._sender is not asyncio.current_task():
+            self._sender.cancel()
         self._sender = asyncio.create_task(self._send_outbox(), name="wallbox sender")
         self._outbox_filled.set()
 

@@ -1,7 +1,7 @@
 """How the box answers the central system's calls.
 
-`ocpp.v201.ChargePoint` finds the handler of a call and checks both payloads against
-the schemas. The handlers read the payload as it came on the wire, in camelCase.
+`ocpp.v201.ChargePoint` finds the handler of a call. The handlers read the payload as it
+came on the wire, in camelCase.
 """
 
 from __future__ import annotations
@@ -55,13 +55,16 @@ _REJECTED: Final = "Rejected"
 
 
 def on[F: Callable[..., Any]](action: Action) -> Callable[[F], F]:
-    """Register a handler; the library's own decorator has no types."""
-    register: Callable[[F], F] = routing.on(action)
+    """Register a handler; the library's own decorator has no types.
+
+    Payloads are checked here, by the strict reader, which is also far quicker.
+    """
+    register: Callable[[F], F] = routing.on(action, skip_schema_validation=True)
     return register
 
 
 def _reply(make: Callable[..., object], **fields: Any) -> object:
-    """Make an answer; the library checks it against the schema before it goes."""
+    """Make an answer; it is checked against its schema before it goes."""
     return make(**fields)
 
 
@@ -93,7 +96,11 @@ class Station(ChargePoint):
                 await self._link.reply_error(call, smart.value, "")
             return
         if call.action in self.route_map:
-            await self.route_message(raw)
+            if payload_faults(Kind.CALL, call.action, call.payload):
+                if not lost:
+                    await self._link.reply_error(call, "FormatViolation", "")
+            else:
+                await self.route_message(raw)
             return
         # The library has these two the wrong way round for OCPP 2.0.1.
         known = call.action in ACTIONS
@@ -106,11 +113,12 @@ class Station(ChargePoint):
         kind, _, *rest = json.loads(message)
         error: str | None = rest[0] if kind == Kind.ERROR else None
         payload: Payload = {} if error else rest[0]
-        if error and not payload_faults(
-            Kind.CALL, self._request.action, self._request.payload
-        ):
+        if error:
             # The request was good, so the answer that was made of it was not.
             self._box.blame(f"simulator: {self._request.action} failed: {rest}")
+        else:
+            for fault in payload_faults(Kind.RESULT, self._request.action, payload):
+                self._box.blame(f"simulator: {fault}")
         if not self._lost:
             await self._link.reply(self._request, message, error=error, payload=payload)
 

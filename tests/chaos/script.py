@@ -255,6 +255,10 @@ def make_day(
     for kind in kinds:
         if kind in _OF_A_SESSION:
             quirks |= rng.choice(_OF_A_SESSION[kind])
+    register_wh = rng.choice([0.0, 1_234_567.0])
+    if quirks.get("register_zero_readings"):
+        # From a few Wh to 0: nobody could tell that from a register that begins anew.
+        register_wh = 1_234_567.0
     faults = [kind for kind in kinds if kind in FAULTS]
     steps: list[Step] = []
     for _ in range(rng.choice([1, 1, 2, 3])):
@@ -280,6 +284,6 @@ def make_day(
         kinds=kinds,
         quirks=quirks,
         steps=tuple(steps),
-        meter_interval=rng.choice([10, 60, 60]),
-        register_wh=rng.choice([0.0, 1_234_567.0]),
+        meter_interval=rng.choice([10, 60, 60, 60, 60]),
+        register_wh=register_wh,
     )

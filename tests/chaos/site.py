@@ -23,7 +23,7 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.coordinator import SiteCoordinator
-from custom_components.bmw_wallbox_victron.wallbox import central_system
+from custom_components.bmw_wallbox_victron.wallbox import connection
 from custom_components.bmw_wallbox_victron.wallbox.sessions import Session
 from custom_components.bmw_wallbox_victron.wallbox.station import Station
 from demo import pki
@@ -31,7 +31,7 @@ from demo import pki
 CHARGE_POINT_ID: Final = "DE*BMW*E1234567890ABCDEF"
 MAX_CURRENT: Final = 32
 #: So often is looked whether a line is dead, in s: a whole day of it takes real time.
-_PING_INTERVAL_S: Final = 300
+_PING_AFTER_S: Final = 300
 
 
 class Site:
@@ -72,9 +72,10 @@ class Site:
         # What lasts goes by the loop's seconds, in which a day passes in no time.
         steady = asyncio.get_running_loop().time
         stack.enter_context(mock.patch("time.monotonic", steady))
-        stack.enter_context(
-            mock.patch.object(central_system, "PING_INTERVAL", _PING_INTERVAL_S)
+        line = mock.patch.multiple(
+            connection, PING_AFTER=_PING_AFTER_S, DEAD_AFTER=_PING_AFTER_S + 30
         )
+        stack.enter_context(line)
         self._disk = stack.enter_context(mock_storage())
         self._hass = await stack.enter_async_context(async_test_home_assistant())
         self.hass.data.pop(DATA_CUSTOM_COMPONENTS)
@@ -216,9 +217,10 @@ class Site:
 
     @property
     def session(self) -> tuple[str, float] | None:
-        """Id and energy in Wh of the session that is shown."""
-        active, energy = self._station.state.active, self._number("energy_session")
-        return None if active is None or energy is None else (active.id, energy * 1000)
+        """Id and energy in Wh of the session that was published last."""
+        # Both from one snapshot: an entity alone does not tell whose energy it shows.
+        active = self._coordinator.data.wallboxes[CHARGE_POINT_ID].active
+        return None if active is None else (active.id, active.energy.counted_wh)
 
     @property
     def sessions(self) -> tuple[Session, ...]:

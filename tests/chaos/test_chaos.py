@@ -19,10 +19,6 @@ DAYS = 200
 CHUNK = 20
 
 
-#: Kinds of faults that do not hold yet: `scripts/chaos 20 --kinds KIND --story` tells.
-NOT_YET = frozenset({"bent", "our_clock", "register"})
-
-
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """Check payloads at once, not in a thread, and keep to errors."""
@@ -37,7 +33,7 @@ def test_a_day_without_faults(
     assert shrink(make_day(0, kinds=()), pki_files, client_context) is None
 
 
-@pytest.mark.parametrize("kind", sorted({*KINDS} - NOT_YET))
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_day_with_one_kind(
     pki_files: pki.Files, client_context: ssl.SSLContext, kind: str
 ) -> None:
@@ -60,7 +56,7 @@ def judge(
 ) -> None:
     """Live through days; the first that goes wrong is told as shortly as can be."""
     for seed in range(first, end):
-        whole = make_day(seed, kinds, without=NOT_YET)
+        whole = make_day(seed, kinds)
         if (found := shrink(whole, pki_files, context)) is not None:
             day, fault, story = found
             told = "\n".join(story)

@@ -13,6 +13,8 @@ from typing import Any, override
 
 #: How long a thread is waited for at a time, in real s.
 _THREAD_S = 0.0005
+#: How long each turn of the loop takes, s.
+_TURN_S = 1e-6
 #: How much of real time a loop may wait for a thread, s.
 _THREAD_PATIENCE_S = 20.0
 
@@ -55,6 +57,8 @@ class _Selector(selectors.BaseSelector):
     def select(
         self, timeout: float | None = None
     ) -> list[tuple[selectors.SelectorKey, int]]:
+        # Never quite still: what is due in less than a float can tell would not be.
+        self.now += _TURN_S
         events = self._real.select(0)
         if events or (timeout is not None and timeout <= 0):
             self._waited_s = 0.0

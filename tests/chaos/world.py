@@ -15,7 +15,14 @@ from typing import Any, Final
 from websockets.exceptions import InvalidHandshake
 
 from demo import pki
-from demo.wallbox import CallFailed, Car, HalfOpen, Quirks, SimulatedWallbox
+from demo.wallbox import (
+    CallFailed,
+    Car,
+    HalfOpen,
+    Quirks,
+    RegisterRestarts,
+    SimulatedWallbox,
+)
 from demo.wallbox.records import Payload
 from demo.wallbox.simulator import Transaction
 
@@ -119,6 +126,11 @@ class World:
         self._on_the_way: dict[int, tuple[object, float | None, Transaction | None]]
         self._on_the_way = {}
         self._told_wh = 0.0
+        self._energy_told = False
+        # A register that begins anew may never have told where it stood.
+        at_session = (RegisterRestarts.AT_SESSION_START, RegisterRestarts.BOTH)
+        anew = self.quirks.register_restarts in at_session
+        self._least_base_wh = 0.0 if anew else day.register_wh
         self._lost_wh = 0.0
         self._told_sessions: dict[int, Transaction] = {}
         self._lossy = False
@@ -162,6 +174,7 @@ class World:
             sent(message)
             _, wh, transaction = self._on_the_way.pop(id(message), (None, None, None))
             if wh is not None:
+                self._energy_told = True
                 self._told_wh = max(self._told_wh, wh)
             if transaction is not None:
                 self._told_sessions[id(transaction)] = transaction
@@ -174,11 +187,16 @@ class World:
                 and self._measured_at is None
             ):
                 self._measured_at = self.now
+            amps = max(box.charger.readings.current_a)
+            if self._flowed[-1][1] != amps:
+                self._flowed.append((self.now, amps))
             result: list[Payload] = sampled(measurands, context)
             return result
 
         def restarted(register_wh: float = 0.0) -> None:
             self._lost_wh += max(0.0, box.charger.total_wh - self._told_wh)
+            if not self._energy_told:
+                self._least_base_wh = 0.0
             restart(register_wh)
 
         box.send, box._sent, box._sample = keep, told, measured
@@ -325,7 +343,9 @@ class World:
         if energy > most + _ENERGY_WH:
             self._blame(f"energy: the total is {energy}, but only {most} flowed")
         running, session = self.box.transaction, self.site.session
-        if running is None or session is None or session[0] != running.id:
+        # An id that is used again does not tell whose energy it is.
+        again = self.box.quirks.transaction_ids_restart
+        if again or running is None or session is None or session[0] != running.id:
             self._session = None
             return
         before, after = self._session, (running, *session)
@@ -385,7 +405,7 @@ class World:
         if sorted(told) != sorted(lines):
             self._blame(f"ledger: sessions {told}, and the ledger has {lines}")
         energy = self.site.energy_wh or 0.0
-        least = self.day.register_wh + self._told_wh - self._lost_wh
+        least = self._least_base_wh + self._told_wh - self._lost_wh
         most = self.day.register_wh + self.box.charger.total_wh
         if self._told_sessions and not (
             least - _ENERGY_WH <= energy <= most + _ENERGY_WH

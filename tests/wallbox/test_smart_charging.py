@@ -278,6 +278,8 @@ class World:
         raise AssertionError("it asks without end")
 
     def _send(self, call: Call) -> None:
+        if isinstance(call, SetLimit) and call.way is Way.TRANSACTION:
+            call = replace(call, profile_id=1000 + len(self.calls))
         self.calls.append((self.second, call))
         self.state = enforcement.sent(self.state, call, self.second)
         self._begun = None
@@ -722,6 +724,27 @@ def test_a_profile_for_a_session_ends_with_it() -> None:
         assert world.state.holds
         box.unplug()
         world.run(1)
+
+
+def test_what_is_cleared_leaves_no_gap() -> None:
+    """A transaction's profile goes only once the others hold what is wished."""
+    box = Box(default=IGNORES, station=REFUSES)
+    world = World(box)
+    box.plug_in("session")
+    world.wish = Wish(current_limit=16)
+    world.run(60)
+    assert box.limit_a(world.second) == 16
+    box.default = Obedience.KEEPS
+    world.wish = replace(world.wish, charging_allowed=False)
+    before = len(world.calls)
+    world.run(20)
+    sent = [call for _, call in world.calls[before:]]
+    first, cleared = sent[0], sent[1]
+    assert isinstance(first, SetLimit)
+    assert (first.way, first.order.amps) == (Way.DEFAULT, 0)
+    assert isinstance(cleared, ClearTxProfile)
+    assert box.limit_a(world.second) == 0
+    assert world.state.holds
 
 
 def test_a_lost_answer_leaves_nothing_certain() -> None:

@@ -269,6 +269,8 @@ class Calls:
             _fail(request, NO_ANSWER)
         except ConnectionClosed:
             _fail(request, _CONNECTION_LOST)
+            # No call after it would fare better, and none of them would ever wait.
+            raise
         except Exception as err:  # noqa: BLE001 - or no call would ever go out again
             log_bug(err)
             _fail(request, "an error of the server")

@@ -1,4 +1,4 @@
-"""Makes the wallbox do what is wished: runs `control` on a connection."""
+"""Makes the wallbox do what is wished: the calls that `smart_charging` names."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -15,7 +15,6 @@ from ocpp.v201.enums import (
     ResetEnumType,
 )
 
-from ..fault_log import FaultLog
 from . import enforcement, limits, profiles, smart_charging
 from .calls import LiveConnection, Turn
 from .clock import Now
@@ -47,7 +46,7 @@ type CallLater = Callable[[float, Callable[[], None]], Callable[[], None]]
 _PATIENCE_S: Final = 10.0
 #: Error codes of a station that has no such function at all (Part 4, 4.2.3).
 _UNSUPPORTED: Final = ("NotImplemented", "NotSupported")
-#: What goes on the wire, of all that `control` names.
+#: What goes on the wire, of all that `smart_charging` names.
 _CALLS: Final = (
     SetLimit,
     ClearTxProfile,
@@ -65,8 +64,6 @@ class Wallbox(Protocol):
     """What its owner set."""
     state: WallboxState
     """What is known of it."""
-    faults: FaultLog
-    """Where faults are told."""
 
     @property
     def link(self) -> LiveConnection | None:
@@ -138,7 +135,8 @@ class Controller:
         if at_once:
             self._change(lambda state: replace(state, composite_at=None))
         else:
-            self._change(enforcement.recheck)
+            now = self._station.now().steady
+            self._change(lambda state: enforcement.recheck(state, now))
 
     def answered(self, took: float) -> None:
         """Take note that the wallbox has answered a call, whichever, after `took` s.
@@ -172,10 +170,15 @@ class Controller:
             state.situation(now),
             now.steady,
             allow_reboot=station.config.allow_reboot,
-            restricts=state.wish.restricts,
+            restricts=self.restricts(state),
             unreadable=state.wish.unreadable,
         )
         return replace(state, enforcement=enforcement)
+
+    def restricts(self, state: WallboxState) -> bool:
+        """Tell whether less is wished than the wallbox gives by itself."""
+        max_current = self._station.config.max_current
+        return state.wish.restricts(max_current, state.ceiling_a)
 
     def act(self) -> None:
         """Do what `look` has found."""
@@ -188,27 +191,9 @@ class Controller:
         if moments:
             delay = min(moments) - self._station.now().steady
             self._alarm = self._call_later(max(delay, 0), self._ring)
-        self._say_unable()
         if self._link is not None and self._has_work():
             self._link.wake()
         self._notify()
-
-    def _say_unable(self) -> None:
-        """Say once that a wallbox cannot limit."""
-        faults = self._station.faults
-        fault = (self._station.config.charge_point_id, "unable")
-        enforcement = self._station.state.enforcement
-        if enforcement.unable:
-            faults.begin(
-                _LOGGER,
-                fault,
-                "Wallbox %s cannot limit the current: it has no smart charging. It can "
-                "be started and stopped all the same; look for newer firmware, or "
-                "whether smart charging is switched off in its settings",
-                fault[0],
-            )
-        elif enforcement.accepted:
-            faults.end(_LOGGER, fault, "Wallbox %s takes limits now", fault[0])
 
     def _ring(self) -> None:
         """Look again, because time has passed."""
@@ -297,6 +282,10 @@ class Controller:
         if enforcement.unable:
             return self._done_without_limits()
         order, now = enforcement.order, self._station.now().steady
+        if order is None:  # it does not tell what it enforces
+            if enforcement.ready and now >= self._impatient_at:
+                raise CommandError("no_answer")
+            return False
         if any(taken.at(now) == order for taken in enforcement.accepted.values()):
             return True
         if enforcement.retry_at is not None and not enforcement.unanswered:
@@ -318,7 +307,7 @@ class Controller:
         if state.enforcement.holds:
             return True
         if state.wish.charging_allowed:
-            if state.wish.restricts:
+            if self.restricts(state):
                 raise CommandError("cannot_limit")
             return True
         if self._stop_refusal is not None:

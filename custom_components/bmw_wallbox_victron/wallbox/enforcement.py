@@ -97,8 +97,10 @@ class Enforcement:
     """What the composite schedule allows now, A; None: not known."""
     composite_at: float | None = None
     """When that was asked for; None: to be asked again."""
+    rechecked_at: float | None = None
+    """When it was last to be asked for again because the wallbox wanted that."""
     recheck_at: float | None = None
-    """When it is to be asked for again."""
+    """When it is to be asked for again because of that."""
     applied_at: float | None = None
     """When something last changed what may flow."""
     paced_from: float | None = None
@@ -129,6 +131,13 @@ class Enforcement:
     """From when on it may be rebooted again."""
     mark: tuple[str | None, bool, int] | None = None
     """Transaction, suspended, period: where one changes, a limit must be confirmed."""
+
+    @property
+    def able(self) -> bool | None:
+        """Whether it takes limits at all; None: not known on this connection yet."""
+        if self.unable:
+            return False
+        return True if self.accepted else None
 
     @property
     def dispensable(self) -> tuple[Way, ...]:
@@ -249,11 +258,14 @@ def disconnected(state: Enforcement) -> Enforcement:
     )
 
 
-def recheck(state: Enforcement) -> Enforcement:
-    """Have the composite schedule asked for again, at a pace."""
-    if state.composite_at is None or state.recheck_at is not None:
-        return state
-    return replace(state, recheck_at=state.composite_at + RECHECK_PACE)
+def recheck(state: Enforcement, now: float) -> Enforcement:
+    """Have the composite schedule asked for again: at once, and then at a pace."""
+    if state.composite_at is None:
+        return state  # it is going to be
+    before = state.rechecked_at
+    if before is None or now >= before + RECHECK_PACE:
+        return replace(state, composite_at=None, rechecked_at=now, recheck_at=None)
+    return replace(state, recheck_at=before + RECHECK_PACE)
 
 
 def answers_again(state: Enforcement) -> Enforcement:
@@ -280,8 +292,6 @@ def sent(state: Enforcement, call: Call, now: float) -> Enforcement:
                 state = replace(state, tx_profile=profile)
         case StopTransaction():
             state = replace(state, stop_asked_at=now)
-        case AskComposite():
-            state = replace(state, recheck_at=None)
     return state
 
 

@@ -131,14 +131,18 @@ class Wish:
         """Whether it is not known how much the car may draw."""
         return bool({"current_limit", "charging_allowed", "schedule"} & {*self.lost})
 
-    @property
-    def restricts(self) -> bool:
-        """Whether its owner ever asked for less than all."""
+    def restricts(self, max_current: int, ceiling_a: float | None) -> bool:
+        """Tell whether less is wished than the wallbox gives by itself.
+
+        `max_current` is what the installation bears, `ceiling_a` the most that the
+        wallbox gives, in A; None: it does not tell.
+        """
         return (
-            self.current_limit is not None
-            or self.schedule is not None
+            self.schedule is not None
             or not self.charging_allowed
             or self.unreadable
+            or self.limit(max_current) < max_current
+            or (ceiling_a is not None and max_current < ceiling_a)
         )
 
     def limit(self, max_current: int) -> int:

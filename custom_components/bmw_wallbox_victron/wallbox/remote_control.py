@@ -1,6 +1,7 @@
 """What an owner can have a wallbox do, each until it is done or it says why not."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 import secrets
 from typing import Any, Final
 
@@ -31,6 +32,8 @@ from .station import Station
 START_PATIENCE_S: Final = 60
 #: How long it may take from accepting a stop to ending a transaction, in s.
 STOP_PATIENCE_S: Final = 30
+#: How long a transaction's profile may take to be cleared, in s.
+CLEAR_PATIENCE_S: Final = 60
 #: A limit is in vain where every way was refused so many times.
 _ROUNDS_IN_VAIN: Final = 2
 #: A wallbox that took a reset is not asked again for so long, in s.
@@ -122,7 +125,7 @@ async def _wish_to_charge(station: Station) -> None:
     except CommandError as err:
         state = station.state
         refused = err.key == "limit_refused" and (
-            not state.wish.restricts or _limits_in_vain(state)
+            not station.controller.restricts(state) or _limits_in_vain(state)
         )
         if err.key != "cannot_limit" and not refused:
             raise
@@ -292,7 +295,16 @@ async def clear_profiles(station: Station) -> None:
     await station.controller.wish(schedule=None)
     for way in station.state.enforcement.dispensable:
         await _call(station, profiles.clear_purpose(way))
+    before = station.state.enforcement.tx_profile
+    suspended = station.state.situation(station.now()).suspended
     station.controller.restart()
+    if before is not None and not suspended:
+        # That of the transaction holds the limit: it is cleared, and set anew at once.
+        # In a pause it would be accepted and dropped.
+        with suppress(TimeoutError):
+            await station.controller.until(
+                lambda state: state.enforcement.tx_profile != before, CLEAR_PATIENCE_S
+            )
 
 
 async def composite_schedule(station: Station, duration: int) -> Mapping[str, Any]:

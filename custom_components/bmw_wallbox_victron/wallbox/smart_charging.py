@@ -16,6 +16,7 @@ from dataclasses import replace
 import math
 from typing import Final
 
+from . import enforcement
 from .enforcement import (
     AskComposite,
     AskReading,
@@ -81,7 +82,9 @@ def advance(
     """
     if unreadable:
         state = _pinned(state)
-        if state.pin_a is None:
+        # A pause is never more than what it enforces: that waits for nothing.
+        paused = all(amps == 0 for _, amps in plan.periods)
+        if state.pin_a is None and not paused:
             return _find_out(state, plan, now)
     elif state.pin_a is not None:
         state = replace(state, pin_a=None)
@@ -135,8 +138,10 @@ def _look(
     )
     if state.pin_a is not None:
         order = Order(amps=min(order.amps, state.pin_a))
-    if state.order is None or order.amps < state.order.amps:
-        state = replace(state, lowered_at=now, over_since=None)
+    lowered = state.order is None or order.amps < state.order.amps
+    if lowered and state.over_since is None:
+        # What was too much already is too much still, since then.
+        state = replace(state, lowered_at=now)
     if plan != state.plan or (state.pin_a is not None and order != state.order):
         state = replace(
             state,
@@ -150,7 +155,8 @@ def _look(
             rounds=0,
             retry_at=None,
         )
-    state = replace(state, order=order)
+    if order != state.order:
+        state = replace(state, order=order)
     if (
         state.begun is not None
         and situation.device_time is not None
@@ -164,7 +170,14 @@ def _look(
         if state.mark is not None and mark[0] != state.mark[0]:
             accepted.pop(Way.TRANSACTION, None)
             used -= {Way.TRANSACTION}
-            state = replace(state, tx_profile=None, stop_asked_at=None)
+            state = replace(
+                state,
+                tx_profile=None,
+                stop_asked_at=None,
+                # What another transaction refused, this one may take.
+                refused=state.refused - {Way.TRANSACTION},
+                unanswered=state.unanswered - {Way.TRANSACTION},
+            )
         state = replace(
             state,
             mark=mark,
@@ -187,8 +200,9 @@ def _look(
             accepted=state.accepted if state.holds else {},
             composite_at=None,
         )
-    due = state.recheck_at is not None and now >= state.recheck_at
-    if state.composite_at is not None and (due or now >= state.composite_at + RECHECK):
+    if state.recheck_at is not None and now >= state.recheck_at:
+        state = enforcement.recheck(state, now)
+    if state.composite_at is not None and now >= state.composite_at + RECHECK:
         state = replace(state, composite_at=None)
     return state
 
@@ -235,7 +249,11 @@ def _with_limits(
     """Bring a wallbox that has smart charging to do what is wished."""
     untried = _untried(state, situation, now)
     # First the one that took effect last: while it stands, the others may have none.
-    for way in (Way.TRANSACTION, Way.STATION, Way.DEFAULT):
+    # One that has to be cleared before it is replaced comes last: the others hold then.
+    ways = [Way.TRANSACTION, Way.STATION, Way.DEFAULT]
+    if state.tx_profile is not None:
+        ways.append(ways.pop(0))
+    for way in ways:
         if way in untried and (way is Way.DEFAULT or way in state.used):
             paced_to = (
                 -math.inf if state.paced_from is None else state.paced_from + PACE
@@ -248,7 +266,7 @@ def _with_limits(
     if asked_at is None:
         return state, AskComposite()
     exceeded = _above(state, situation) and _has_proof(state, situation)
-    if exceeded or _has_proof(state, situation):
+    if exceeded != state.exceeded and _has_proof(state, situation):
         state = replace(state, exceeded=exceeded)
     taken = _taken(state, now)
     misfit = taken and not _fits(state, situation)
@@ -403,6 +421,8 @@ def _try_other_ways(
     )
     if untried := _untried(state, situation, now):
         return state, _send(state, untried[0], situation)
+    if (cleared := _hindrance(state, situation)) is not None:
+        return state, cleared
     if _taken(state, now) and not late:
         return state, Wait(unheld_since + PATIENCE)
     state = replace(state, failing=state.failing or told)
@@ -418,6 +438,24 @@ def _try_other_ways(
     if allow_reboot and _may_reboot(state, situation, now):
         return state, Reboot()
     return state, Wait(retry_at)
+
+
+def _hindrance(state: Enforcement, situation: Situation) -> ClearTxProfile | None:
+    """Clear the session's own profile where that alone keeps it from going on.
+
+    The next one follows once the session is not suspended any more.
+    """
+    limit, profile = state.composite_a, state.tx_profile
+    if (
+        not situation.suspended
+        or limit is None
+        or limit >= LEAST_A
+        or _order(state).amps < LEAST_A
+        or profile is None
+        or profile[0] != situation.transaction_id
+    ):
+        return None
+    return ClearTxProfile(transaction_id=profile[0], profile_id=profile[1])
 
 
 def _stop(
@@ -490,16 +528,19 @@ def _prove(
         and ceiling is not None
         and state.composite_a < ceiling - ROUNDING_A
     )
-    state = replace(
-        state,
-        form=form_of(state, state.latest) if proven and state.latest else state.form,
-        unheeded=state.unheeded - ({state.latest} if state.latest else set()),
-        holds=True,
-        failing=False,
-        exceeded=False,
-        unheld_since=None,
-        rounds=0,
-    )
+    form = form_of(state, state.latest) if proven and state.latest else state.form
+    settled = state.holds and state.unheld_since is None and state.rounds == 0
+    if not settled or state.failing or state.exceeded or form != state.form:
+        state = replace(
+            state,
+            form=form,
+            unheeded=state.unheeded - ({state.latest} if state.latest else set()),
+            holds=True,
+            failing=False,
+            exceeded=False,
+            unheld_since=None,
+            rounds=0,
+        )
     if state.refused and state.retry_at is None:
         # Another way holds it for now. The default is what the next session needs.
         state = replace(state, retry_at=now + DEFAULT_RETRY)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from .clock import CLOCKS_AGREE, DeviceClock, Now
@@ -345,8 +345,17 @@ class WallboxState:
             smart_charging=self.smart_charging,
             device_time=device_time,
             clocks_agree=device_time is not None
-            and abs(device_time - now.wall) <= CLOCKS_AGREE,
+            and abs(device_time - now.wall) <= self._clocks_may_differ,
         )
+
+    @property
+    def _clocks_may_differ(self) -> timedelta:
+        """By how much the clocks may differ: twice as much where they agreed before.
+
+        Or a message that takes a second longer would have a schedule sent again.
+        """
+        order = self.enforcement.order
+        return CLOCKS_AGREE * (2 if order is not None and order.following else 1)
 
     @property
     def phases_known(self) -> int | None:
