@@ -658,9 +658,10 @@ class World:
 
 
 def _tells_energy(payload: Payload) -> bool:
+    """Tell whether a message has a register; one of zero is none."""
+    energy = "Energy.Active.Import.Register"
     return any(
-        sampled.get("measurand", "Energy.Active.Import.Register")
-        == "Energy.Active.Import.Register"
+        sampled.get("measurand", energy) == energy and sampled["value"] > 0
         for value in payload.get("meterValue", [])
         for sampled in value["sampledValue"]
     )
