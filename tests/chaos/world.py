@@ -133,7 +133,7 @@ class World:
         self._least_base_wh = 0.0 if anew else day.register_wh
         self._lost_wh = 0.0
         self._told_sessions: dict[int, Transaction] = {}
-        self._lossy = False
+        self._lossy = self.quirks.register_zero_readings
         self._watch_box()
 
     # Clocks
