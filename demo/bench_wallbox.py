@@ -15,6 +15,8 @@ import tempfile
 import time
 from typing import Any, Final
 
+from custom_components.bmw_wallbox_victron.publish import PACE_S
+
 from .bench_instance import Longest
 from .bench_line import Line, connected
 from .client import Client
@@ -40,6 +42,7 @@ _FLOOD_A_SECOND: Final = 1000
 _TRIES: Final = 3
 """How often a phase is measured; the median counts."""
 _PRESSES: Final = 10
+_SHOWN: Final = 40
 _ALLOWED_S: Final = 0.05
 """So long anything may keep the event loop."""
 _MOST: Final = 4 * 1024 * 1024
@@ -164,14 +167,15 @@ async def measure_answers(
         tell("event-loop time a message", f"{used / messages * 1e6:6.0f} microseconds")
 
 
-async def measure_shown(line: Line, client: Client, messages: int) -> None:
-    """Measure how fast a frame is shown."""
+async def measure_shown(line: Line, client: Client) -> None:
+    """Measure how fast a frame is shown: what is news, and not too soon after other."""
     entity_id = await find_entity(client, "power")
-    await line.ask("TransactionEvent", _event(0, 5000, session="shown"))
+    await line.ask("TransactionEvent", _event(0, 3000, session="shown"))
     await client.ask("subscribe_events", event_type="state_changed")
     shown = []
-    for number in range(1, messages):
-        power = 6000 + number
+    for number in range(1, _SHOWN + 1):
+        await asyncio.sleep(PACE_S * 1.1)
+        power = round(3000 * 1.05**number)
         start = time.perf_counter()
         answer = await line.send(
             "TransactionEvent", _event(number, power, session="shown")
@@ -405,7 +409,7 @@ async def bench_wallbox(messages: int) -> None:
                     await measure_answers(line, watched, messages, what=what)
             async with logged_in(instance) as client:
                 async with connected(layout, ocpp_port) as line:
-                    await measure_shown(line, client, min(messages, 500))
+                    await measure_shown(line, client)
                 tell("recorder, behind by", f"{await _let_it_record(client):6.1f} s")
         finally:
             await instance.stop()

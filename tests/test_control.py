@@ -317,6 +317,27 @@ async def charge(bench: Bench, car: Car | None = None) -> None:
     await bench.pass_time(12, step=3)
 
 
+# A connection of the same id that stays silent
+
+
+@pytest.mark.parametrize("no_pong", [False, True])
+async def test_a_silent_connection_does_not_replace_one_that_lives(
+    make_bench: MakeBench, no_pong: bool
+) -> None:
+    """A wallbox that answers no ping lives all the same: by a frame now and then."""
+    bench = make_bench(replace(DELTA, no_pong=no_pong))
+    await charge(bench)
+    silent = await bench.box.open_half()
+    await bench.pass_time(20)
+    bench.press("stop_charging")
+    await bench.pass_time(3)
+    assert bench.amps == 0
+    await bench.succeed()
+    await bench.pass_time(80)
+    assert bench.box.connected
+    await silent.close()
+
+
 # Whatever the wallbox is like
 
 

@@ -214,7 +214,117 @@ async def test_number_that_is_none_costs_that_number(
         await site.until("energy_total", "5.0")
 
 
+@pytest.mark.parametrize(
+    "bent",
+    [
+        pytest.param({"eventType": None}, id="no type"),
+        pytest.param({"transactionInfo": None}, id="no transaction"),
+        pytest.param(
+            {"transactionInfo": {"transactionId": 5, "stoppedReason": "Local"}},
+            id="a number as id",
+        ),
+        pytest.param(
+            {"transactionInfo": {"transactionId": "T" * 37, "stoppedReason": "Local"}},
+            id="an id too long",
+        ),
+        pytest.param({"seqNo": -2}, id="a number below zero"),
+    ],
+)
+async def test_an_end_with_a_bent_detail(
+    hass: HomeAssistant,
+    all_entities: Site,
+    client_context: ssl.SSLContext,
+    bent: dict[str, Any],
+) -> None:
+    """It ends the session that runs, with its energy."""
+    site, began = all_entities, dt_util.utcnow() - timedelta(minutes=5)
+    ended = began + timedelta(minutes=4)
+    good = {
+        "transactionInfo": {"transactionId": "T1", "stoppedReason": "Local"},
+        "meterValue": [measured(ended, 2000.0)],
+    }
+    frames = [
+        event(0, "Started", began, meterValue=[measured(began, 1000.0)]),
+        event(1, "Ended", ended, **good | bent),
+    ]
+    async with saying(site, client_context, frames):
+        await hass.async_block_till_done()
+        assert site.number("energy_session") == pytest.approx(1.0)
+        assert site.binary("charging") != "on"
+        sessions = site.entry.runtime_data.stations[CHARGE_POINT_ID].ledger.sessions
+        assert [each.energy_wh for each in sessions] == [1000]
+
+
+@pytest.mark.parametrize(
+    "bent",
+    [
+        pytest.param({"seqNo": 2**63 - 1}, id="the last number that there is"),
+        pytest.param({"at": "9999-12-31T23:59:59Z"}, id="read in a far future"),
+        pytest.param({"at": "1970-01-01T00:00:00Z"}, id="read before all time"),
+        pytest.param({"at": "soon"}, id="read at no time"),
+        pytest.param({"numberOfPhasesUsed": -1}, id="less than no phase"),
+        pytest.param({"numberOfPhasesUsed": 2**40}, id="many phases"),
+    ],
+)
+async def test_what_follows_a_bent_detail_counts(
+    hass: HomeAssistant,
+    all_entities: Site,
+    client_context: ssl.SSLContext,
+    bent: dict[str, Any],
+) -> None:
+    """What is said once and is not so stands in the way of nothing."""
+    site, began = all_entities, dt_util.utcnow() - timedelta(minutes=5)
+    times = [began + timedelta(minutes=each) for each in range(4)]
+    middle = measured(times[1], 1100.0)
+    middle["timestamp"] = bent.get("at", middle["timestamp"])
+    more = {key: value for key, value in bent.items() if key != "at"}
+    frames = [
+        event(0, "Started", times[0], meterValue=[measured(times[0], 1000.0)]),
+        event(1, "Updated", times[1], meterValue=[middle], **more),
+        event(2, "Updated", times[2], meterValue=[measured(times[2], 1200.0)]),
+    ]
+    async with saying(site, client_context, frames):
+        await hass.async_block_till_done()
+        assert site.number("energy_total") == pytest.approx(1.2)
+        assert site.number("phases_used") == 1
+    frames.append(event(3, "Ended", times[3], meterValue=[measured(times[3], 1300.0)]))
+    async with saying(site, client_context, frames):
+        await hass.async_block_till_done()
+        assert site.number("energy_session") == pytest.approx(0.3)
+        assert site.binary("charging") != "on"
+        sessions = site.entry.runtime_data.stations[CHARGE_POINT_ID].ledger.sessions
+        assert [each.energy_wh for each in sessions] == [300]
+
+
+async def test_meter_values_of_a_bent_evse(
+    hass: HomeAssistant, site: Site, client_context: ssl.SSLContext
+) -> None:
+    """The box has one."""
+    payload = {"evseId": "1", "meterValue": [measured(dt_util.utcnow(), 5000.0)]}
+    frames = [json.dumps([2, "0", "MeterValues", payload])]
+    async with saying(site, client_context, frames) as answers:
+        assert answers[0][:3] == [4, "0", "TypeConstraintViolation"]
+        await site.until("energy_total", "5.0")
+
+
 # As large as may be
+
+
+async def test_a_small_frame_of_bent_details(
+    hass: HomeAssistant,
+    site: Site,
+    client_context: ssl.SSLContext,
+    longest: Longest,
+) -> None:
+    """Four thousand of them fit in 8 kB."""
+    payload = {"evseId": 1, "meterValue": [0] * 4000}
+    frames = [json.dumps([2, "0", "MeterValues", payload], separators=(",", ":"))]
+    assert len(frames[0]) <= room.LARGE
+    await asyncio.sleep(0)
+    longest.seconds = 0.0
+    async with saying(site, client_context, frames) as answers:
+        assert answers[0][0] == 4
+    assert longest.seconds < LONGEST
 
 
 @pytest.mark.parametrize("bent", [{}, {"surplus": 1}], ids=["whole", "bent"])

@@ -67,12 +67,12 @@ def triggers(bench: Bench, since: int = 0) -> list[str]:
 # Numbers of the device model
 
 
-@pytest.mark.parametrize("text", NO_NUMBERS)
+@pytest.mark.parametrize("text", [*NO_NUMBERS, "-5", "250", "1e300"])
 @pytest.mark.parametrize("boot", [True, False], ids=["booted", "reconnected"])
 async def test_a_brightness_that_is_no_number(
     make_bench: MakeBench, text: str, boot: bool
 ) -> None:
-    """Only that value is lost: all else is asked and set."""
+    """Or none in percent. Only that value is lost: all else is asked and set."""
     bench = make_bench()
     set_value(bench.box, "StatusLED", "brightness", text)
     await bench.connect(boot=boot)

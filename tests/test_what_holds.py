@@ -84,6 +84,28 @@ async def test_a_wallbox_that_answers_nothing_and_charges_on(
     assert bench.keeps(0)
 
 
+@pytest.mark.parametrize("every_s", [4, 8])
+async def test_wishes_that_follow_each_other_hide_nothing(
+    make_bench: MakeBench, every_s: int
+) -> None:
+    """What flows above each of them is shown, though none stands for 10 s."""
+    bench = make_bench()
+    await charge(bench)
+    bench.limit(20)
+    await bench.pass_time(20)
+    assert bench.keeps(20)
+    setting(bench, mute=True)
+    for amps in (18, 16, 14, 12, 10):
+        bench.limit(amps)
+        await bench.pass_time(every_s)
+    assert bench.amps == 20
+    assert bench.problem()
+    setting(bench, mute=False)
+    await bench.pass_time(60)
+    assert bench.keeps(10)
+    await bench.outcome()
+
+
 async def test_a_slow_answer_is_no_silence(charging: Bench) -> None:
     """A wallbox that is known to take its time is waited for."""
     bench = charging
@@ -235,6 +257,61 @@ async def test_a_transactions_profile_is_cleared_before_the_next(
     await bench.pass_time(20)
     assert bench.keeps(16)
     await bench.outcome()
+
+
+@pytest.mark.parametrize("other_id_rejected", [False, True])
+@pytest.mark.parametrize("dropped_while_suspended", [False, True])
+async def test_a_pause_that_a_transactions_profile_made_can_end(
+    make_bench: MakeBench, other_id_rejected: bool, dropped_while_suspended: bool
+) -> None:
+    """Where nothing else is heeded, the 0 A of the pause is cleared for a start."""
+    bench = make_bench(
+        replace(
+            DELTA,
+            default_profile_never=True,
+            station_profile_never=True,
+            tx_profile_other_id_rejected=other_id_rejected,
+            tx_profile_dropped_while_suspended=dropped_while_suspended,
+        )
+    )
+    await charge(bench)
+    bench.limit(16)
+    await bench.pass_time(30)
+    assert bench.keeps(16)
+    bench.press("stop_charging")
+    await bench.pass_time(20)
+    assert bench.keeps(0)
+    bench.press("start_charging")
+    above = 0
+    for _ in range(30):
+        await bench.pass_time(1)
+        above += bench.amps > 16
+    assert above <= 2
+    assert bench.keeps(16)
+    await bench.succeed()
+
+
+async def test_what_one_transaction_refused_the_next_may_take(
+    make_bench: MakeBench,
+) -> None:
+    """After a power cut the limit is put to the new session as soon as it is known."""
+    bench = make_bench(
+        replace(DELTA, default_profile_never=True, station_profile_never=True)
+    )
+    await charge(bench)
+    bench.limit(16)
+    await bench.pass_time(30)
+    assert bench.keeps(16)
+    await bench.box.die(keep_profiles=False)
+    await bench.pass_time(1)
+    await bench.box.power_up(connect=False)
+    await bench.pass_time(5)
+    await bench.connect()
+    await bench.pass_time(10)
+    assert bench.amps == 16
+    await bench.pass_time(10)
+    assert bench.keeps(16)
+    await bench.succeed()
 
 
 async def test_clearing_clears_what_is_ours(

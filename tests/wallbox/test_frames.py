@@ -525,9 +525,12 @@ def test_several_bent_details() -> None:
     assert bent["a"] == 1, "what came is left as it was"
 
 
-def test_event_of_no_transaction_is_of_no_use() -> None:
-    bent = EVENT | {"transactionInfo": {"stoppedReason": "Local"}}
-    assert whole("TransactionEvent", bent) is None
+@pytest.mark.parametrize("bent", [5, "x" * 37, None])
+def test_event_of_no_transaction(bent: Any) -> None:
+    """It is of the one that runs, and says how that ended."""
+    info = {"transactionId": bent, "stoppedReason": "Local"}
+    left = whole("TransactionEvent", EVENT | {"transactionInfo": info})
+    assert left == EVENT | {"transactionInfo": {"stoppedReason": "Local"}}
 
 
 @pytest.mark.parametrize("lost", STATUS)

@@ -125,3 +125,31 @@ def test_repeats_are_no_sessions(data: st.DataObject, count: int) -> None:
         (at(number * PAUSE), 50) for number in range(count)
     ]
     assert state.energy_total == 100_000 + 50 * count
+
+
+def test_more_sessions_than_are_remembered() -> None:
+    """A box that counts to twelve and begins anew within a day loses none."""
+    state, ledger = connected(WallboxState()), Ledger()
+    for number in range(24):
+        again = [
+            replace(item, transaction_id=str(number % 12)) for item in session(number)
+        ]
+        for item in again:
+            state = play([item], state)
+            ledger.record(state)
+    assert [item.start for item in ledger.sessions] == [
+        at(number * PAUSE) for number in range(24)
+    ]
+    assert sum(item.energy_wh for item in ledger.sessions) == 24 * 50
+
+
+def test_start_that_was_lost_and_numbers_that_go_on() -> None:
+    """What is live long after the end of a session is of another one."""
+    state = play(session(0)[::2])
+    first = event(3, PAUSE, register=100_050, charging_state=CHARGING)
+    state = play([first], state, now=PAUSE)
+    state = play([ended(4, PAUSE + 50, register=100_090)], state, now=PAUSE + 50)
+    ledger = Ledger()
+    ledger.record(state)
+    assert [item.energy_wh for item in ledger.sessions] == [50, 40]
+    assert state.energy_total == 100_090

@@ -238,11 +238,11 @@ class Connection:
     async def _come_alive(self) -> None:
         """Become the live connection, where no older one is better.
 
-        One that has shown no life does not replace one that does; of two silent ones,
-        the newer is the better guess.
+        One that has shown no life does not replace one that does, if only by a frame
+        now and then; of two silent ones, the newer is the better guess.
         """
         while not self._live.is_set() and not self._closed:
-            older, since = self.station.link, self._steady()
+            older = self.station.link
             if older is None:
                 self._take_over()
             elif older.number > self.number:
@@ -253,7 +253,8 @@ class Connection:
                     async with asyncio.timeout(BOOT_GRACE):
                         await older.ended.wait()
                 except TimeoutError:
-                    if self.station.link is older and not older.lived_since(since):
+                    long_ago = self._steady() - DEAD_AFTER
+                    if self.station.link is older and not older.lived_since(long_ago):
                         self._lives()
 
     def _turn(self) -> Turn | None:

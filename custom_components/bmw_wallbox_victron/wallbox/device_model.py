@@ -112,7 +112,7 @@ def learn(
         state = replace(state, smart_charging="false" not in said)
     for component, variable in LIGHTS:
         brightness = number(found.get((component, variable)))
-        if brightness is not None:
+        if brightness is not None and 0 <= brightness <= 100:
             light = Light(component, variable, round(brightness))
             return replace(state, light=light)
     return state

@@ -7,8 +7,8 @@ for what `frames` lets be missing because it is bent.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -26,9 +26,9 @@ from ocpp.v201.enums import (
 )
 
 from . import transitions
-from .clock import Now
+from .clock import JITTER_S, Now
 from .device_model import Variables, parse_report
-from .meter import Sample, device_time, samples
+from .meter import CLOCK_NEVER_SET, Sample, device_time, samples
 from .payloads import ocpp_time, snake_case
 from .state import (
     ChargingState,
@@ -41,6 +41,8 @@ from .state import (
 
 #: What the wallbox is told to send Heartbeats by, in s; a dead line is found by pings.
 HEARTBEAT_INTERVAL: Final = 60
+#: More events than any session has; integers of OCPP have 32 bits.
+_MOST_EVENTS: Final = 2**31 - 1
 _CHARGING_STATES: Final = {
     "Charging": ChargingState.CHARGING,
     "EVConnected": ChargingState.EV_CONNECTED,
@@ -169,26 +171,37 @@ def _status(state: WallboxState, payload: Payload, context: Context) -> Handled:
 
 def _event(state: WallboxState, payload: Payload, context: Context) -> Handled:
     """Take what happened in a session, now or long ago."""
-    info: Payload = payload["transaction_info"]
+    info: Payload = payload.get("transaction_info", {})
     token: Payload | None = payload.get("id_token")
-    reason = info.get("stopped_reason")
+    answer = call_result.TransactionEvent(
+        id_token_info=None if token is None else _token_info(token, context)
+    )
     at = _time(payload, state, context.now)
+    found = _samples(payload, state, context.now, event_at=at)
+    transaction_id = info.get("transaction_id")
+    if transaction_id is None:
+        if state.active is None:
+            # Of no session that is known: what the meter said counts all the same.
+            state = transitions.metered(state, found, context.now)
+            return Handled(answer=answer, state=state)
+        transaction_id = state.active.id
+    reason = info.get("stopped_reason")
+    # Only an end has a reason for it.
+    bent_type = "Updated" if reason is None else "Ended"
+    phases = payload.get("number_of_phases_used")
     event = TransactionEvent(
-        transaction_id=info["transaction_id"],
-        event_type=EventType(payload.get("event_type", "Updated").lower()),
+        transaction_id=transaction_id,
+        event_type=EventType(payload.get("event_type", bent_type).lower()),
         at=at,
-        sequence_number=_sequence_number(state, payload, at),
+        sequence_number=_sequence_number(state, payload, transaction_id, at),
         trigger_reason=snake_case(payload.get("trigger_reason", "AbnormalCondition")),
         offline=payload.get("offline", False),
         charging_state=_CHARGING_STATES.get(info.get("charging_state", "")),
         stopped_reason=None if reason is None else snake_case(reason),
         id_token=None if token is None else token["id_token"] or None,
         remote_start_id=info.get("remote_start_id"),
-        phases_used=payload.get("number_of_phases_used"),
-        samples=_samples(payload, state, context.now),
-    )
-    answer = call_result.TransactionEvent(
-        id_token_info=None if token is None else _token_info(token, context)
+        phases_used=phases if phases in range(4) else None,
+        samples=found,
     )
     after = transitions.transaction_event(state, event, context.now)
     return Handled(
@@ -200,31 +213,45 @@ def _event(state: WallboxState, payload: Payload, context: Context) -> Handled:
     )
 
 
-def _sequence_number(state: WallboxState, payload: Payload, at: datetime) -> int:
+def _sequence_number(
+    state: WallboxState, payload: Payload, transaction_id: str, at: datetime
+) -> int:
     """Read an event's place in its transaction.
 
-    Where it is bent, time gives the order: after the newest event, or, at the same
-    time, that one once more.
+    Where it is bent, or nothing could come after it, time gives the order: after the
+    newest event, or, at the same time, that one once more.
     """
     number: int | None = payload.get("seq_no")
-    if number is not None:
+    if number is not None and 0 <= number < _MOST_EVENTS:
         return number
-    wanted = payload["transaction_info"]["transaction_id"]
     for known in (state.transaction, *state.recent):
-        if known is not None and known.id == wanted:
+        if known is not None and known.id == transaction_id:
             return known.sequence_number + (at > known.updated_at)
     return 0
 
 
-def _samples(payload: Payload, state: WallboxState, now: Now) -> tuple[Sample, ...]:
-    """Read meter values; those whose time is bent are of now."""
-    undated = {"timestamp": _box_time(state, now).isoformat()}
-    return samples({**undated, **item} for item in payload.get("meter_value", ()))
+def _samples(
+    payload: Payload, state: WallboxState, now: Now, *, event_at: datetime | None = None
+) -> tuple[Sample, ...]:
+    """Read meter values; those whose time is bent are of their event, or of now."""
+    undated = {"timestamp": (event_at or _box_time(state, now)).isoformat()}
+    found = samples({**undated, **item} for item in payload.get("meter_value", ()))
+    if event_at is None or event_at < CLOCK_NEVER_SET:
+        return found
+    # What was read later than it is told was read at a wrong time.
+    latest = event_at + timedelta(seconds=JITTER_S)
+    placed = (
+        sample
+        if CLOCK_NEVER_SET <= sample.at <= latest
+        else replace(sample, at=event_at)
+        for sample in found
+    )
+    return tuple(sorted(placed, key=lambda sample: sample.at))
 
 
 def _meter_values(state: WallboxState, payload: Payload, context: Context) -> Handled:
     """Take meter values outside a TransactionEvent; EVSE 0 is the house's meter."""
-    if payload["evse_id"] == 1:
+    if payload.get("evse_id", 1) == 1:
         found = _samples(payload, state, context.now)
         state = transitions.metered(state, found, context.now)
     return Handled(answer=call_result.MeterValues(), state=state)

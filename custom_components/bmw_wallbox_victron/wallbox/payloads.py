@@ -31,6 +31,10 @@ def ocpp_time(moment: datetime) -> str:
     return text.replace("+00:00", "Z")
 
 
+#: No name of OCPP 2.0.1 is longer, in characters.
+_MAX_KEY: Final = 64
+
+
 @lru_cache(maxsize=1024)
 def _snake_key(key: str) -> str:
     """Spell a key as the library spells it, which takes 3 us."""
@@ -40,7 +44,13 @@ def _snake_key(key: str) -> str:
 def to_snake(value: Any) -> Any:
     """Copy JSON with its keys in snake case."""
     if isinstance(value, dict):
-        return {_snake_key(key): to_snake(each) for key, each in value.items()}
+        return {
+            # A key that no message has is not kept.
+            (_snake_key if len(key) <= _MAX_KEY else _snake_key.__wrapped__)(key): (
+                to_snake(each)
+            )
+            for key, each in value.items()
+        }
     if isinstance(value, list):
         return [to_snake(each) for each in value]
     return value

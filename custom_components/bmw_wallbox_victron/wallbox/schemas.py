@@ -24,8 +24,9 @@ _CODE_OF_RULE: Final = {
 #: Where something is in a payload: names of properties and numbers of items.
 type Path = tuple[str | int, ...]
 #: What the handlers can do without, though OCPP requires it, by message and by the type
-#: that requires it (empty: the message itself): without a time it is now, and what a
-#: station says of itself counts each for itself.
+#: that requires it (empty: the message itself): without a time it is now, without a
+#: transaction it is of the one that runs, and what a station says of itself counts each
+#: for itself.
 _SPARE: Final[Mapping[str, Mapping[str, Collection[str]]]] = {
     "BootNotificationRequest": {
         "": ("reason", "chargingStation"),
@@ -35,10 +36,11 @@ _SPARE: Final[Mapping[str, Mapping[str, Collection[str]]]] = {
         "": ("timestamp", "connectorStatus", "evseId", "connectorId")
     },
     "TransactionEventRequest": {
-        "": ("eventType", "timestamp", "triggerReason", "seqNo"),
+        "": ("eventType", "timestamp", "triggerReason", "seqNo", "transactionInfo"),
+        "TransactionType": ("transactionId",),
         "MeterValueType": ("timestamp",),
     },
-    "MeterValuesRequest": {"MeterValueType": ("timestamp",)},
+    "MeterValuesRequest": {"": ("evseId",), "MeterValueType": ("timestamp",)},
     "NotifyReportRequest": {"": ("generatedAt", "seqNo")},
     "NotifyChargingLimitRequest": {"": ("chargingLimit",)},
     "ClearedChargingLimitRequest": {"": ("chargingLimitSource",)},

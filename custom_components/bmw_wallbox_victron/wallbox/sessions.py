@@ -205,14 +205,15 @@ class Ledger:
     def _index(self, session: Session) -> int | None:
         """Find what was written of a session.
 
-        Its times may have been corrected. An id of a day ago is another session's.
+        Its times may have been corrected: a wallbox's clock is set back. What begins
+        after its end is another session, that has the same id.
         """
         for index in range(len(self._sessions) - 1, -1, -1):
             known = self._sessions[index]
             if (
                 known.transaction_id == session.transaction_id
                 and known.repeat == session.repeat
-                and known.end >= session.start - _ID_PAUSE
+                and known.end >= session.start
                 and session.end >= known.start - _ID_PAUSE
             ):
                 return index

@@ -138,8 +138,10 @@ def _look(
     )
     if state.pin_a is not None:
         order = Order(amps=min(order.amps, state.pin_a))
-    if state.order is None or order.amps < state.order.amps:
-        state = replace(state, lowered_at=now, over_since=None)
+    lowered = state.order is None or order.amps < state.order.amps
+    if lowered and state.over_since is None:
+        # What was too much already is too much still, since then.
+        state = replace(state, lowered_at=now)
     if plan != state.plan or (state.pin_a is not None and order != state.order):
         state = replace(
             state,
@@ -168,7 +170,14 @@ def _look(
         if state.mark is not None and mark[0] != state.mark[0]:
             accepted.pop(Way.TRANSACTION, None)
             used -= {Way.TRANSACTION}
-            state = replace(state, tx_profile=None, stop_asked_at=None)
+            state = replace(
+                state,
+                tx_profile=None,
+                stop_asked_at=None,
+                # What another transaction refused, this one may take.
+                refused=state.refused - {Way.TRANSACTION},
+                unanswered=state.unanswered - {Way.TRANSACTION},
+            )
         state = replace(
             state,
             mark=mark,
@@ -412,6 +421,8 @@ def _try_other_ways(
     )
     if untried := _untried(state, situation, now):
         return state, _send(state, untried[0], situation)
+    if (cleared := _hindrance(state, situation)) is not None:
+        return state, cleared
     if _taken(state, now) and not late:
         return state, Wait(unheld_since + PATIENCE)
     state = replace(state, failing=state.failing or told)
@@ -427,6 +438,24 @@ def _try_other_ways(
     if allow_reboot and _may_reboot(state, situation, now):
         return state, Reboot()
     return state, Wait(retry_at)
+
+
+def _hindrance(state: Enforcement, situation: Situation) -> ClearTxProfile | None:
+    """Clear the session's own profile where that alone keeps it from going on.
+
+    The next one follows once the session is not suspended any more.
+    """
+    limit, profile = state.composite_a, state.tx_profile
+    if (
+        not situation.suspended
+        or limit is None
+        or limit >= LEAST_A
+        or _order(state).amps < LEAST_A
+        or profile is None
+        or profile[0] != situation.transaction_id
+    ):
+        return None
+    return ClearTxProfile(transaction_id=profile[0], profile_id=profile[1])
 
 
 def _stop(

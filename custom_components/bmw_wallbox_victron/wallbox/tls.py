@@ -30,7 +30,7 @@ HANDSHAKE_TIMEOUT = 10
 #: No certificate or key file is longer, in bytes.
 _MAX_FILE = 1_000_000
 #: So much is taken from one connection before the event loop's next round, in bytes.
-_ONE_GO = 8 * 1024
+_ONE_GO = 4 * 1024
 
 
 class CertificateFault(StrEnum):

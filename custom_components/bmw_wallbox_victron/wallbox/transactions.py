@@ -10,6 +10,9 @@ from .state import EventType, Transaction, TransactionEvent, WallboxState
 
 #: How many transactions before the current one may still be completed by late events.
 REMEMBERED_TRANSACTIONS = 8
+#: What is live so long after the end of a transaction is of another one, which has the
+#: same id, though its start was lost.
+AFTER_THE_END = timedelta(minutes=2)
 
 
 def find_transaction(
@@ -54,7 +57,10 @@ def _is_another(
         newer
         and known.ended_at is not None
         and not event.offline
-        and event.sequence_number < known.sequence_number
+        and (
+            event.sequence_number < known.sequence_number
+            or written - known.ended_at >= AFTER_THE_END
+        )
         and abs(state.clock.lag_s(event.at, now)) <= JITTER_S
     )
 
