@@ -133,7 +133,7 @@ class World:
         self._least_base_wh = 0.0 if anew else day.register_wh
         self._lost_wh = 0.0
         self._told_sessions: dict[int, Transaction] = {}
-        self._lossy = False
+        self._lossy = self.quirks.register_zero_readings
         self._watch_box()
 
     # Clocks
@@ -658,9 +658,10 @@ class World:
 
 
 def _tells_energy(payload: Payload) -> bool:
+    """Tell whether a message has a register; one of zero is none."""
+    energy = "Energy.Active.Import.Register"
     return any(
-        sampled.get("measurand", "Energy.Active.Import.Register")
-        == "Energy.Active.Import.Register"
+        sampled.get("measurand", energy) == energy and sampled["value"] > 0
         for value in payload.get("meterValue", [])
         for sampled in value["sampledValue"]
     )
