@@ -1,6 +1,7 @@
 """Transaction ids that are used again, as by wallboxes that count anew after a boot."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from hypothesis import given, strategies as st
 import pytest
@@ -153,3 +154,22 @@ def test_start_that_was_lost_and_numbers_that_go_on() -> None:
     ledger.record(state)
     assert [item.energy_wh for item in ledger.sessions] == [50, 40]
     assert state.energy_total == 100_090
+
+
+def test_a_session_that_moves_with_the_clock() -> None:
+    """A clock that is set back by days after its end makes no second line of it."""
+    ledger = Ledger()
+    state = play(session(0))
+    ledger.record(state)
+    (before,) = ledger.sessions
+    assert state.transaction is not None
+    back = timedelta(days=3)
+    moved = replace(
+        state.transaction,
+        started_at=before.start - back,
+        updated_at=before.end - back,
+        ended_at=before.end - back,
+    )
+    ledger.record(replace(state, transaction=moved))
+    (after,) = ledger.sessions
+    assert after == replace(before, start=before.start - back, end=before.end - back)

@@ -202,7 +202,7 @@ def test_bounded(items: list[tuple[int, int, str]], most: int) -> None:
     with patch.object(sessions, "KEPT_SESSIONS", most):
         for begin, length, name in items:
             transaction = Transaction(
-                id=name,
+                id=f"{name}{begin}",
                 started_at=at(begin * 200_000),
                 updated_at=at(begin * 200_000 + length),
                 ended_at=at(begin * 200_000 + length),

@@ -1,7 +1,7 @@
 """Charging sessions: what is told while they run, and the ledger of ended ones."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -157,6 +157,8 @@ class Ledger:
     def __init__(self, sessions: Iterable[Session] = ()) -> None:
         """Start with those that were stored."""
         self._sessions = list(sessions)
+        self._lines: dict[tuple[str, int], Session] = {}
+        """What was written of those that are remembered, by id and repeat."""
         self._changed = False
 
     @property
@@ -171,19 +173,29 @@ class Ledger:
         away: a repeat of an event that is long forgotten knows less.
         """
         changed = False
+        lines: dict[tuple[str, int], Session] = {}
         for session in ended_sessions(state):
-            index = self._index(session)
-            if index is None:
-                if self._too_old(session):
-                    continue
-                self._sessions.append(session)
-            elif (merged := _merge(self._sessions[index], session)) != (
-                self._sessions[index]
-            ):
-                self._sessions[index] = merged
-            else:
+            key = session.transaction_id, session.repeat
+            known = self._lines.get(key)
+            if known is not None and session.start <= known.end:
+                # The same one, whatever a clock that was set back makes of its times.
+                merged = replace(
+                    _merge(known, session), start=session.start, end=session.end
+                )
+            elif (known := self._find(session)) is not None:
+                merged = _merge(known, session)
+            elif self._too_old(session):
                 continue
+            else:
+                merged = session
+            lines[key] = merged
+            if merged == known:
+                continue
+            if known is not None:
+                self._sessions.remove(known)
+            self._sessions.append(merged)
             changed = True
+        self._lines = lines
         if changed:
             self._sessions.sort(key=lambda session: session.start)
             del self._sessions[:-KEPT_SESSIONS]
@@ -202,19 +214,18 @@ class Ledger:
             and session.start <= self._sessions[0].start
         )
 
-    def _index(self, session: Session) -> int | None:
-        """Find what was written of a session.
+    def _find(self, session: Session) -> Session | None:
+        """Find what was written of a session before it was remembered.
 
         Its times may have been corrected: a wallbox's clock is set back. What begins
         after its end is another session, that has the same id.
         """
-        for index in range(len(self._sessions) - 1, -1, -1):
-            known = self._sessions[index]
+        for known in reversed(self._sessions):
             if (
                 known.transaction_id == session.transaction_id
                 and known.repeat == session.repeat
                 and known.end >= session.start
                 and session.end >= known.start - _ID_PAUSE
             ):
-                return index
+                return known
         return None
