@@ -406,9 +406,9 @@ OUTCOMES: Final = {
     awkward(auth_enabled=True): Outcome.HOLDS,
     awkward(duplicate_frames=True): Outcome.HOLDS,
     awkward(phases=3): Outcome.HOLDS,
-    # What leaves no way at all, or only one that ends with the first pause.
+    awkward(default_profile_never=True, station_profile_rejected=True): Outcome.HOLDS,
+    # What leaves no way at all.
     awkward(**KEEPS_NO_LIMIT): Outcome.SHOWN,
-    awkward(default_profile_never=True, station_profile_rejected=True): Outcome.SHOWN,
 }
 """What each awkward answer, alone, leads to."""
 
