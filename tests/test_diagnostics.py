@@ -284,3 +284,25 @@ async def test_not_loaded(
     assert data.keys() == {"versions", "settings"}
     device = device_of(everything, CHARGE_POINT_ID)
     assert (await download(device)).keys() == {"versions", "settings"}
+
+
+async def test_which_transaction_it_was_is_not_told(
+    hass: HomeAssistant, site: Site, make_wallbox: MakeWallbox, download: Download
+) -> None:
+    """Of a limit that was tried for it alone, and refused or cleared."""
+    await charged(hass, site, make_wallbox)
+    station = site.entry.runtime_data.stations[CHARGE_POINT_ID]
+    private = "transaction-of-somebody"
+    enforcement = replace(
+        station.state.enforcement,
+        tx_profile=(private, 7),
+        tx_refused=private,
+        tx_cleared=private,
+        barred_transaction=private,
+        mark=(private, False, 0),
+    )
+    station.state = replace(station.state, enforcement=enforcement)
+    data = await download()
+    assert private not in json.dumps(data)
+    (wallbox,) = data["wallboxes"]
+    assert wallbox["state"]["enforcement"]["tx_profile"] is True

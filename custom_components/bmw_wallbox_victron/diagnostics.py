@@ -214,7 +214,10 @@ def _state(state: WallboxState, now: Now) -> dict[str, Any]:
     identity, shown = state.identity, state.clock.shows(now)
     # Of the plans that failed, the transaction that they were for is not told.
     enforcement = _plain(state.enforcement) | {
-        "barred_transaction": state.enforcement.barred_transaction is not None,
+        **{
+            name: getattr(state.enforcement, name) is not None
+            for name in ("barred_transaction", "tx_profile", "tx_refused", "tx_cleared")
+        },
         "mark": None
         if state.enforcement.mark is None
         else _plain(state.enforcement.mark[1:]),
