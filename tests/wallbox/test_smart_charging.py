@@ -726,6 +726,44 @@ def test_a_profile_for_a_session_ends_with_it() -> None:
         world.run(1)
 
 
+def test_two_forms_at_once_prove_nothing() -> None:
+    """One of them is ignored, and must not be taken for the one that is heeded."""
+    box = Box(heeds=frozenset({Form.RELATIVE}))
+    world = World(box)
+    box.plug_in("session")
+    world.wish = Wish(current_limit=24)
+    world.run(60)
+    world.state = replace(
+        world.state,
+        form=None,
+        forms={Way.DEFAULT: Form.RELATIVE},
+        accepted={**world.state.accepted, Way.STATION: Order(amps=24.0)},
+        accepted_forms={**world.state.accepted_forms, Way.STATION: Form.EPOCH},
+        used=world.state.used | {Way.STATION},
+        latest=Way.STATION,
+        holds=False,
+    )
+    world.run(30)
+    assert world.state.holds
+    assert world.state.form is not Form.EPOCH
+    world.wish = replace(world.wish, charging_allowed=False)
+    world.run(8)
+    assert box.limit_a(world.second) == 0
+
+
+def test_a_form_that_is_not_heeded_any_more() -> None:
+    """After new firmware, say: the next one is tried at once."""
+    box = Box()
+    world = World(box)
+    box.plug_in("session")
+    world.wish = Wish(current_limit=24)
+    world.run(30)
+    box.heeds = frozenset({Form.NOW})
+    world.wish = replace(world.wish, charging_allowed=False)
+    world.run(9)
+    assert box.limit_a(world.second) == 0
+
+
 def test_what_is_cleared_leaves_no_gap() -> None:
     """A transaction's profile goes only once the others hold what is wished."""
     box = Box(default=IGNORES, station=REFUSES)

@@ -65,6 +65,8 @@ class Enforcement:
     """Until then, the form that is tried next."""
     accepted: Mapping[Way, Order] = field(default_factory=dict)
     """What the wallbox has accepted on this connection."""
+    accepted_forms: Mapping[Way, Form] = field(default_factory=dict)
+    """In which form it has accepted each of them."""
     latest: Way | None = None
     """The way that it accepted last."""
     begun: datetime | None = None
@@ -355,7 +357,10 @@ def _set(
     accepted = dict(state.accepted)
     if outcome is Outcome.ACCEPTED:
         accepted[call.way] = call.order
-        state = replace(state, latest=call.way, begun=begun)
+        accepted_forms = {**state.accepted_forms, call.way: call.form}
+        state = replace(
+            state, latest=call.way, begun=begun, accepted_forms=accepted_forms
+        )
     else:
         accepted.pop(call.way, None)
         state = replace(state, refusal=refusal)

@@ -192,9 +192,8 @@ def _look(
             state,
             refused=frozenset(),
             unanswered=frozenset(),
-            form=state.form if state.rounds < ROUNDS_BEFORE_REBOOT else None,
-            # Another way than the default was only tried in one form.
-            forms={Way.STATION: NEXT_FORM.get(form_of(state, Way.STATION), Form.EPOCH)},
+            form=state.form if state.holds else None,
+            forms=_next_forms(state),
             retry_at=None,
             # What was accepted and not kept is sent again.
             accepted=state.accepted if state.holds else {},
@@ -205,6 +204,19 @@ def _look(
     if state.composite_at is not None and now >= state.composite_at + RECHECK:
         state = replace(state, composite_at=None)
     return state
+
+
+def _next_forms(state: Enforcement) -> dict[Way, Form]:
+    """Return the forms in which everything is tried anew.
+
+    Another way than the default was tried in one form only.
+    """
+    forms = {
+        Way.STATION: NEXT_FORM.get(form_of(state, Way.STATION), Form.EPOCH),
+    }
+    if state.holds and Way.DEFAULT in state.forms:
+        forms[Way.DEFAULT] = state.forms[Way.DEFAULT]
+    return forms
 
 
 def _measure(
@@ -405,7 +417,8 @@ def _try_other_ways(
     way = state.latest
     if (
         misfit
-        and state.form is None
+        # Less than wished may be somebody else's limit, where the form was heeded once.
+        and (state.form is None or (state.composite_a or 0) > _order(state).amps)
         and way is Way.DEFAULT
         and way in state.accepted
         and (form := NEXT_FORM.get(form_of(state, way))) is not None
@@ -413,7 +426,7 @@ def _try_other_ways(
         accepted = dict(state.accepted)
         del accepted[way]
         forms = {**state.forms, way: form}
-        state = replace(state, forms=forms, accepted=accepted)
+        state = replace(state, form=None, forms=forms, accepted=accepted)
         return state, _send(state, way, situation)
     state = replace(
         state,
@@ -520,15 +533,17 @@ def _prove(
         # A reading of the change's first seconds: the next one will tell.
         return state, None
     ceiling = situation.ceiling_a
-    # A limit that is no less than what it gives by itself proves nothing.
-    proven = (
-        state.latest is not None
-        and state.latest in state.accepted
+    # A limit that is no less than what it gives by itself proves nothing; nor do two
+    # forms at once, of which one may be ignored.
+    forms = {state.accepted_forms[way] for way in state.accepted}
+    form = state.form
+    if (
+        len(forms) == 1
         and state.composite_a is not None
         and ceiling is not None
         and state.composite_a < ceiling - ROUNDING_A
-    )
-    form = form_of(state, state.latest) if proven and state.latest else state.form
+    ):
+        (form,) = forms
     settled = state.holds and state.unheld_since is None and state.rounds == 0
     if not settled or state.failing or state.exceeded or form != state.form:
         state = replace(
