@@ -626,6 +626,8 @@ class World:
         """Stop the site, and start it again after a while."""
         if not self.site.running:
             return
+        # A press of the same instant comes first: later, there is nothing to press.
+        await asyncio.sleep(0.05)
         await self.site.stop()
         await self._begin_again(seconds)
 
