@@ -698,6 +698,19 @@ def test_sent_again_after_a_while() -> None:
     assert not world.state.failing
 
 
+def test_an_excess_is_not_left_alone_for_long() -> None:
+    """A box that refused for ten minutes is asked within one, while too much flows."""
+    refuses = Obedience.REFUSES
+    box = Box(default=refuses, station=refuses, transaction=refuses)
+    world = World(box)
+    box.plug_in("session")
+    world.wish = Wish(current_limit=9)
+    world.run(600)
+    box.default = Obedience.KEEPS
+    world.run(70)
+    assert box.limit_a(world.second) == 9
+
+
 def test_the_default_profile_is_tried_again() -> None:
     """While another profile holds the limit: the next session needs the default."""
     box = Box(default=REFUSES)

@@ -47,6 +47,8 @@ PATIENCE: Final = 8.0
 SHOWN: Final = 9.0
 #: After these pauses everything is tried again, in s; the last one repeats.
 RETRY: Final = (30.0, 60.0, 120.0, 300.0)
+#: While more than is wished was measured, none is longer than this, in s.
+RETRY_EXCEEDED: Final = 60.0
 #: A default profile that was refused while another one holds the limit is tried again.
 DEFAULT_RETRY: Final = 60.0
 #: A limit that holds is looked at again so often, in s.
@@ -446,7 +448,9 @@ def _try_other_ways(
             return state, stopped
     retry_at = state.retry_at
     if retry_at is None:
-        retry_at = now + RETRY[min(state.rounds, len(RETRY) - 1)]
+        pause = RETRY[min(state.rounds, len(RETRY) - 1)]
+        # While too much flows, it is not left alone for long.
+        retry_at = now + (min(pause, RETRY_EXCEEDED) if state.exceeded else pause)
         state = replace(state, retry_at=retry_at, rounds=state.rounds + 1)
     if allow_reboot and _may_reboot(state, situation, now):
         return state, Reboot()
