@@ -90,7 +90,7 @@ def parse(text: str) -> tuple[Any, str | None]:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Make an object; `dict` would do so in one go."""
-    return {key: value for key, value in pairs}  # noqa: C416
+    return {key: value for key, value in pairs}  # noqa: C416 - so that others can go on
 
 
 def _look_through(value: Any, *, surrogates: bool) -> None:

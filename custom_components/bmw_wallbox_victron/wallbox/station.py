@@ -46,7 +46,8 @@ class Station:
         """
         self.config = config
         # Looked up at each call: a test may freeze the time only after this was made.
-        self._steady = SteadyClock(steady or (lambda: time.monotonic()))  # noqa: PLW0108
+        source = steady or (lambda: time.monotonic())  # noqa: PLW0108 - as said above
+        self._steady = SteadyClock(source)
         self.clock = clock
         self.state = self._restored(state)
         self.ledger = ledger
