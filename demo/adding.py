@@ -6,13 +6,14 @@ import json
 import time
 from typing import Any, Final
 
-from .caravan.identity import (
+from simulators.caravan.identity import (
     ALTERNATOR_CHARGER,
     IDENTITIES,
     MAINS_CHARGER,
     SHUNT,
     Identity,
 )
+
 from .client import Client
 from .layout import DOMAIN, PLUG_SWITCH, ROOT
 
@@ -36,13 +37,13 @@ class NotAddedError(Exception):
 
 
 def reads_victron() -> bool:
-    """Tell whether the integration has Home Assistant discover such devices."""
+    """Return whether the integration has Home Assistant discover such devices."""
     path = ROOT / "custom_components" / DOMAIN / "manifest.json"
     return "bluetooth" in json.loads(path.read_text(encoding="utf-8"))
 
 
 async def find_added(client: Client) -> set[str]:
-    """Give the addresses of those that the integration knows."""
+    """Return the addresses of those that the integration knows."""
     known: set[str] = set()
     for entry in await client.ask("config_entries/get", domain=DOMAIN):
         subentries = await client.ask(
@@ -92,7 +93,7 @@ async def _answer(client: Client, step: Mapping[str, Any], device: Identity) -> 
 
 
 def _address(step: Mapping[str, Any]) -> str | None:
-    """Give the address that a flow's form proposes."""
+    """Return the address that a flow's form proposes."""
     for field in step.get("data_schema") or ():
         if field["name"] == "address":
             suggested = (field.get("description") or {}).get("suggested_value")
@@ -127,7 +128,7 @@ async def show(client: Client) -> None:
 
 
 async def _find_entities(client: Client) -> dict[str, str | None]:
-    """Give the integration's entities by unique id; None: one that is off."""
+    """Return the integration's entities by unique id; None: one that is off."""
     return {
         entity["unique_id"]: entity["entity_id"] if not entity["disabled_by"] else None
         for entity in await client.ask("config/entity_registry/list")

@@ -25,13 +25,14 @@ import sys
 import tempfile
 from typing import Any
 
+from simulators.caravan.hour import QUANTITIES
+
 from .bench_wallbox import bench_wallbox, tell
-from .caravan.hour import QUANTITIES
 from .layout import ROOT
 
 
 async def _replay(
-    *arguments: str, module: str = "demo.caravan.replay"
+    *arguments: str, module: str = "simulators.caravan.replay"
 ) -> dict[str, Any]:
     """Play an hour in a process of its own; gives its figures."""
     with tempfile.TemporaryDirectory() as folder:

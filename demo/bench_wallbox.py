@@ -16,6 +16,8 @@ import time
 from typing import Any, Final
 
 from custom_components.bmw_wallbox_victron.publish import PACE_S
+from simulators.wallbox.records import wire_time
+from simulators.wallbox.simulator import utc_now
 
 from .bench_instance import Longest
 from .bench_line import Line, connected
@@ -29,8 +31,6 @@ from .home_assistant import (
     wait_running,
 )
 from .layout import CHARGE_POINT_ID, DOMAIN, Layout, prepare
-from .wallbox.records import wire_time
-from .wallbox.simulator import utc_now
 
 _TICKS_PER_S: Final = 100
 """Unit of the times in /proc/PID/stat on Linux (USER_HZ)."""
@@ -91,7 +91,7 @@ class _Watched:
         self._file = file
 
     async def longest(self) -> Longest:
-        """Give what kept its loop longest since this was asked last."""
+        """Return what kept its loop longest since this was asked last."""
         self._file.unlink(missing_ok=True)
         os.kill(self.pid, signal.SIGUSR1)
         async with asyncio.timeout(_LIMIT_S):

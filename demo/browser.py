@@ -119,7 +119,7 @@ _LOOK: Final = """() => {
 
 
 def find_chromium(own: Path) -> str:
-    """Give the path of a Chromium: the system's, or Playwright's `own` if it is there.
+    """Return the path of a Chromium: the system's, or Playwright's `own` if there.
 
     Raises BrowserError that says what to install.
     """

@@ -1,7 +1,7 @@
 """Plays an hour of charging on three phases, and counts what the recorder writes.
 
-A process of its own, as `demo.caravan.replay` is: it holds the clock, so that the hour
-takes some seconds, and prints its figures as one line of JSON.
+A process of its own, as `simulators.caravan.replay` is: it holds the clock, so that
+the hour takes some seconds, and prints its figures as one line of JSON.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 import sys
 from typing import Any, Final
 
-from .caravan.clock import SteppedClock
+from simulators.caravan.clock import SteppedClock
 
 _STEP_S: Final = 1.0
 _AROUND_S: Final = 60.0
@@ -27,12 +27,13 @@ async def _play(
     from homeassistant.components.recorder import get_instance
     from homeassistant.config_entries import ConfigSubentryData
 
-    from .caravan.silence import no_radios
+    from simulators.caravan.silence import no_radios
+    from simulators.wallbox import DELTA, Car, SimulatedWallbox
+    from simulators.wallbox.noise import NoisyCharger
+
     from .home_assistant import free_port
     from .layout import CHARGE_POINT_ID, DOMAIN, LOOPBACK, Layout, prepare
     from .replayed import count_rows, count_rows_by_entity, make_entry, start
-    from .wallbox import DELTA, Car, SimulatedWallbox
-    from .wallbox.noise import NoisyCharger
 
     layout = Layout(folder)
     await asyncio.to_thread(prepare, layout)

@@ -16,8 +16,10 @@ from typing import Any, Final
 
 from homeassistant.util.yaml import load_yaml_dict
 
+from simulators.caravan.identity import IDENTITIES
+from simulators.wallbox import SimulatedWallbox
+
 from . import adding
-from .caravan.identity import IDENTITIES
 from .client import Client, NotReadyError, RefusedError, log_in
 from .layout import (
     CHARGE_POINT_ID,
@@ -32,7 +34,6 @@ from .layout import (
 )
 from .past.guide import LENGTH_S, BoxClock, Guide, Week
 from .scenario import Scenario, make_wallbox
-from .wallbox import SimulatedWallbox
 
 _START_LIMIT_S: Final = 240.0
 """First start on a slow computer."""
@@ -77,7 +78,7 @@ def say(text: str) -> None:
 
 
 def tell(text: str) -> None:
-    """Tell what happens at the wallbox, and when."""
+    """Return what happens at the wallbox, and when."""
     say(f"{datetime.now().astimezone():%H:%M:%S} {text}")
 
 
@@ -164,7 +165,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def why_not_free(port: int) -> str | None:
-    """Tell why a port cannot be listened on; None: it can."""
+    """Return why a port cannot be listened on; None: it can."""
     with socket.socket() as probe:
         # As servers do it: connections that just ended do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -176,7 +177,7 @@ def why_not_free(port: int) -> str | None:
 
 
 def free_port() -> int:
-    """Give a port that nobody listens on."""
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -395,7 +396,7 @@ async def find_entity(client: Client, key: str, platform: str = "sensor") -> str
 
 
 async def _furnish(client: Client) -> None:
-    """Give the wallbox a place, and the dashboards something to show."""
+    """Return the wallbox a place, and the dashboards something to show."""
     user = await client.ask("auth/current_user")
     await client.ask(
         "person/create", name="Demo", user_id=user["id"], device_trackers=[]

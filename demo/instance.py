@@ -27,7 +27,8 @@ from homeassistant.components.http import server
 from homeassistant.components.zeroconf.models import HaZeroconf
 from homeassistant.util import package
 
-from .caravan.silence import no_radios
+from simulators.caravan.silence import no_radios
+
 from .layout import LOOPBACK, ROOT, Layout
 from .seed import seed
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from cryptography import x509
 
-from . import pki
+from simulators import pki
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 """The checkout."""
@@ -30,7 +30,7 @@ BATTERY_LEVEL: Final = "number.caravan_battery"
 
 INTEGRATIONS: Final = {
     DOMAIN: ROOT / "custom_components" / DOMAIN,
-    "demo_radio": ROOT / "demo" / "caravan" / "radio",
+    "demo_radio": ROOT / "demo" / "radio",
 }
 """The custom integrations of the demo, and where they are."""
 
@@ -118,7 +118,7 @@ class Layout:
         )
 
     def read_register(self) -> float:
-        """Give the register; a wallbox that is not new, if there is none yet."""
+        """Return the register; a wallbox that is not new, if there is none yet."""
         try:
             return float(self.register.read_text(encoding="utf-8"))
         except OSError, ValueError:
@@ -176,7 +176,7 @@ def _link(link: Path, target: Path) -> None:
 
 
 def _is_good(files: pki.Files, now: datetime) -> bool:
-    """Tell whether the certificate will do for some more weeks."""
+    """Return whether the certificate will do for some more weeks."""
     try:
         chain = files.certificate.read_bytes()
         certificate = x509.load_pem_x509_certificate(chain)

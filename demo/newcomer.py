@@ -21,9 +21,16 @@ from aiohttp import web
 from homeassistant.util.yaml import load_yaml_dict
 from playwright.async_api import Error as PlaywrightError, Locator, Page
 
-from . import pki
+from simulators import pki
+from simulators.caravan.identity import (
+    ALTERNATOR_CHARGER,
+    MAINS_CHARGER,
+    SHUNT,
+    Identity,
+)
+from simulators.wallbox import Car, SimulatedWallbox
+
 from .browser import PHONE, BrowserError, go, open_browser, open_page, settle, take
-from .caravan.identity import ALTERNATOR_CHARGER, MAINS_CHARGER, SHUNT, Identity
 from .client import Client, RefusedError
 from .home_assistant import (
     DemoError,
@@ -46,7 +53,6 @@ from .layout import (
     prepare,
 )
 from .scenario import CAR_A, make_wallbox
-from .wallbox import Car, SimulatedWallbox
 
 _NAME: Final = "wallbox.example.com"
 """What the certificate is for: only the simulated wallbox looks it up, and finds us."""
@@ -234,7 +240,7 @@ class Walk:
         self._living: asyncio.Task[None] | None = None
 
     def stations(self) -> Mapping[str, Callable[[], Any]]:
-        """Give the stations by what is done there."""
+        """Return the stations by what is done there."""
         return {
             "add the integration": self._add_integration,
             "be told of a wrong certificate, and mend it": self._set_up_server,
@@ -522,7 +528,7 @@ def _above(least: float) -> Callable[[str], bool]:
 
 
 def _entities_of(config: Any) -> Iterator[str]:
-    """Give the entities that a dashboard names."""
+    """Return the entities that a dashboard names."""
     if isinstance(config, dict):
         for key, value in config.items():
             if key == "entity" and isinstance(value, str):

@@ -8,9 +8,10 @@ import random
 import ssl
 from typing import Final
 
+from simulators.wallbox import DELTA, Car, SimulatedWallbox
+from simulators.wallbox.simulator import utc_now
+
 from .layout import CHARGE_POINT_ID, WALLBOX_PASSWORD
-from .wallbox import DELTA, Car, SimulatedWallbox
-from .wallbox.simulator import utc_now
 
 CAR_A: Final = 16.0
 """What the cars draw on each of three phases, A: 11 kW."""

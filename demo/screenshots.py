@@ -18,6 +18,8 @@ from PIL import Image, ImageDraw
 from playwright.async_api import Browser, Error as PlaywrightError, Page
 from websockets.exceptions import InvalidHandshake
 
+from simulators.wallbox import SimulatedWallbox
+
 from . import home_assistant as demo
 from .browser import (
     DESKTOP,
@@ -32,7 +34,6 @@ from .browser import (
 )
 from .client import Client, log_in
 from .layout import CHARGE_POINT_ID, DOMAIN, LOOPBACK, ROOT, Layout
-from .wallbox import SimulatedWallbox
 
 _STRANGER: Final = "DE*BMW*EDEMO00000002"
 """A wallbox that nobody has added."""
@@ -191,7 +192,7 @@ async def _open_repair(page: Page) -> None:
 
 
 async def _find_device(client: Client, identifier: str) -> str:
-    """Give the path of a device's page."""
+    """Return the path of a device's page."""
     for device in await client.ask("config/device_registry/list"):
         if [DOMAIN, identifier] in device["identifiers"]:
             return f"/config/devices/device/{device['id']}"

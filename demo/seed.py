@@ -34,7 +34,8 @@ from homeassistant.helpers import (
     issue_registry as ir,
 )
 
-from .caravan.identity import IDENTITIES
+from simulators.caravan.identity import IDENTITIES
+
 from .layout import (
     CHARGE_POINT_ID,
     DOMAIN,
@@ -155,7 +156,7 @@ async def _seed_login(hass: HomeAssistant) -> None:
 
 
 def server_settings(layout: Layout, ocpp_port: int) -> dict[str, Any]:
-    """Give the settings of the server that the wallbox connects to."""
+    """Return the settings of the server that the wallbox connects to."""
     return {
         "host": LOOPBACK,
         "port": ocpp_port,

@@ -23,9 +23,9 @@ from custom_components.bmw_wallbox_victron import sensor
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from custom_components.bmw_wallbox_victron.coordinator import SiteCoordinator
 from custom_components.bmw_wallbox_victron.publish import Publisher
-from demo import pki
-from demo.bms import BmsRadio
-from demo.wallbox import Quirks, SimulatedWallbox
+from simulators import pki
+from simulators.bms import BmsRadio
+from simulators.wallbox import Quirks, SimulatedWallbox
 
 from .victron.common import KEY
 from .victron.radio import SHUNT, Radio
@@ -256,10 +256,12 @@ async def settle(hass: HomeAssistant, *wallboxes: SimulatedWallbox) -> None:
         0
     ].runtime_data
     for wallbox in wallboxes:
-        link = coordinator.stations[wallbox.charge_point_id].link
+        connection = coordinator.stations[wallbox.charge_point_id].connection
         async with asyncio.timeout(5):
             await wallbox.settle()
-            while wallbox.connected and link is not None and not link.at_rest:
+            while (
+                wallbox.connected and connection is not None and not connection.at_rest
+            ):
                 await wallbox.settle()
     await hass.async_block_till_done()
 

@@ -8,9 +8,9 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
-from demo.bms import BmsRadio, SimulatedBms
-from demo.caravan.devices import Device
-from demo.caravan.physics import Caravan
+from simulators.bms import BmsRadio, SimulatedBms
+from simulators.caravan.devices import Device
+from simulators.caravan.physics import Caravan
 
 from .test_control import Bench, turn_until
 from .victron.radio import Radio

@@ -743,7 +743,7 @@ async def test_a_pause_of_its_owner_stands(
     assert wallbox.limit == 32
 
 
-async def test_it_does_not_go_on_where_that_is_not_wished(
+async def test_it_does_not_go_on_where_that_is_not_wanted(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, wallbox: Wallbox
 ) -> None:
     house = await limit_load(hass, freezer, wallbox, resume=False)

@@ -26,8 +26,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 from websockets.typing import Subprotocol
 
-from demo import pki
-from demo.wallbox import DELTA, CallFailed, Car, SimulatedWallbox
+from simulators import pki
+from simulators.wallbox import DELTA, CallFailed, Car, SimulatedWallbox
 
 from .conftest import CHARGE_POINT_ID, Site, settle
 from .test_victron import let_pass

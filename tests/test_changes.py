@@ -22,7 +22,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.bmw_wallbox_victron import bms
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.victron.records import Kind
-from demo.wallbox import SimulatedWallbox
+from simulators.wallbox import SimulatedWallbox
 
 from .conftest import CHARGE_POINT_ID, Site, settle
 from .test_battery import POWER, SWITCH, shows, tells
@@ -236,7 +236,7 @@ async def test_wallbox_does_not_notice(
     """Its connection is the same, nothing is written of it, its session goes on."""
     site, wallbox = both
     coordinator = site.entry.runtime_data
-    link = coordinator.stations[CHARGE_POINT_ID].link
+    connection = coordinator.stations[CHARGE_POINT_ID].connection
     energy = site.number("energy_session")
     written = Written(site)
     await change(hass, site)
@@ -248,8 +248,8 @@ async def test_wallbox_does_not_notice(
     assert site.entry.state is ConfigEntryState.LOADED
     assert site.entry.runtime_data is coordinator
     assert wallbox.connected
-    assert link is not None
-    assert coordinator.stations[CHARGE_POINT_ID].link is link
+    assert connection is not None
+    assert coordinator.stations[CHARGE_POINT_ID].connection is connection
     assert listens(site.entry.data["port"])
     await wallbox.tick(60)
     await settle(hass, wallbox)

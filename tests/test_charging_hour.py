@@ -13,8 +13,8 @@ from homeassistant.core import Event, EventStateChangedData, callback
 import pytest
 
 from demo.layout import ROOT
-from demo.wallbox import DELTA, Car
-from demo.wallbox.noise import NoisyCharger
+from simulators.wallbox import DELTA, Car
+from simulators.wallbox.noise import NoisyCharger
 
 from .test_control import Bench, MakeBench, make_bench
 

@@ -9,7 +9,7 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
-from demo.wallbox import Car, SimulatedWallbox
+from simulators.wallbox import Car, SimulatedWallbox
 
 from .conftest import CHARGE_POINT_ID, Site, settle
 

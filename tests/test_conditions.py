@@ -14,7 +14,7 @@ from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 from custom_components.bmw_wallbox_victron.condition import CONDITIONS
 from custom_components.bmw_wallbox_victron.const import BATTERY_DEVICE, DOMAIN
 from custom_components.bmw_wallbox_victron.victron.records import Kind
-from demo.wallbox import Car
+from simulators.wallbox import Car
 
 from .automations import automate, show
 from .conftest import Site, settle

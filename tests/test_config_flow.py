@@ -31,8 +31,8 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from websockets.exceptions import InvalidStatus
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
-from demo import pki
-from demo.wallbox import Car, SimulatedWallbox
+from simulators import pki
+from simulators.wallbox import Car, SimulatedWallbox
 
 from .conftest import CHARGE_POINT_ID, Site, settle
 from .test_translations import assert_translated

@@ -22,7 +22,7 @@ from custom_components.bmw_wallbox_victron.wallbox.connection_limit import (
     MAX_WAITING,
 )
 from custom_components.bmw_wallbox_victron.wallbox.tls import SecureConnection
-from demo.wallbox import SimulatedWallbox
+from simulators.wallbox import SimulatedWallbox
 
 from .conftest import CHARGE_POINT_ID, Site, settle
 

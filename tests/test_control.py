@@ -28,7 +28,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
-from demo.wallbox import (
+from simulators.wallbox import (
     DELTA,
     WORST,
     Car,
@@ -37,8 +37,8 @@ from demo.wallbox import (
     ReceivedCall,
     SimulatedWallbox,
 )
-from demo.wallbox.link import Link
-from demo.wallbox.profiles import ProfileTable
+from simulators.wallbox.link import Link
+from simulators.wallbox.profiles import ProfileTable
 
 from .conftest import CHARGE_POINT_ID, Site
 
@@ -393,7 +393,7 @@ OUTCOMES: Final = {
     awkward(default_profile_never=True): Outcome.HOLDS,
     awkward(station_profile_never=True): Outcome.HOLDS,
     awkward(station_profile_rejected=True): Outcome.HOLDS,
-    awkward(composite_shows_wish=True): Outcome.HOLDS,
+    awkward(composite_shows_target=True): Outcome.HOLDS,
     awkward(trigger_meter_values_rejected=True): Outcome.HOLDS,
     awkward(meter_values_missing_in_updates=True): Outcome.HOLDS,
     awkward(metering_settings_rejected=True): Outcome.HOLDS,
@@ -464,10 +464,10 @@ class Trial:
             await box.authorize("04A1B2C3")
         await self.confirmed()
         assert self.judge(FULL), self.story("full")
-        await self.wish(10, lambda: bench.limit(10))
-        await self.wish(0, lambda: bench.allow(False))
+        await self.target(10, lambda: bench.limit(10))
+        await self.target(0, lambda: bench.allow(False))
         bench.limit(16)
-        await self.wish(16, lambda: bench.allow(True))
+        await self.target(16, lambda: bench.allow(True))
 
     async def confirmed(self) -> None:
         """Wait until the wallbox has confirmed what is wished."""
@@ -484,7 +484,7 @@ class Trial:
             return True
         return self.bench.keeps(amps)
 
-    async def wish(self, amps: int, make: Callable[[], None]) -> None:
+    async def target(self, amps: int, make: Callable[[], None]) -> None:
         """Make a wish; 10 s after the answer that allowed it, it holds or is shown."""
         bench, box = self.bench, self.bench.box
         before = len(box.replies)
@@ -529,7 +529,7 @@ class Trial:
             return None
         return times[-1] - timedelta(seconds=box.quirks.clock_offset_s)
 
-    def story(self, wish: str) -> str:
+    def story(self, target: str) -> str:
         """Tell what happened, where it went wrong."""
         bench = self.bench
         box = bench.box
@@ -540,7 +540,7 @@ class Trial:
         )
         said = "\n".join(f"{time:%M:%S} {what}" for time, what in heard[-60:])
         return (
-            f"wish {wish}: {bench.amps} A flow, enforced {bench.enforced}, "
+            f"wish {target}: {bench.amps} A flow, enforced {bench.enforced}, "
             f"problem {bench.problem()}, now {box.now():%M:%S}\n{said}"
         )
 
@@ -652,12 +652,12 @@ async def test_stop_overtakes_a_queue(make_bench: MakeBench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "amps"),
+    ("target", "amps"),
     [(lambda bench: bench.allow(False), 0), (lambda bench: bench.limit(8), 8)],
     ids=["stop", "limit"],
 )
-async def test_a_wish_follows_a_wish_at_once(
-    charging: Bench, wish: Callable[[Bench], None], amps: int
+async def test_a_target_follows_a_target_at_once(
+    charging: Bench, target: Callable[[Bench], None], amps: int
 ) -> None:
     """With a limit on the wire and others waiting, a wish is the very next call."""
     bench, box = charging, charging.box
@@ -668,7 +668,7 @@ async def test_a_wish_follows_a_wish_at_once(
     assert profile_of(box.received_calls[-1]) == ("TxDefaultProfile", 20)
     bench.press("refresh")
     await bench.rest()
-    wish(bench)
+    target(bench)
     await bench.rest()
     assert len(box.received_calls) == before, "one call at a time"
     await bench.pass_time(6)
@@ -859,7 +859,7 @@ async def test_a_limit_that_was_never_set(make_bench: MakeBench) -> None:
 # While the wallbox is away
 
 
-async def test_wishes_while_it_is_away(make_bench: MakeBench) -> None:
+async def test_targets_while_it_is_away(make_bench: MakeBench) -> None:
     """They are recognisable as wishes, and applied when it is back."""
     bench = make_bench()
     bench.limit(12)
@@ -888,7 +888,7 @@ async def test_wishes_while_it_is_away(make_bench: MakeBench) -> None:
     assert not bench.pending("number", "current_limit")
 
 
-async def test_a_wish_waits_for_its_answer(charging: Bench) -> None:
+async def test_a_target_waits_for_its_answer(charging: Bench) -> None:
     """Until the wallbox has confirmed it, a wish is shown as pending."""
     bench, box = charging, charging.box
     box.quirks = replace(box.quirks, answer_delay_s=3.0)
@@ -904,7 +904,7 @@ async def test_a_wish_waits_for_its_answer(charging: Bench) -> None:
     assert bench.enforced == "9.0"
 
 
-async def test_a_wish_survives_a_reload(
+async def test_a_target_survives_a_reload(
     hass: HomeAssistant, charging: Bench, hass_storage: dict[str, Any]
 ) -> None:
     """It is on the disk, and stands after the entry was loaded again."""
@@ -918,8 +918,8 @@ async def test_a_wish_survives_a_reload(
     await bench.rest()
     entry = bench.site.entry
     stored = hass_storage[f"{DOMAIN}.{entry.entry_id}"]["data"]["wallboxes"]
-    wish = stored[next(iter(entry.subentries))]["wish"]
-    assert (wish["current_limit"], wish["charging_allowed"]) == (14, False)
+    target = stored[next(iter(entry.subentries))]["wish"]
+    assert (target["current_limit"], target["charging_allowed"]) == (14, False)
 
     assert await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
@@ -957,7 +957,7 @@ async def test_a_reboot_in_the_middle_of_a_session(
     assert bench.keeps(10)
 
 
-async def test_the_connection_is_lost_at_a_wish(charging: Bench) -> None:
+async def test_the_connection_is_lost_at_a_target(charging: Bench) -> None:
     """The error says that the wish is kept; and it is."""
     bench, box = charging, charging.box
     gone = frozenset({"SetChargingProfile"})
@@ -1063,7 +1063,7 @@ async def test_a_limit_that_is_refused(make_bench: MakeBench) -> None:
 async def test_it_is_seen_by_the_current_alone(charging: Bench) -> None:
     """A composite schedule that repeats the wish hides nothing."""
     bench, box = charging, charging.box
-    box.quirks = replace(box.quirks, **KEEPS_NO_LIMIT, composite_shows_wish=True)
+    box.quirks = replace(box.quirks, **KEEPS_NO_LIMIT, composite_shows_target=True)
     bench.limit(10)
     await bench.pass_time(15)
     assert bench.amps == FULL

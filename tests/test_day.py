@@ -18,9 +18,9 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
-from demo.caravan.devices import WELL, Device, Quirks, fit_out
-from demo.caravan.identity import ALTERNATOR_CHARGER, MAINS_CHARGER, SHUNT
-from demo.caravan.physics import Caravan, ChargeState, Plan
+from simulators.caravan.devices import WELL, Device, Quirks, fit_out
+from simulators.caravan.identity import ALTERNATOR_CHARGER, MAINS_CHARGER, SHUNT
+from simulators.caravan.physics import Caravan, ChargeState, Plan
 
 from .conftest import Site
 from .victron.radio import Radio

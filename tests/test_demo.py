@@ -20,7 +20,6 @@ from homeassistant.util import package
 import pytest
 
 from demo import adding, home_assistant as demo, instance
-from demo.caravan.identity import IDENTITIES, SHUNT
 from demo.client import NotReadyError, log_in
 from demo.layout import (
     CHARGE_POINT_ID,
@@ -34,7 +33,8 @@ from demo.layout import (
 )
 from demo.scenario import CAR_A, Scenario, make_wallbox
 from demo.seed import seed
-from demo.wallbox import Car
+from simulators.caravan.identity import IDENTITIES, SHUNT
+from simulators.wallbox import Car
 
 PLUG = {
     "mains_switch": "switch.caravan_plug",
@@ -69,7 +69,7 @@ def assert_integrations(layout: Layout) -> None:
     assert not folder.is_symlink()
     assert {link.name: link.resolve() for link in folder.iterdir()} == {
         "bmw_wallbox_victron": ROOT / "custom_components" / "bmw_wallbox_victron",
-        "demo_radio": ROOT / "demo" / "caravan" / "radio",
+        "demo_radio": ROOT / "demo" / "radio",
     }
 
 

@@ -17,8 +17,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.bmw_wallbox_victron.victron.records import BY_KIND, Kind
-from demo.victron.encode import encode
-from demo.wallbox import Car, SimulatedWallbox
+from simulators.victron.encode import encode
+from simulators.wallbox import Car, SimulatedWallbox
 
 from .conftest import CHARGE_POINT_ID, Site, settle
 from .test_init import device_of
@@ -184,7 +184,7 @@ async def test_config_entry(
         "serial_number": "**REDACTED**",
     }
     assert state["enforcement"]["refusal"].startswith("Rejected: **REDACTED** of ")
-    assert state["wish"]["charging_allowed"] is True
+    assert state["target"]["charging_allowed"] is True
     assert abs(state["clock"]["ahead_s"]) < 86400 * 400
     assert state["transaction"]["event_type"] in ("started", "updated")
     assert state["transaction"]["id_token"] == "**REDACTED**"

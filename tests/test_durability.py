@@ -30,7 +30,7 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.disk import DiskFile
-from demo.wallbox import DELTA, Car, SimulatedWallbox
+from simulators.wallbox import DELTA, Car, SimulatedWallbox
 
 from .conftest import Site, settle
 
@@ -80,11 +80,11 @@ class Disk:
         stored: dict[str, Any] = data["wallboxes"][self._subentry_id]
         return stored
 
-    def wish(self, field: str) -> Any:
+    def target(self, field: str) -> Any:
         """Read what is stored of a wish."""
         return self.box()["wish"][field]
 
-    def change_wish(self, **fields: Any) -> None:
+    def change_target(self, **fields: Any) -> None:
         """Damage the file."""
         stored = json.loads(self.file.read_text(encoding="utf-8"))
         stored["data"]["wallboxes"][self._subentry_id]["wish"] |= fields
@@ -225,7 +225,7 @@ ACTS: Final[dict[str, tuple[Act, str, Any]]] = {
 
 @pytest.mark.parametrize("connected", [True, False])
 @pytest.mark.parametrize("name", ACTS)
-async def test_a_wish_is_on_the_disk_when_its_call_returns(
+async def test_a_target_is_on_the_disk_when_its_call_returns(
     hass: HomeAssistant,
     site: Site,
     disk: Disk,
@@ -240,9 +240,9 @@ async def test_a_wish_is_on_the_disk_when_its_call_returns(
         await wallbox.plug_in(Car())
         await settle(hass, wallbox)
     what, field, value = ACTS[name]
-    assert disk.wish(field) != value
+    assert disk.target(field) != value
     await act(hass, site, what)
-    assert disk.wish(field) == value
+    assert disk.target(field) == value
 
 
 async def test_a_schedule_is_on_the_disk_when_its_call_returns(
@@ -257,20 +257,20 @@ async def test_a_schedule_is_on_the_disk_when_its_call_returns(
     await hass.services.async_call(
         DOMAIN, "set_charging_profile", device | {"periods": periods}, blocking=True
     )
-    assert disk.wish("schedule")["periods"] == [[0, 6.0], [60, 16.0]]
+    assert disk.target("schedule")["periods"] == [[0, 6.0], [60, 16.0]]
     await hass.services.async_call(
         DOMAIN, "clear_charging_profiles", device, blocking=True
     )
-    assert disk.wish("schedule") is None
+    assert disk.target("schedule") is None
 
 
-async def test_wishes_ten_a_second_and_then_a_stop(
+async def test_targets_ten_a_second_and_then_a_stop(
     hass: HomeAssistant, site: Site, disk: Disk, freezer: FrozenDateTimeFactory
 ) -> None:
     """None puts off the write of another, at any pace."""
     for number in range(600):
         await act(hass, site, limit(6 + number % 20))
-        assert disk.wish("current_limit") == 6 + number % 20
+        assert disk.target("current_limit") == 6 + number % 20
         freezer.tick(0.1)
         async_fire_time_changed(hass, dt_util.utcnow())
     await act(hass, site, STOP)
@@ -280,7 +280,7 @@ async def test_wishes_ten_a_second_and_then_a_stop(
     assert float(site.state("current_limit", "number")) == 6 + 599 % 20
 
 
-async def test_wishes_during_a_write_are_one_more_write(
+async def test_targets_during_a_write_are_one_more_write(
     hass: HomeAssistant, site: Site, disk: Disk, slow_disk: SlowDisk
 ) -> None:
     """The first is not put off by those after it, and these do not each write."""
@@ -294,7 +294,7 @@ async def test_wishes_during_a_write_are_one_more_write(
     slow_disk.go()
     await asyncio.gather(*calls)
     assert slow_disk.writes <= before + 1
-    assert disk.wish("current_limit") == 26
+    assert disk.target("current_limit") == 26
 
 
 async def test_the_frame_does_not_wait_for_the_disk(
@@ -312,13 +312,13 @@ async def test_the_frame_does_not_wait_for_the_disk(
         await wallbox.settle()
         await asyncio.sleep(0.05)
         assert not call.done()
-        assert disk.wish("charging_allowed") is True
+        assert disk.target("charging_allowed") is True
         slow.go()
         await call
-    assert disk.wish("charging_allowed") is False
+    assert disk.target("charging_allowed") is False
 
 
-async def test_a_wish_that_ends_in_an_error_is_stored_all_the_same(
+async def test_a_target_that_ends_in_an_error_is_stored_all_the_same(
     hass: HomeAssistant, site: Site, disk: Disk, make_wallbox: MakeWallbox
 ) -> None:
     """It stands; the wallbox's error is what is told, once the wish is stored."""
@@ -337,7 +337,7 @@ async def test_a_wish_that_ends_in_an_error_is_stored_all_the_same(
         with pytest.raises(HomeAssistantError) as caught:
             await call
     assert caught.value.translation_key == "led_brightness_refused"
-    assert disk.wish("led_brightness") == 70
+    assert disk.target("led_brightness") == 70
 
 
 # A disk that is full
@@ -365,13 +365,13 @@ async def test_a_disk_that_is_full(
         }
         await settle(hass, wallbox)
         assert wallbox.charger.offered_a == 0
-        assert disk.wish("charging_allowed") is True
+        assert disk.target("charging_allowed") is True
         for _ in range(20):
             await later(hass, freezer, 30, wallbox)
         assert caplog.text.count("No space left on device") == 1
     for _ in range(3):
         await later(hass, freezer, 30, wallbox)
-    assert disk.wish("charging_allowed") is False
+    assert disk.target("charging_allowed") is False
     assert caplog.text.count("can be written again") == 1
 
 
@@ -420,7 +420,7 @@ async def test_a_write_that_was_cut_short(
     files = disk.copy()
     await restart(hass, site, files)
     await act(hass, site, STOP)
-    assert disk.wish("charging_allowed") is False
+    assert disk.target("charging_allowed") is False
     assert half not in disk.all()
     await hass.async_add_executor_job(half.write_text, "secret")
     await hass.config_entries.async_remove(site.entry.entry_id)
@@ -430,7 +430,7 @@ async def test_a_write_that_was_cut_short(
 # What was wished and cannot be read
 
 
-def lost_wish(hass: HomeAssistant, site: Site) -> ir.IssueEntry | None:
+def lost_target(hass: HomeAssistant, site: Site) -> ir.IssueEntry | None:
     """Return the repair issue of a wish that cannot be read."""
     (subentry_id,) = site.entry.subentries
     issue_id = f"wish_unreadable_{subentry_id}"
@@ -441,7 +441,7 @@ async def test_the_first_set_up_lost_nothing(
     hass: HomeAssistant, site: Site, disk: Disk
 ) -> None:
     """And the file is there from then on, so that its absence tells something."""
-    assert lost_wish(hass, site) is None
+    assert lost_target(hass, site) is None
     assert disk.box()["wish"]["lost"] == []
     assert site.state("charging", "switch") == STATE_ON
     assert float(site.state("current_limit", "number")) == 32
@@ -481,7 +481,7 @@ async def test_a_file_that_is_damaged(
     await act(hass, site, STOP)
     await restart(hass, site, {disk.file: content})
     await hass.async_block_till_done()
-    issue = lost_wish(hass, site)
+    issue = lost_target(hass, site)
     assert issue is not None
     assert issue.translation_key == "wish_unreadable"
     assert site.state("current_limit", "number") == STATE_UNKNOWN
@@ -489,16 +489,16 @@ async def test_a_file_that_is_damaged(
     assert caplog.text.count("cannot be read any more") == 1
     # It is remembered over another restart, and said no more.
     await hass.config_entries.async_reload(site.entry.entry_id)
-    assert lost_wish(hass, site) is not None
+    assert lost_target(hass, site) is not None
     assert caplog.text.count("cannot be read any more") == 1
 
     await act(hass, site, limit(8))
-    assert lost_wish(hass, site) is not None
+    assert lost_target(hass, site) is not None
     assert float(site.state("current_limit", "number")) == 8
     await act(hass, site, STOP)
-    assert lost_wish(hass, site) is None
+    assert lost_target(hass, site) is None
     assert site.state("charging", "switch") == STATE_OFF
-    assert disk.wish("lost") == []
+    assert disk.target("lost") == []
     assert caplog.text.count("is set again") == 1
 
 
@@ -515,9 +515,9 @@ async def test_a_folder_in_the_place_of_the_file(
     await hass.async_add_executor_job(damage)
     assert await hass.config_entries.async_setup(site.entry.entry_id)
     await hass.async_block_till_done()
-    assert lost_wish(hass, site) is not None
+    assert lost_target(hass, site) is not None
     await act(hass, site, STOP)
-    assert disk.wish("charging_allowed") is False
+    assert disk.target("charging_allowed") is False
 
 
 @pytest.mark.parametrize(
@@ -539,11 +539,11 @@ async def test_one_field_that_cannot_be_read(
     """The others stand, and only this one is unknown."""
     await act(hass, site, limit(8))
     await act(hass, site, STOP)
-    await hass.async_add_executor_job(lambda: disk.change_wish(**{field: content}))
+    await hass.async_add_executor_job(lambda: disk.change_target(**{field: content}))
     files = disk.copy()
     await restart(hass, site, files)
     assert site.state(key, platform) == STATE_UNKNOWN
-    assert lost_wish(hass, site) is not None
+    assert lost_target(hass, site) is not None
     shown = {
         site.state("charging", "switch"),
         site.state("current_limit", "number"),
@@ -562,17 +562,17 @@ async def test_a_schedule_that_cannot_be_read_is_over_with_the_next_limit(
     schedule: Any,
 ) -> None:
     """The loop goes on with it; whoever sets a limit by hand asks for no schedule."""
-    await hass.async_add_executor_job(lambda: disk.change_wish(schedule=schedule))
+    await hass.async_add_executor_job(lambda: disk.change_target(schedule=schedule))
     files = disk.copy()
     await restart(hass, site, files)
-    assert lost_wish(hass, site) is not None
+    assert lost_target(hass, site) is not None
     wallbox = make_wallbox()
     await wallbox.connect()
     await wallbox.plug_in(Car())
     await settle(hass, wallbox)
     await act(hass, site, limit(8))
     await settle(hass, wallbox)
-    assert lost_wish(hass, site) is None
+    assert lost_target(hass, site) is None
     assert wallbox.charger.offered_a == 8
 
 
@@ -599,7 +599,7 @@ async def test_no_more_is_sent_than_the_wallbox_enforces(
     assert enforced == (0 if paused else 8)
     bent: dict[str, Any] = {"current_limit": "eight", "charging_allowed": "?"}
     await hass.async_add_executor_job(
-        lambda: disk.change_wish(
+        lambda: disk.change_target(
             **{field: bent[field] for field in bent if lost in (field, "both")}
         )
     )
@@ -621,7 +621,7 @@ async def test_no_more_is_sent_than_the_wallbox_enforces(
     await act_and_wait(hass, site, freezer, wallbox, START)
     await later(hass, freezer, 10, wallbox)
     assert wallbox.charger.offered_a == 10
-    assert lost_wish(hass, site) is None
+    assert lost_target(hass, site) is None
 
 
 async def test_the_notice_goes_with_the_wallbox(
@@ -629,7 +629,7 @@ async def test_the_notice_goes_with_the_wallbox(
 ) -> None:
     """Nothing is to be set for what is not there any more."""
     await restart(hass, site, {disk.file: None})
-    issue = lost_wish(hass, site)
+    issue = lost_target(hass, site)
     assert issue is not None
     (subentry_id,) = site.entry.subentries
     hass.config_entries.async_remove_subentry(site.entry, subentry_id)
@@ -850,4 +850,4 @@ async def test_a_ledger_that_is_damaged(
     await wallbox.disconnect()
     await restart(hass, site, files | {disk.ledger: b'{"version": 7, "data": [[['})
     assert await sessions(hass, site) == lines
-    assert lost_wish(hass, site) is None
+    assert lost_target(hass, site) is None

@@ -17,7 +17,7 @@ from homeassistant.util.yaml import parse_yaml
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
-from demo.wallbox import DELTA, Car, Quirks, RegisterRestarts, SimulatedWallbox
+from simulators.wallbox import DELTA, Car, Quirks, RegisterRestarts, SimulatedWallbox
 
 from .conftest import Site, settle
 from .test_monthly_sessions import FOLDER, NAME, SOURCE

@@ -14,7 +14,7 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 )
 
 from custom_components.bmw_wallbox_victron.victron.records import Kind
-from demo.wallbox import Car, SimulatedWallbox
+from simulators.wallbox import Car, SimulatedWallbox
 
 from .conftest import Site
 from .test_battery import MONITOR

@@ -20,8 +20,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from custom_components.bmw_wallbox_victron.wallbox import frames as room
-from demo.wallbox import DELTA, Car, SimulatedWallbox
-from demo.wallbox.quirks import Bent
+from simulators.wallbox import DELTA, Car, SimulatedWallbox
+from simulators.wallbox.quirks import Bent
 
 from .conftest import CHARGE_POINT_ID, Site, settle
 

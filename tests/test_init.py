@@ -30,8 +30,8 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from custom_components.bmw_wallbox_victron.disk import Budget
-from demo import pki
-from demo.wallbox import DELTA, WORST, Car, Quirks, SimulatedWallbox
+from simulators import pki
+from simulators.wallbox import DELTA, WORST, Car, Quirks, SimulatedWallbox
 
 from .conftest import CHARGE_POINT_ID, Site, settle
 

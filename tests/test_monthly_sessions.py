@@ -29,7 +29,7 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.bmw_wallbox_victron.storage import SessionStore
 from custom_components.bmw_wallbox_victron.wallbox.sessions import Session
-from demo.wallbox import DELTA, Car, SimulatedWallbox
+from simulators.wallbox import DELTA, Car, SimulatedWallbox
 
 from .conftest import Site, settle
 from .test_sessions import get_sessions, later, subentry_id

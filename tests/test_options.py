@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import (
 import voluptuous as vol
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
-from demo.wallbox import Car, SimulatedWallbox
+from simulators.wallbox import Car, SimulatedWallbox
 
 from .conftest import CHARGE_POINT_ID, Site, settle
 from .test_translations import STRINGS
@@ -275,7 +275,7 @@ async def test_max_current(
     assert wallbox.connected
 
 
-async def test_max_current_below_the_wish(
+async def test_max_current_below_the_target(
     hass: HomeAssistant,
     site: Site,
     make_wallbox: MakeWallbox,

@@ -22,21 +22,21 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
-from demo.caravan.clock import SteppedClock
 from demo.past.guide import (
     HOUR_S,
     LENGTH_S,
+    TARGETS,
     VISITS,
-    WISHES,
     BoxClock,
     Guide,
+    Target,
     Visit,
     Week,
-    Wish,
 )
 from demo.past.instance import Follower
 from demo.scenario import CAR_A
-from demo.wallbox import SimulatedWallbox
+from simulators.caravan.clock import SteppedClock
+from simulators.wallbox import SimulatedWallbox
 
 from .conftest import Site, settle
 
@@ -107,7 +107,7 @@ def test_what_happens_in_the_week_is_possible() -> None:
     # The last car charges when the demo begins, and for some time on.
     assert VISITS[-1].leaves_h is None
     assert full_h[-1] > VISITS[-1].comes_h + 0.5
-    times = [wish.at_h for wish in WISHES]
+    times = [target.at_h for target in TARGETS]
     assert times == sorted(times, reverse=True)
 
 
@@ -169,7 +169,7 @@ async def test_what_is_recorded_is_the_simulators(
             Visit(comes_h=1.45, leaves_h=1.2, wants_wh=2_000),
             Visit(comes_h=0.5, leaves_h=None, wants_wh=50_000),
         ),
-        wishes=(Wish(0.25, "number.set_value", limit, 8),),
+        targets=(Target(0.25, "number.set_value", limit, 8),),
     )
     seen: dict[str, list[tuple[datetime, str]]] = {}
 

@@ -26,8 +26,8 @@ from custom_components.bmw_wallbox_victron.wallbox.provisioning import (
     metering_changes,
 )
 from custom_components.bmw_wallbox_victron.wallbox.state import Light, WallboxState
-from demo.wallbox import DELTA, Car, SimulatedWallbox
-from demo.wallbox.device_model import MEASURANDS as MEASURED, VariableId
+from simulators.wallbox import DELTA, Car, SimulatedWallbox
+from simulators.wallbox.device_model import MEASURANDS as MEASURED, VariableId
 
 from .test_control import Bench, MakeBench, charge, make_bench
 

@@ -16,12 +16,12 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from websockets.exceptions import InvalidHandshake
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
-from demo import pki
-from demo.bms import BmsRadio, Fault as BmsFault, Jbd, SimulatedBms
-from demo.caravan.devices import WELL, Quirks as DeviceQuirks, fit_out
-from demo.caravan.identity import IDENTITIES, SHUNT
-from demo.caravan.physics import Caravan, Plan
-from demo.wallbox import DELTA, Car, RegisterRestarts, station
+from simulators import pki
+from simulators.bms import BmsRadio, Fault as BmsFault, Jbd, SimulatedBms
+from simulators.caravan.devices import WELL, Quirks as DeviceQuirks, fit_out
+from simulators.caravan.identity import IDENTITIES, SHUNT
+from simulators.caravan.physics import Caravan, Plan
+from simulators.wallbox import DELTA, Car, RegisterRestarts, station
 
 from .conftest import CHARGE_POINT_ID
 from .quiet import PASSWORD, PLUG, TOKEN, Log, World

@@ -8,9 +8,9 @@ from typing import Any
 from freezegun.api import FrozenDateTimeFactory
 import pytest
 
-from demo.wallbox import DELTA, Car, Quirks, SimulatedWallbox, SmartCharging
-from demo.wallbox.link import Link
-from demo.wallbox.strict import Frame
+from simulators.wallbox import DELTA, Car, Quirks, SimulatedWallbox, SmartCharging
+from simulators.wallbox.link import Link
+from simulators.wallbox.strict import Frame
 
 from .conftest import Site
 from .test_control import FULL, Bench, MakeBench, charge, make_bench

@@ -33,8 +33,8 @@ from custom_components.bmw_wallbox_victron.issues import (
     async_show_limit_issue,
 )
 from custom_components.bmw_wallbox_victron.victron.records import Kind
-from demo import pki
-from demo.wallbox import DELTA, SimulatedWallbox, SmartCharging
+from simulators import pki
+from simulators.wallbox import DELTA, SimulatedWallbox, SmartCharging
 
 from .conftest import CHARGE_POINT_ID, Site, settle
 from .test_central_system import basic, dial, refused

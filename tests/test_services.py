@@ -23,7 +23,7 @@ from pytest_homeassistant_custom_component.common import (
 import voluptuous as vol
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
-from demo.wallbox import DELTA, Car, SimulatedWallbox
+from simulators.wallbox import DELTA, Car, SimulatedWallbox
 
 from .conftest import Site, settle
 from .test_translations import STRINGS, placeholders
@@ -782,7 +782,7 @@ async def test_composite_schedule_refused(
     wallbox: SimulatedWallbox, act: Act, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A wallbox that does not tell is named as the one that refuses."""
-    monkeypatch.setattr("demo.wallbox.station.composite", lambda *_, **__: None)
+    monkeypatch.setattr("simulators.wallbox.station.composite", lambda *_, **__: None)
     with refused("rejected", reason="Accepted"):
         await act("get_composite_schedule", response=True)
 

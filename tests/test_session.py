@@ -21,7 +21,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
-from demo.wallbox import DELTA, Car, RegisterRestarts, SimulatedWallbox
+from simulators.wallbox import DELTA, Car, RegisterRestarts, SimulatedWallbox
 
 from .conftest import Site, settle
 

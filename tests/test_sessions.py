@@ -29,7 +29,7 @@ from custom_components.bmw_wallbox_victron.wallbox.sessions import (
     KEPT_SESSIONS,
     Session,
 )
-from demo.wallbox import DELTA, Car, SimulatedWallbox
+from simulators.wallbox import DELTA, Car, SimulatedWallbox
 
 from .conftest import CHARGE_POINT_ID, Site, settle
 

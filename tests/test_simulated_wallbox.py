@@ -15,7 +15,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from demo.wallbox import (
+from simulators.wallbox import (
     Bent,
     Car,
     CompositeOddity,
@@ -26,7 +26,7 @@ from demo.wallbox import (
     SmartCharging,
     strict,
 )
-from demo.wallbox.device_model import VariableId
+from simulators.wallbox.device_model import VariableId
 
 type Payload = dict[str, Any]
 

@@ -15,9 +15,9 @@ from websockets.exceptions import InvalidStatus
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.forms import merged
 from custom_components.bmw_wallbox_victron.wallbox.central_system import CentralSystem
-from demo import pki
-from demo.bms import BmsRadio
-from demo.wallbox import Car, SimulatedWallbox
+from simulators import pki
+from simulators.bms import BmsRadio
+from simulators.wallbox import Car, SimulatedWallbox
 
 from .conftest import CHARGE_POINT_ID, Site, settle
 from .test_config_flow import (
@@ -331,7 +331,7 @@ async def test_id_of_a_connected_wallbox_is_corrected(
     assert result["reason"] == "reconfigure_successful"
     # What it says in the moment before the change counts is no trouble.
     station = site.entry.runtime_data.stations[CHARGE_POINT_ID]
-    assert station.link is not None
+    assert station.connection is not None
     await wallbox.tick(1)
     await hass.async_block_till_done()
     await wallbox.wait_closed()

@@ -24,7 +24,6 @@ from custom_components.bmw_wallbox_victron.storage import SiteStore, as_stored
 from custom_components.bmw_wallbox_victron.wallbox.clock import DeviceClock, Now
 from custom_components.bmw_wallbox_victron.wallbox.energy import RegisterCount
 from custom_components.bmw_wallbox_victron.wallbox.enforcement import Enforcement
-from custom_components.bmw_wallbox_victron.wallbox.limits import Plan, Wish
 from custom_components.bmw_wallbox_victron.wallbox.meter import Sample
 from custom_components.bmw_wallbox_victron.wallbox.state import (
     ChargingState,
@@ -36,7 +35,11 @@ from custom_components.bmw_wallbox_victron.wallbox.state import (
     Transaction,
     WallboxState,
 )
-from demo.wallbox import SimulatedWallbox
+from custom_components.bmw_wallbox_victron.wallbox.target import (
+    ChargingSchedule,
+    Target,
+)
+from simulators.wallbox import SimulatedWallbox
 
 from .conftest import CHARGE_POINT_ID, Site, settle
 
@@ -97,10 +100,10 @@ FULL = WallboxState(
     transaction=ENDED,
     recent=(RUNNING, replace(ENDED, id="tx-0")),
     energy=COUNT,
-    wish=Wish(
+    target=Target(
         current_limit=16,
         charging_allowed=False,
-        schedule=Plan(periods=((0, 6.0), (3600, 0.0)), start=NOON),
+        schedule=ChargingSchedule(periods=((0, 6.0), (3600, 0.0)), start=NOON),
         led_brightness=40,
         operative=True,
         lost=("schedule",),
@@ -168,7 +171,7 @@ async def later(
 
 def test_nothing_is_left_out() -> None:
     """The state that these tests store has something in every field that lasts."""
-    for value in (FULL, FULL.identity, FULL.wish, ENDED, COUNT):
+    for value in (FULL, FULL.identity, FULL.target, ENDED, COUNT):
         for item in fields(value):
             content = getattr(value, item.name)
             assert item.name in LIVE or content not in (item.default, ()), item.name
@@ -271,9 +274,9 @@ async def test_the_steady_clock_is_not_stored(
     hass: HomeAssistant, hass_storage: Storage, store: SiteStore
 ) -> None:
     """It begins anew with each start, and its passing is no change of a wish."""
-    assert FULL.wish.schedule is not None
-    schedule = replace(FULL.wish.schedule, anchor=5000.0)
-    anchored = replace(FULL, wish=replace(FULL.wish, schedule=schedule))
+    assert FULL.target.schedule is not None
+    schedule = replace(FULL.target.schedule, anchor=5000.0)
+    anchored = replace(FULL, target=replace(FULL.target, schedule=schedule))
     store.async_keep({"box": anchored})
     await store.async_save()
     again = SiteStore(hass, ENTRY)
@@ -281,7 +284,7 @@ async def test_the_steady_clock_is_not_stored(
     assert loaded == {"box": FULL}
     hass_storage.clear()
     again.async_keep({"box": anchored})
-    await again.async_save_wishes({"box": anchored})
+    await again.async_save_targets({"box": anchored})
     await again.async_close()
     assert KEY not in hass_storage
 
@@ -590,7 +593,7 @@ UNREADABLE: dict[str, list[Any]] = {
     ],
     ids=str,
 )
-async def test_a_wish_that_cannot_be_read_is_named_as_lost(
+async def test_a_target_that_cannot_be_read_is_named_as_lost(
     hass: HomeAssistant,
     hass_storage: Storage,
     store: SiteStore,
@@ -598,13 +601,15 @@ async def test_a_wish_that_cannot_be_read_is_named_as_lost(
     content: Any,
 ) -> None:
     """Neither full power is taken for it, nor do the others suffer."""
-    wish = replace(FULL.wish, lost=())
-    store.async_keep({"box": replace(FULL, wish=wish)})
+    target = replace(FULL.target, lost=())
+    store.async_keep({"box": replace(FULL, target=target)})
     await store.async_save()
     hass_storage[KEY]["data"]["wallboxes"]["box"]["wish"][field] = content
     loaded = await SiteStore(hass, ENTRY).async_load()
-    default = {field: getattr(Wish(), field)}
-    assert loaded["box"] == replace(FULL, wish=replace(wish, **default, lost=(field,)))
+    default = {field: getattr(Target(), field)}
+    assert loaded["box"] == replace(
+        FULL, target=replace(target, **default, lost=(field,))
+    )
 
 
 WHOLE: dict[str, Any] = {
@@ -630,16 +635,16 @@ PARTS: list[tuple[Any, tuple[str, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize(("wish", "lost"), PARTS, ids=str)
-async def test_a_wish_of_which_parts_are_missing(
-    hass: HomeAssistant, hass_storage: Storage, store: SiteStore, wish: Any, lost: Any
+@pytest.mark.parametrize(("target", "lost"), PARTS, ids=str)
+async def test_a_target_of_which_parts_are_missing(
+    hass: HomeAssistant, hass_storage: Storage, store: SiteStore, target: Any, lost: Any
 ) -> None:
     """What is not there is lost, too; and what was lost once stays it."""
     store.async_keep({"box": FULL})
     await store.async_save()
-    hass_storage[KEY]["data"]["wallboxes"]["box"]["wish"] = wish
+    hass_storage[KEY]["data"]["wallboxes"]["box"]["wish"] = target
     loaded = await SiteStore(hass, ENTRY).async_load()
-    assert loaded["box"].wish.lost == lost
+    assert loaded["box"].target.lost == lost
     assert loaded["box"].energy == FULL.energy
 
 
@@ -666,9 +671,9 @@ async def test_what_bears_on_no_limit_was_never_set_then(
     await store.async_save()
     hass_storage[KEY]["data"]["wallboxes"]["box"]["wish"][field] = content
     loaded = await SiteStore(hass, ENTRY).async_load()
-    wish = loaded["box"].wish
-    assert getattr(wish, field) is None
-    assert replace(wish, **{field: getattr(FULL.wish, field)}) == FULL.wish
+    target = loaded["box"].target
+    assert getattr(target, field) is None
+    assert replace(target, **{field: getattr(FULL.target, field)}) == FULL.target
     assert not [item for item in caplog.records if item.levelname == "WARNING"]
 
 
@@ -679,9 +684,9 @@ async def test_limits_that_can_be_read(
     store.async_keep({"box": FULL})
     await store.async_save()
     hass_storage[KEY]["data"]["wallboxes"]["box"]["wish"]["current_limit"] = limit
-    wish = (await SiteStore(hass, ENTRY).async_load())["box"].wish
-    assert wish == replace(FULL.wish, current_limit=int(limit))
-    assert type(wish.current_limit) is int
+    target = (await SiteStore(hass, ENTRY).async_load())["box"].target
+    assert target == replace(FULL.target, current_limit=int(limit))
+    assert type(target.current_limit) is int
 
 
 @pytest.mark.parametrize("content", [None, [], "box", 5])
@@ -696,7 +701,7 @@ async def test_wallbox_that_cannot_be_read(
     await store.async_save()
     hass_storage[KEY]["data"]["wallboxes"]["box"] = content
     loaded = await SiteStore(hass, ENTRY).async_load()
-    assert loaded == {"box": WallboxState(wish=Wish(lost=LIMITING)), "other": FULL}
+    assert loaded == {"box": WallboxState(target=Target(lost=LIMITING)), "other": FULL}
     assert "for box, this cannot be read: everything" in caplog.text
 
 
@@ -707,7 +712,7 @@ async def test_a_wallbox_that_was_set_up_and_is_not_in_the_file(
     store.async_keep({"box": FULL})
     await store.async_save()
     loaded = await SiteStore(hass, ENTRY).async_load({"box", "other"})
-    assert loaded == {"box": FULL, "other": WallboxState(wish=Wish(lost=LIMITING))}
+    assert loaded == {"box": FULL, "other": WallboxState(target=Target(lost=LIMITING))}
 
 
 #: As version 0.1.0 wrote it.
@@ -795,10 +800,10 @@ async def test_a_file_of_version_0_1_0(
     store = SiteStore(hass, ENTRY)
     loaded = await store.async_load({"01KBOX"})
     box = loaded["01KBOX"]
-    assert box.wish == Wish(
+    assert box.target == Target(
         current_limit=10,
         charging_allowed=False,
-        schedule=Plan(
+        schedule=ChargingSchedule(
             periods=((0, 6.0), (3600, 0.0), (7200, 13.5)),
             start=datetime(2026, 11, 2, 6, 30, 0, 123456, UTC),
         ),

@@ -18,7 +18,7 @@ from custom_components.bmw_wallbox_victron.trigger import (
     TRIGGERS,
 )
 from custom_components.bmw_wallbox_victron.victron.records import Kind
-from demo.wallbox import Car
+from simulators.wallbox import Car
 
 from .automations import Automation, automate, show
 from .conftest import CHARGE_POINT_ID, Site, settle

@@ -22,7 +22,7 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.readings import Flags
 from custom_components.bmw_wallbox_victron.victron.records import BY_KIND, Kind
-from demo.victron import advertise
+from simulators.victron import advertise
 
 from .conftest import Site
 from .victron.common import GOOD, KEY, Captured, captured, model_of

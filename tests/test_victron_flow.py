@@ -23,7 +23,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from custom_components.bmw_wallbox_victron.victron.records import Kind
-from demo.pki import Files
+from simulators.pki import Files
 
 from .conftest import Site
 from .test_translations import assert_translated

@@ -12,8 +12,8 @@ from homeassistant.helpers import issue_registry as ir
 import pytest
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
-from demo.wallbox import DELTA, Car
-from demo.wallbox.quirks import CompositeOddity, SmartCharging
+from simulators.wallbox import DELTA, Car
+from simulators.wallbox.quirks import CompositeOddity, SmartCharging
 
 from .test_control import FULL, Bench, MakeBench, charge, charging, make_bench
 
@@ -85,7 +85,7 @@ async def test_a_wallbox_that_answers_nothing_and_charges_on(
 
 
 @pytest.mark.parametrize("every_s", [4, 8])
-async def test_wishes_that_follow_each_other_hide_nothing(
+async def test_targets_that_follow_each_other_hide_nothing(
     make_bench: MakeBench, every_s: int
 ) -> None:
     """What flows above each of them is shown, though none stands for 10 s."""
@@ -473,7 +473,7 @@ def without_file(stored: dict[str, Any]) -> None:
         del stored[name]
 
 
-def with_wish(**fields: Any) -> Callable[[dict[str, Any]], None]:
+def with_target(**fields: Any) -> Callable[[dict[str, Any]], None]:
     """Spoil fields of the wish."""
 
     def spoil(stored: dict[str, Any]) -> None:
@@ -487,16 +487,16 @@ def with_wish(**fields: Any) -> Callable[[dict[str, Any]], None]:
 
 SPOILED: dict[str, Callable[[dict[str, Any]], None]] = {
     "no file": without_file,
-    "a word": with_wish(current_limit="eight"),
-    "a negative number": with_wish(current_limit=-8),
-    "two fields": with_wish(current_limit=None, charging_allowed="yes"),
-    "all": with_wish(current_limit={}, charging_allowed=2, schedule="never"),
+    "a word": with_target(current_limit="eight"),
+    "a negative number": with_target(current_limit=-8),
+    "two fields": with_target(current_limit=None, charging_allowed="yes"),
+    "all": with_target(current_limit={}, charging_allowed=2, schedule="never"),
 }
 
 
 @pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED)
 @pytest.mark.parametrize("enforced", [0, 8])
-async def test_a_wish_that_cannot_be_read(
+async def test_a_target_that_cannot_be_read(
     hass: HomeAssistant,
     make_bench: MakeBench,
     spoil: Callable[[dict[str, Any]], None],
@@ -553,7 +553,7 @@ async def test_a_stop_without_a_limit_that_can_be_read(
     await charge(bench)
     bench.limit(8)
     await bench.pass_time(12)
-    await restart(hass, bench, with_wish(current_limit="eight"))
+    await restart(hass, bench, with_target(current_limit="eight"))
     setting(bench, **quirks)
     await bench.connect(boot=False)
     await bench.pass_time(12)
@@ -575,7 +575,7 @@ async def test_a_start_where_nobody_knows_what_is_enforced(
     await charge(bench)
     bench.limit(8)
     await bench.pass_time(12)
-    await restart(hass, bench, with_wish(current_limit="eight"))
+    await restart(hass, bench, with_target(current_limit="eight"))
     setting(bench, mute_actions=frozenset({"GetCompositeSchedule"}))
     await bench.connect(boot=False)
     before = len(bench.box.received_calls)
@@ -595,7 +595,7 @@ async def test_start_without_a_limit_that_can_be_read(
     bench.limit(20)
     bench.press("stop_charging")
     await bench.pass_time(12)
-    await restart(hass, bench, with_wish(current_limit="twenty"))
+    await restart(hass, bench, with_target(current_limit="twenty"))
     await bench.connect(boot=False)
     await bench.pass_time(12)
     bench.press("start_charging")
@@ -612,12 +612,12 @@ async def test_start_without_a_limit_that_can_be_read(
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "target",
     [lambda bench: bench.press("stop_charging"), lambda bench: bench.limit(7)],
     ids=["stop", "limit"],
 )
-async def test_one_call_lies_between_a_wish_and_its_frame(
-    charging: Bench, wish: Callable[[Bench], None]
+async def test_one_call_lies_between_a_target_and_its_frame(
+    charging: Bench, target: Callable[[Bench], None]
 ) -> None:
     """The one that is on the wire: with a slow answer, and others waiting."""
     bench, box = charging, charging.box
@@ -628,7 +628,7 @@ async def test_one_call_lies_between_a_wish_and_its_frame(
         bench.press("refresh")
     await bench.rest()
     before = len(box.received_calls)
-    wish(bench)
+    target(bench)
     await bench.pass_time(9)
     first = bench.calls_since(before)[0]
     assert first.action == "SetChargingProfile"

@@ -58,7 +58,7 @@ class MainsEntities:
 
 
 def rules_of(settings: Settings) -> dict[str, Rule]:
-    """Give how closely what is shown follows the battery.
+    """Return how closely what is shown follows the battery.
 
     What an owner sees is on the same side of a threshold as what follows from it. What
     follows from the voltage and its change does so after minutes, so that noise about a
@@ -97,7 +97,7 @@ class Past:
     """When listening ended, in s."""
 
     def take(self, now: float) -> Battery:
-        """Give the battery; a new one where the old one missed too much."""
+        """Return the battery; a new one where the old one missed too much."""
         if self.battery is None or now - self.at > _LONGEST_RELOAD_S:
             self.battery = Battery()
         return self.battery
@@ -113,7 +113,7 @@ class Past:
 
 @callback
 def async_get_past(hass: HomeAssistant, entry_id: str) -> Past:
-    """Give what outlives a reload of an entry."""
+    """Return what outlives a reload of an entry."""
     return hass.data.setdefault(_DATA_PAST, {}).setdefault(entry_id, Past())
 
 
@@ -250,7 +250,7 @@ class BatteryWatch:
         return True
 
     def silent(self) -> list[Feed]:
-        """Give the battery monitors and BMSs that are silent for too long."""
+        """Return the battery monitors and BMSs that are silent for too long."""
         now = max(self._latest, self._hass.loop.time())
         return [
             feed
@@ -271,7 +271,7 @@ class BatteryWatch:
             self._cancel_due = self._call_later(max(0.0, due - now), self._on_due)
 
     def _sources(self) -> list[tuple[Feed, Source]]:
-        """Give what the devices say, as far as they have to do with the battery."""
+        """Return what the devices say, as far as they have to do with the battery."""
         sources = []
         roles = [
             ROLES.get(feed.state.identity.kind or "") or role
@@ -301,7 +301,7 @@ class BatteryWatch:
         return sources
 
     def _plug(self) -> Plug:
-        """Give what the plug says."""
+        """Return what the plug says."""
         mains = self._mains
         return Plug(
             has_switch=mains.switch is not None,
@@ -315,7 +315,7 @@ class BatteryWatch:
         )
 
     def _is_on(self, entity_id: str | None) -> bool | None:
-        """Tell whether an entity is on; None: unavailable."""
+        """Return whether an entity is on; None: unavailable."""
         state = None if entity_id is None else self._hass.states.get(entity_id)
         if state is None or state.state not in (STATE_ON, STATE_OFF):
             return None
@@ -324,7 +324,7 @@ class BatteryWatch:
     def _number(
         self, entity_id: str | None, converter: type[BaseUnitConverter], unit: str
     ) -> float | None:
-        """Give an entity's number in a unit; None: unavailable."""
+        """Return an entity's number in a unit; None: unavailable."""
         state = None if entity_id is None else self._hass.states.get(entity_id)
         if state is None:
             return None

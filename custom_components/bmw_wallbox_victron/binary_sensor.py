@@ -64,7 +64,7 @@ def _reading(key: str) -> Callable[[DeviceState], bool | None]:
 
 
 def _charging(state: WallboxState) -> bool | None:
-    """Tell whether energy flows; None where nothing was heard yet."""
+    """Return whether energy flows; None where nothing was heard yet."""
     if state.charging_state is None:
         return None
     return state.charging_state is ChargingState.CHARGING

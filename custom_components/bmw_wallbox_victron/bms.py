@@ -170,7 +170,7 @@ def _load_models() -> Mapping[str, type[BaseBMS]]:
 
 
 def is_of_model(info: BluetoothServiceInfoBleak, model: type[BaseBMS]) -> bool:
-    """Tell whether an advertisement is one of this model. Only after loading models."""
+    """Return whether an advertisement is one of this model; load models before."""
     from aiobmsble.utils import bms_supported
 
     # Annotated as if it took an instance.
@@ -178,12 +178,12 @@ def is_of_model(info: BluetoothServiceInfoBleak, model: type[BaseBMS]) -> bool:
 
 
 def make_client(model: type[BaseBMS], device: BLEDevice) -> BaseBMS:
-    """Give what reads a BMS."""
+    """Return what reads a BMS."""
     return model(device, BMSConfig(keep_alive=False), _LIBRARY_LOGGER.name)
 
 
 def values_of(sample: BMSSample) -> BmsValues:
-    """Give what a BMS says by our keys. Raises BmsError for what no battery can be.
+    """Return what a BMS says by our keys. Raises BmsError for what no battery can be.
 
     V, A (positive charges), W, %, Ah, min, °C.
     """
@@ -228,12 +228,12 @@ def values_of(sample: BMSSample) -> BmsValues:
 
 
 def _between(value: float | None, low: float, high: float) -> float | None:
-    """Give a value that can be; None for one that cannot."""
+    """Return a value that can be; None for one that cannot."""
     return value if value is not None and low <= value <= high else None
 
 
 def _time_to_go(sample: BMSSample) -> float | None:
-    """Give the time to go in min; None while the battery does not discharge."""
+    """Return the time to go in min; None while the battery does not discharge."""
     if sample.get("current", 0) >= 0:
         return None
     seconds = sample.get("runtime")

@@ -32,8 +32,8 @@ class WallboxButtonEntityDescription(WallboxEntityDescription, ButtonEntityDescr
     """Describes a button of a wallbox."""
 
     press_fn: Callable[[Station], Awaitable[None]]
-    wishes: bool = False
-    """Whether it changes what is wished."""
+    targets: bool = False
+    """Whether it changes the target."""
 
 
 WALLBOX_BUTTONS = (
@@ -42,14 +42,14 @@ WALLBOX_BUTTONS = (
         # Always there: pressed while the wallbox is away, it says so.
         available_fn=lambda _: True,
         press_fn=remote_control.start,
-        wishes=True,
+        targets=True,
     ),
     WallboxButtonEntityDescription(
         key="stop_charging",
         # Always there: the wallbox is told when it comes back.
         available_fn=lambda _: True,
         press_fn=remote_control.stop,
-        wishes=True,
+        targets=True,
     ),
     WallboxButtonEntityDescription(
         key="reboot",
@@ -83,7 +83,7 @@ class WallboxButton(WallboxEntity, ButtonEntity):
     async def async_press(self) -> None:
         """Do it."""
         press = self.entity_description.press_fn
-        if self.entity_description.wishes:
+        if self.entity_description.targets:
             async with storing(self.coordinator):
                 await press(self.station)
             return

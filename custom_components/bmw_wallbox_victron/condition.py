@@ -53,7 +53,7 @@ class _SiteCondition(EntityConditionBase):
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
-        """Give the source's entities."""
+        """Return the source's entities."""
         return self._source.find(self._hass, entities)
 
     @override
@@ -63,7 +63,7 @@ class _SiteCondition(EntityConditionBase):
 
     @override
     def _check_all_match_state(self, states: list[State]) -> bool:
-        """Tell whether all fulfil it; none at all do not."""
+        """Return whether all fulfil it; none at all do not."""
         return bool(states) and super()._check_all_match_state(states)
 
 
@@ -78,7 +78,7 @@ class _IsOnCondition(_SiteCondition):
 
     @override
     def is_valid_state(self, entity_state: State) -> bool:
-        """Tell whether it is on."""
+        """Return whether it is on."""
         return entity_state.state == STATE_ON
 
 
@@ -102,7 +102,7 @@ class BatteryAtLeastCondition(_SiteCondition):
 
     @override
     def is_valid_state(self, entity_state: State) -> bool:
-        """Tell whether it is."""
+        """Return whether it is."""
         try:
             return float(entity_state.state) >= self._percentage
         except ValueError:
@@ -131,5 +131,5 @@ CONDITIONS: Final[dict[str, type[Condition]]] = {
 
 
 async def async_get_conditions(hass: HomeAssistant) -> dict[str, type[Condition]]:
-    """Give the conditions."""
+    """Return the conditions."""
     return CONDITIONS

@@ -179,7 +179,7 @@ def _certificate_errors(certificate: str, key: str) -> dict[str, str]:
 
 
 async def _port_error(hass: HomeAssistant, host: str | None, port: int) -> str | None:
-    """Tell why the port cannot be listened on."""
+    """Return why the port cannot be listened on."""
     try:
         server = await hass.loop.create_server(asyncio.Protocol, host, port)
     except OSError as err:
@@ -243,7 +243,7 @@ def _set_main_monitor(
 
 @callback
 def _is_known_as_wrong(entry: ConfigEntry, subentry: ConfigSubentry, key: str) -> bool:
-    """Tell whether a key is the one that was found not to fit."""
+    """Return whether a key is the one that was found not to fit."""
     return (
         entry.state is ConfigEntryState.LOADED
         and key == subentry.data.get(CONF_ENCRYPTION_KEY)
@@ -303,14 +303,14 @@ def _clean_wallbox(user_input: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _part(stored: Mapping[str, Any], schema: vol.Schema) -> dict[str, Any]:
-    """Give what is stored of a form's fields."""
+    """Return what is stored of a form's fields."""
     return {str(key): stored[key] for key in schema.schema if key in stored}
 
 
 def _server_of(
     entry: ConfigEntry | None, typed: Mapping[str, Any] | None
 ) -> Mapping[str, Any] | None:
-    """Give the server's settings: those of the entry, else those that were typed.
+    """Return the server's settings: those of the entry, else those that were typed.
 
     A server that was set up in another window meanwhile stays as it is.
     """
@@ -379,7 +379,7 @@ def _title(wallbox: Mapping[str, Any], entry: ConfigEntry | None) -> str:
 async def _connection_hint(
     hass: HomeAssistant, server: Mapping[str, Any], wallbox: Mapping[str, Any]
 ) -> tuple[bool, dict[str, str]]:
-    """Give what has to be typed into the wallbox's installer app.
+    """Return what has to be typed into the wallbox's installer app.
 
     And whether the wallbox will trust the certificate.
     """

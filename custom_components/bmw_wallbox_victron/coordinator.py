@@ -50,7 +50,7 @@ from .issues import (
     async_get_issues,
     async_log_limit,
     async_show_limit_issue,
-    async_show_lost_wish,
+    async_show_lost_target,
     async_show_unable,
 )
 from .readings import DeviceState, Value
@@ -407,7 +407,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     @override
     async def _async_update_data(self) -> SiteData:
-        """Give what is known, to `homeassistant.update_entity`."""
+        """Return what is known, to `homeassistant.update_entity`."""
         return self._snapshot()
 
     def _snapshot(self) -> SiteData:
@@ -452,8 +452,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             if tells or known is None or known.failing != state.enforcement.failing:
                 async_show_limit_issue(self.hass, subentry, state)
             async_log_limit(self.hass, subentry, state)
-            if old is None or old.wish.lost != state.wish.lost:
-                async_show_lost_wish(self.hass, subentry, state)
+            if old is None or old.target.lost != state.target.lost:
+                async_show_lost_target(self.hass, subentry, state)
             recorded = self._station(subentry).ledger.take_changes() or recorded
         revision = self._store.async_keep(self._told, at_once=bool(steps))
         self._steps += [_Step(*step, revision) for step in steps]
@@ -481,7 +481,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     @callback
     def _tell_steps(self) -> None:
-        """Tell what happened in sessions, as far as a write of it has ended."""
+        """Return what happened in sessions, as far as a write of it has ended."""
         while self._steps and self._steps[0].revision <= self._store.settled:
             step = self._steps.pop(0)
             for event in session_events(
@@ -505,15 +505,15 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         listeners.append(listener)
         return lambda: listeners.remove(listener)
 
-    async def async_save_wishes(self) -> None:
+    async def async_save_targets(self) -> None:
         """Return when all that is wished is on the disk. Raises CommandError."""
         try:
-            await self._store.async_save_wishes(self._states())
+            await self._store.async_save_targets(self._states())
         except NotStoredError as err:
             raise CommandError("wish_not_stored", reason=err.reason) from err
 
     def _station(self, subentry: ConfigSubentry) -> Station:
-        """Give the station of a subentry."""
+        """Return the station of a subentry."""
         return self._stations[subentry.subentry_id]
 
     @callback
@@ -589,7 +589,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
 
 def _foundation(entry: ConfigEntry) -> tuple[object, ...]:
-    """Give what the server and its connections are built on: a change rebuilds all."""
+    """Return what the server and its connections stand on: a change rebuilds all."""
     return (
         dict(entry.data),
         [

@@ -131,14 +131,14 @@ class Devices:
         return {} if self.battery is None else self.battery.values
 
     def get(self, address: str) -> Device | None:
-        """Give a device; None: it was added or removed just now."""
+        """Return a device; None: it was added or removed just now."""
         for device in self._devices.values():
             if device.address == address:
                 return device
         return None
 
     def knows(self, subentry: ConfigSubentry) -> bool:
-        """Tell whether a subentry has its device; not if it was added just now."""
+        """Return whether a subentry has its device; not if it was added just now."""
         return subentry.subentry_id in self._devices
 
     def device_info(self, subentry: ConfigSubentry) -> DeviceInfo:
@@ -207,7 +207,7 @@ class Devices:
         }
 
     def _device(self, subentry: ConfigSubentry) -> Device:
-        """Give the device of a subentry; a new one where its address is another."""
+        """Return the device of a subentry; a new one where its address is another."""
         address = subentry.data[CONF_ADDRESS]
         device = self._devices.get(subentry.subentry_id)
         if device is not None and device.address == address:
@@ -525,12 +525,12 @@ def _key_fault(address: str) -> Key:
 
 
 def _model_of(subentry: ConfigSubentry) -> str:
-    """Give the name of a BMS's model."""
+    """Return the name of a BMS's model."""
     return str(subentry.data.get(CONF_MODEL, ""))
 
 
 def _rules_of_bms(_: DeviceIdentity) -> Mapping[str, Rule]:
-    """Give how closely what is shown of a BMS follows it."""
+    """Return how closely what is shown of a BMS follows it."""
     return bms.RULES
 
 
@@ -541,7 +541,7 @@ def _hear_bms(feed: Feed, values: bms.BmsValues, signal_strength: int | None) ->
 
 
 async def _async_messages(hass: HomeAssistant) -> dict[str, str]:
-    """Give what goes with the battery's summary, in the owner's language."""
+    """Return what goes with the battery's summary, in the owner's language."""
     texts = await async_get_translations(
         hass, hass.config.language, "selector", [DOMAIN]
     )

@@ -56,7 +56,7 @@ _STATE: Final = (
     "meter",
     "smart_charging",
     "surveyed",
-    "wish",
+    "target",
 )
 #: Of a transaction: neither its id nor who charged.
 _TRANSACTION: Final = (
@@ -137,7 +137,7 @@ def _device(entry: SiteConfigEntry, device: DeviceEntry) -> dict[str, Any]:
 
 
 async def _async_about(hass: HomeAssistant, entry: SiteConfigEntry) -> dict[str, Any]:
-    """Tell what runs, and what was set."""
+    """Return what runs, and what was set."""
     integration = await async_get_integration(hass, DOMAIN)
     options = dict(entry.options)
     if main := options.get(CONF_MAIN_MONITOR):
@@ -159,7 +159,7 @@ async def _async_about(hass: HomeAssistant, entry: SiteConfigEntry) -> dict[str,
 
 
 def _versions() -> dict[str, str | None]:
-    """Give the versions of what we build on. Blocks."""
+    """Return the versions of what we build on. Blocks."""
     found: dict[str, str | None] = {}
     for library in _LIBRARIES:
         try:
@@ -210,7 +210,7 @@ def _wallbox(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str
 
 
 def _state(state: WallboxState, now: Now) -> dict[str, Any]:
-    """Tell what is known of a wallbox."""
+    """Return what is known of a wallbox."""
     identity, shown = state.identity, state.clock.shows(now)
     # Of the plans that failed, the transaction that they were for is not told.
     enforcement = _plain(state.enforcement) | {
@@ -250,7 +250,7 @@ def _state(state: WallboxState, now: Now) -> dict[str, Any]:
 
 
 def _ago(steady: float | None, now: Now) -> float | None:
-    """Tell how long ago that was, in s: the steady clock itself says nothing."""
+    """Return how long ago that was, in s: the steady clock itself says nothing."""
     return None if steady is None else round(now.steady - steady, 1)
 
 
@@ -263,7 +263,7 @@ def _transaction(transaction: Transaction) -> dict[str, Any]:
 
 
 def _heard(coordinator: SiteCoordinator, address: str) -> dict[str, Any]:
-    """Tell what was heard of a device."""
+    """Return what was heard of a device."""
     about: dict[str, Any] = {"address": _short_address(address)}
     device = coordinator.devices.get(address)
     if device is not None:  # else it was added just now
@@ -335,7 +335,7 @@ def _short_address(address: str) -> str:
 
 
 def _secrets(entry: SiteConfigEntry) -> set[str]:
-    """Give all that must not be told, in any words."""
+    """Return all that must not be told, in any words."""
     found: set[str | None] = set()
     for subentry in entry.subentries.values():
         data = subentry.data

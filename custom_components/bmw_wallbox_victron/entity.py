@@ -40,19 +40,19 @@ def translated_errors() -> Generator[None]:
 
 @asynccontextmanager
 async def storing(coordinator: SiteCoordinator) -> AsyncGenerator[None]:
-    """Do what changes a wish: when this ends, it is on the disk.
+    """Do what changes a target: when this ends, it is on the disk.
 
-    Also where the wallbox is away or does not do it, because the wish stands. It is not
-    waited for in between: the wallbox is told at once.
+    Also where the wallbox is away or does not do it, because the target stands. Nobody
+    waits for the disk in between: the wallbox is told at once.
     """
     with translated_errors():
         try:
             yield
         except CommandError:
             with suppress(CommandError):  # the log says so, and this tells more
-                await coordinator.async_save_wishes()
+                await coordinator.async_save_targets()
             raise
-        await coordinator.async_save_wishes()
+        await coordinator.async_save_targets()
 
 
 def check_number(value: float) -> None:
@@ -87,7 +87,7 @@ class SiteEntity(CoordinatorEntity[SiteCoordinator]):
         self._written: object = None
 
     def english_name(self, domain: str) -> str | None:
-        """Give the name that entity ids are made of; None: there is none.
+        """Return the name that entity ids are made of; None: there is none.
 
         It is English in every language, because dashboards, blueprints and the
         documentation name entity ids.
@@ -276,32 +276,34 @@ def add_wallbox_entities[Description: WallboxEntityDescription](
 
 
 @dataclass(frozen=True, kw_only=True)
-class WallboxWishEntityDescription(WallboxEntityDescription):
-    """Describes an entity that takes a wish."""
+class WallboxTargetEntityDescription(WallboxEntityDescription):
+    """Describes an entity that takes a target."""
 
-    wish: str
-    """The field of `Wish`."""
+    target: str
+    """The field of `Target`."""
     pending_fn: Callable[[WallboxState], bool]
     """Whether the wallbox has not confirmed it yet."""
 
 
-class WallboxWishEntity(WallboxEntity):
-    """An entity that shows a wish, and whether the wallbox has confirmed it."""
+class WallboxTargetEntity(WallboxEntity):
+    """An entity that shows a target, and whether the wallbox has confirmed it."""
 
-    entity_description: WallboxWishEntityDescription
+    entity_description: WallboxTargetEntityDescription
 
     @property
     def pending(self) -> bool:
-        """Whether the wallbox has not confirmed the wish yet."""
+        """Whether the wallbox has not confirmed the target yet."""
         return self.entity_description.pending_fn(self.wallbox)
 
     @property
     @override
     def extra_state_attributes(self) -> dict[str, bool]:
-        """A wish that is not confirmed is recognisable as one."""
+        """A target that is not confirmed is recognizable as one."""
         return {ATTR_PENDING: self.pending}
 
-    async def _wish(self, value: bool | int) -> None:
-        """Wish, and wait for the wallbox's answer."""
+    async def _target(self, value: bool | int) -> None:
+        """Set the target, and wait for the wallbox's answer."""
         async with storing(self.coordinator):
-            await self.station.controller.wish(**{self.entity_description.wish: value})
+            await self.station.controller.target(
+                **{self.entity_description.target: value}
+            )

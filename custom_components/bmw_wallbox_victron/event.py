@@ -62,7 +62,7 @@ class WallboxSessionEvent(WallboxEntity, EventEntity):
 
     @callback
     def _tell(self, event: SessionEvent) -> None:
-        """Tell what happened."""
+        """Return what happened."""
         self._trigger_event(
             event.type,
             {

@@ -43,11 +43,11 @@ class FaultLog:
         self._faults: dict[Key, _Fault] = {}
 
     def is_on(self, key: Key) -> bool:
-        """Tell whether a fault is not over."""
+        """Return whether a fault is not over."""
         return key in self._faults
 
     def has_room(self, key: Key, kind: str) -> bool:
-        """Tell whether a fault may be told of that a stranger to us has named.
+        """Return whether a fault may be told of that a stranger to us has named.
 
         Such are few at a time: whoever tries many names or addresses says nothing new.
         The names of a kind begin with it.

@@ -58,7 +58,7 @@ _CERTIFICATE_EXPIRES: Final = "certificate_expires"
 _CERTIFICATE_INVALID: Final = "certificate_invalid"
 _PORT_IN_USE: Final = "port_in_use"
 _STRANGER: Final = "unknown_charge_point_"
-_LOST_WISH: Final = "wish_unreadable_"
+_LOST_TARGET: Final = "wish_unreadable_"
 
 _START_FAULT: Final = (SERVER, "start")
 _CERTIFICATE_FAULT: Final = (SERVER, "certificate")
@@ -117,10 +117,10 @@ class SiteIssues:
                 self._wrong_passwords.pop(issue_id, None)
                 self._delete(issue_id)
         self._passwords = passwords
-        lost_wishes = {_wish_issue(subentry) for subentry in wallboxes}
+        lost_targets = {_target_issue(subentry) for subentry in wallboxes}
         for domain, issue_id in tuple(self._registry.issues):
-            if domain == DOMAIN and issue_id.startswith(_LOST_WISH):
-                if issue_id not in lost_wishes:
+            if domain == DOMAIN and issue_id.startswith(_LOST_TARGET):
+                if issue_id not in lost_targets:
                     self._delete(issue_id)
         self.async_sweep()
 
@@ -215,7 +215,7 @@ class SiteIssues:
         )
 
     def _make_room(self) -> bool:
-        """Tell whether one more stranger can be shown."""
+        """Return whether one more stranger can be shown."""
         for issue_id in tuple(self._strangers):
             if self._is_ignored(issue_id):
                 del self._strangers[issue_id]
@@ -461,7 +461,7 @@ class SiteIssues:
     # The registry: it writes nothing where nothing changes
 
     def _is_ignored(self, issue_id: str) -> bool:
-        """Tell whether the owner does not want to see an issue."""
+        """Return whether the owner does not want to see an issue."""
         issue = self._registry.async_get_issue(DOMAIN, issue_id)
         return issue is not None and issue.dismissed_version is not None
 
@@ -497,7 +497,7 @@ def async_setup_issues(hass: HomeAssistant) -> None:
 
 @callback
 def async_get_issues(hass: HomeAssistant) -> SiteIssues:
-    """Give what shows the issues."""
+    """Return what shows the issues."""
     return hass.data[_DATA_ISSUES]
 
 
@@ -511,7 +511,9 @@ def async_log_limit(
     fault = limit_fault(charge_point_id)
     said = (
         enforcement.refusal == NO_ANSWER and faults.is_on(mute_fault(charge_point_id))
-    ) or (state.wish.charging_allowed and faults.is_on(_unable_fault(charge_point_id)))
+    ) or (
+        state.target.charging_allowed and faults.is_on(_unable_fault(charge_point_id))
+    )
     if enforcement.holds:
         faults.end(_LOGGER, fault, "Wallbox %s keeps its limit again", charge_point_id)
     elif enforcement.failing and not said:
@@ -600,14 +602,14 @@ def async_forget_limit_issues(hass: HomeAssistant, subentry: ConfigSubentry) -> 
 
 
 @callback
-def async_show_lost_wish(
+def async_show_lost_target(
     hass: HomeAssistant, subentry: ConfigSubentry, state: WallboxState
 ) -> None:
-    """Show that what was wished cannot be read any more, or that it is known again."""
+    """Show that the target cannot be read any more, or that it is known again."""
     charge_point_id = subentry.data[CONF_CHARGE_POINT_ID]
     faults, fault = async_get_issues(hass).faults, (charge_point_id, "wish")
-    if not state.wish.lost:
-        ir.async_delete_issue(hass, DOMAIN, _wish_issue(subentry))
+    if not state.target.lost:
+        ir.async_delete_issue(hass, DOMAIN, _target_issue(subentry))
         faults.end(
             _LOGGER,
             fault,
@@ -621,12 +623,12 @@ def async_show_lost_wish(
         "Wallbox %s: what was set for it cannot be read any more (%s). It is given no "
         "more than it gives now until Current limit and Charging allowed are set again",
         charge_point_id,
-        ", ".join(state.wish.lost),
+        ", ".join(state.target.lost),
     )
     ir.async_create_issue(
         hass,
         DOMAIN,
-        _wish_issue(subentry),
+        _target_issue(subentry),
         is_fixable=False,
         learn_more_url=_OUR_PAGE,
         severity=ir.IssueSeverity.ERROR,
@@ -658,9 +660,9 @@ def _unable_fault(charge_point_id: str) -> Key:
     return charge_point_id, "unable"
 
 
-def _wish_issue(subentry: ConfigSubentry) -> str:
+def _target_issue(subentry: ConfigSubentry) -> str:
     """Name the issue."""
-    return f"{_LOST_WISH}{subentry.subentry_id}"
+    return f"{_LOST_TARGET}{subentry.subentry_id}"
 
 
 def _password_issue(subentry: ConfigSubentry) -> str:

@@ -47,7 +47,7 @@ def async_note_start(hass: HomeAssistant) -> None:
 def last_advertisement(
     hass: HomeAssistant, address: str
 ) -> BluetoothServiceInfoBleak | None:
-    """Give what Home Assistant heard last from a device, since it started."""
+    """Return what Home Assistant heard last from a device, since it started."""
     info = bluetooth.async_last_service_info(hass, address, connectable=False)
     if info is None or info.time < hass.data.get(_DATA_STARTED, 0.0):
         return None
@@ -55,12 +55,12 @@ def last_advertisement(
 
 
 def age_of(info: BluetoothServiceInfoBleak) -> float:
-    """Tell how long ago an advertisement was heard, in s."""
+    """Return how long ago an advertisement was heard, in s."""
     return max(0.0, bluetooth.MONOTONIC_TIME() - info.time)
 
 
 def record_of(identity: DeviceIdentity) -> Record | None:
-    """Give the record that a device sends; None: not known, or not Victron's."""
+    """Return the record that a device sends; None: not known, or not Victron's."""
     try:
         return BY_KIND[Kind(identity.kind or "")]
     except ValueError:
@@ -68,7 +68,7 @@ def record_of(identity: DeviceIdentity) -> Record | None:
 
 
 def rules_of(identity: DeviceIdentity) -> dict[str, Rule]:
-    """Give how closely what is shown of a Victron device follows it."""
+    """Return how closely what is shown of a Victron device follows it."""
     record = record_of(identity)
     if record is None:
         return {}
@@ -174,7 +174,7 @@ class VictronListener:
         )
 
     def _identify(self, kind: Kind, model_id: int) -> DeviceIdentity:
-        """Tell what the device is. Another model has to be said twice."""
+        """Return what the device is. Another model has to be said twice."""
         known = self._feed.state.identity
         if known.kind == kind and known.model_id == model_id:
             self._model_id = model_id
@@ -188,7 +188,7 @@ class VictronListener:
         return identity
 
     def _is_behind(self, info: BluetoothServiceInfoBleak, data: bytes) -> bool:
-        """Tell whether another receiver has already passed on something newer.
+        """Return whether another receiver has already passed on something newer.
 
         Each that hears an advertisement passes it on, some of them late.
         """
@@ -211,7 +211,7 @@ def _ignore(_: BluetoothServiceInfoBleak, __: BluetoothChange) -> None:
 
 
 def is_readable(info: BluetoothServiceInfoBleak) -> bool:
-    """Tell whether an advertisement carries a record that is known here."""
+    """Return whether an advertisement carries a record that is known here."""
     advertisement = parse(info.manufacturer_data.get(COMPANY_ID, b""))
     return (
         not isinstance(advertisement, Refusal)

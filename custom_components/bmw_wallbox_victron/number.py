@@ -18,8 +18,8 @@ from .battery_entities import BATTERY_NUMBERS, BatteryNumber, add_battery_entiti
 from .const import MIN_CURRENT
 from .coordinator import SiteConfigEntry
 from .entity import (
-    WallboxWishEntity,
-    WallboxWishEntityDescription,
+    WallboxTargetEntity,
+    WallboxTargetEntityDescription,
     add_wallbox_entities,
     check_number,
 )
@@ -31,7 +31,7 @@ PARALLEL_UPDATES = 0
 
 @dataclass(frozen=True, kw_only=True)
 class WallboxNumberEntityDescription(
-    WallboxWishEntityDescription, NumberEntityDescription
+    WallboxTargetEntityDescription, NumberEntityDescription
 ):
     """Describes a number of a wallbox."""
 
@@ -40,9 +40,9 @@ class WallboxNumberEntityDescription(
 
 
 def _brightness(state: WallboxState, _: StationConfig) -> int | None:
-    """Give the brightness that is wished, else the one that there is."""
-    if state.wish.led_brightness is not None:
-        return state.wish.led_brightness
+    """Return the brightness that is wished, else the one that there is."""
+    if state.target.led_brightness is not None:
+        return state.target.led_brightness
     return None if state.light is None else state.light.brightness
 
 
@@ -53,10 +53,10 @@ WALLBOX_NUMBERS = (
         native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
         native_min_value=MIN_CURRENT,
         native_step=1,
-        # A wish may be made while the wallbox is away: it is told when it comes back.
+        # A target may be made while the wallbox is away: it is told when it comes back.
         available_fn=lambda _: True,
-        wish="current_limit",
-        value_fn=lambda state, config: state.wish.limit(config.max_current),
+        target="current_limit",
+        value_fn=lambda state, config: state.target.limit(config.max_current),
         maximum_fn=lambda config: config.max_current,
         pending_fn=lambda state: not state.enforcement.holds,
     ),
@@ -67,14 +67,14 @@ WALLBOX_NUMBERS = (
         native_min_value=0,
         native_step=1,
         available_fn=lambda state: state.light is not None,
-        wish="led_brightness",
+        target="led_brightness",
         value_fn=_brightness,
         maximum_fn=lambda _: 100,
         pending_fn=lambda state: (
-            state.wish.led_brightness is not None
+            state.target.led_brightness is not None
             and (
                 state.light is None
-                or state.light.brightness != state.wish.led_brightness
+                or state.light.brightness != state.target.led_brightness
             )
         ),
     ),
@@ -91,7 +91,7 @@ async def async_setup_entry(
     add_battery_entities(entry, async_add_entities, BatteryNumber, BATTERY_NUMBERS)
 
 
-class WallboxNumber(WallboxWishEntity, NumberEntity):
+class WallboxNumber(WallboxTargetEntity, NumberEntity):
     """A number of a wallbox."""
 
     entity_description: WallboxNumberEntityDescription
@@ -105,17 +105,17 @@ class WallboxNumber(WallboxWishEntity, NumberEntity):
     @property
     @override
     def native_value(self) -> int | None:
-        """What is wished; None: that was lost."""
-        if self.entity_description.wish in self.wallbox.wish.lost:
+        """The target; None: that was lost."""
+        if self.entity_description.target in self.wallbox.target.lost:
             return None
         return self.entity_description.value_fn(self.wallbox, self.station.config)
 
     @override
     async def async_set_native_value(self, value: float) -> None:
-        """Wish."""
+        """Set the target."""
         check_number(value)
         # An automation may compute it: never above what it asked for.
-        await self._wish(math.floor(value + 1e-9))
+        await self._target(math.floor(value + 1e-9))
 
     @property
     @override

@@ -102,7 +102,7 @@ _CELL_VOLTAGE: Final = within(0.01)
 
 
 def rule_for(key: str, unit: str | None) -> Rule:
-    """Give the rule of a quantity. What has no unit is followed exactly."""
+    """Return the rule of a quantity. What has no unit is followed exactly."""
     if key.startswith("cell_voltage"):
         return _CELL_VOLTAGE
     return _BY_KEY.get(key) or _BY_UNIT.get(unit or "", EXACT)
@@ -142,7 +142,7 @@ class Publication:
 
 
 def _moved(rule: Rule, shown: Value, value: Value) -> bool:
-    """Tell whether a value has left the deadband around what is shown."""
+    """Return whether a value has left the deadband around what is shown."""
     if shown == value:
         return False
     if not isinstance(shown, float | int) or not isinstance(value, float | int):
@@ -151,7 +151,7 @@ def _moved(rule: Rule, shown: Value, value: Value) -> bool:
 
 
 def _crosses(rule: Rule, shown: Value, value: Value) -> bool:
-    """Tell whether a threshold lies between a value and what is shown."""
+    """Return whether a threshold lies between a value and what is shown."""
     if not isinstance(shown, float | int) or not isinstance(value, float | int):
         return False
     return any(

@@ -19,7 +19,7 @@ async def async_create_fix_flow(
     issue_id: str,
     data: dict[str, str | int | float | None] | None,
 ) -> RepairsFlow:
-    """Give the way to mend an issue."""
+    """Return the way to mend an issue."""
     if data is not None and CONF_CHARGE_POINT_ID in data:
         return UnknownChargePointFlow(
             {name: str(data.get(name)) for name in (CONF_CHARGE_POINT_ID, "address")}

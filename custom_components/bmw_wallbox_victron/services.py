@@ -76,11 +76,11 @@ def async_setup_services(hass: HomeAssistant) -> None:
         fields: Mapping[vol.Marker, Any] | None = None,
         response: SupportsResponse = SupportsResponse.NONE,
         *,
-        wishes: bool = False,
+        targets: bool = False,
     ) -> None:
         async def handle(service_call: ServiceCall) -> ServiceResponse:
             coordinator, station = _find(service_call)
-            if wishes:
+            if targets:
                 async with storing(coordinator):
                     return await handler(station, service_call)
             with translated_errors():
@@ -103,9 +103,9 @@ def async_setup_services(hass: HomeAssistant) -> None:
             ),
             vol.Optional("duration"): _SECONDS,
         },
-        wishes=True,
+        targets=True,
     )
-    register("clear_charging_profiles", _clear_charging_profiles, wishes=True)
+    register("clear_charging_profiles", _clear_charging_profiles, targets=True)
     register(
         "get_composite_schedule",
         _get_composite_schedule,
@@ -203,7 +203,7 @@ async def _clear_charging_profiles(station: Station, _: ServiceCall) -> None:
 async def _get_composite_schedule(
     station: Station, service_call: ServiceCall
 ) -> ServiceResponse:
-    """Tell what the wallbox enforces."""
+    """Return what the wallbox enforces."""
     schedule = await remote_control.composite_schedule(
         station, service_call.data["duration"]
     )

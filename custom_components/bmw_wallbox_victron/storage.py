@@ -1,4 +1,4 @@
-"""What must survive a restart: energy, sessions, wishes, what devices are.
+"""What must survive a restart: energy, sessions, targets, what devices are.
 
 Home Assistant may be killed at any moment. So what its owner sets is on the disk before
 the call that sets it returns, and no more energy is shown than is on the disk: see
@@ -20,7 +20,7 @@ from .stored_form import (
     LIMITING,
     dump,
     dump_wallbox,
-    lasting_wish,
+    lasting_target,
     load_devices,
     load_ledgers,
     load_numbers,
@@ -28,9 +28,9 @@ from .stored_form import (
     mapping,
 )
 from .wallbox.energy import RegisterCount
-from .wallbox.limits import Wish
 from .wallbox.sessions import Session
 from .wallbox.state import Transaction, WallboxState
+from .wallbox.target import Target
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ class SiteStore:
         """Read what was stored, by subentry: a wallbox's id may be corrected later.
 
         `set_up`: wallboxes that were set up before. Where nothing is stored of one of
-        these, that is no first start: what was wished is lost.
+        these, that is no first start: the target is lost.
         """
         stored = await self._file.async_read() or {}
         self.devices = load_devices(mapping(stored.get("devices")))
@@ -144,7 +144,7 @@ class SiteStore:
         self._on_disk = dict(states)
         for subentry_id in set_up:
             if subentry_id not in states:
-                states[subentry_id] = WallboxState(wish=Wish(lost=LIMITING))
+                states[subentry_id] = WallboxState(target=Target(lost=LIMITING))
         return states
 
     async def async_remove(self) -> None:
@@ -158,15 +158,15 @@ class SiteStore:
         """
         await self._writer.flush()
 
-    async def async_save_wishes(self, wallboxes: Mapping[str, WallboxState]) -> None:
-        """Return when what is wished in these states is on the disk.
+    async def async_save_targets(self, wallboxes: Mapping[str, WallboxState]) -> None:
+        """Return when the target in these states is on the disk.
 
         Raises NotStoredError; it is tried again.
         """
         self.async_keep(wallboxes)
         for subentry_id, state in wallboxes.items():
             on_disk = self._on_disk.get(subentry_id)
-            if on_disk is None or _wish(on_disk) != _wish(state):
+            if on_disk is None or _target(on_disk) != _target(state):
                 await self._writer.flush()
                 return
 
@@ -217,7 +217,7 @@ class SiteStore:
             # later, the file was lost.
             self._writer.change(0.0)
         elif any(
-            _wish(state) != _wish(before.get(subentry_id, WallboxState()))
+            _target(state) != _target(before.get(subentry_id, WallboxState()))
             for subentry_id, state in wallboxes.items()
         ):
             self._writer.change(0.0)
@@ -318,14 +318,14 @@ def _lasting(state: WallboxState | None) -> object:
         state.transaction,
         state.recent,
         state.identity,
-        _wish(state),
+        _target(state),
         state.enforcement.rebooted_at,
     )
 
 
-def _wish(state: WallboxState) -> Wish:
-    """Return what is wished, as it is stored."""
-    return lasting_wish(state.wish)
+def _target(state: WallboxState) -> Target:
+    """Return the target, as it is stored."""
+    return lasting_target(state.target)
 
 
 def _session(state: WallboxState | None) -> object:

@@ -19,13 +19,13 @@ from .disk import Json
 from .readings import DeviceIdentity
 from .wallbox.energy import RegisterCount
 from .wallbox.enforcement import Enforcement
-from .wallbox.limits import Plan, Wish
 from .wallbox.sessions import Session
 from .wallbox.state import EventType, Identity, Transaction, WallboxState
+from .wallbox.target import ChargingSchedule, Target
 
 _LOGGER = logging.getLogger(__name__)
 
-#: The fields of a wish that bear on a limit. Where one of them is lost, its default
+#: The fields of a target that bear on a limit. Where one of them is lost, its default
 #: would be full power.
 LIMITING: Final = ("current_limit", "charging_allowed", "schedule")
 
@@ -43,11 +43,11 @@ _HINTS: Final[dict[type[Any], Mapping[str, Any]]] = {}
 # How it is written
 
 
-def lasting_wish(wish: Wish) -> Wish:
-    """Return the part of a wish that lasts: the steady clock begins anew each time."""
-    if wish.schedule is None or wish.schedule.anchor is None:
-        return wish
-    return replace(wish, schedule=replace(wish.schedule, anchor=None))
+def lasting_target(target: Target) -> Target:
+    """Return the part of a target that lasts: the steady clock begins anew."""
+    if target.schedule is None or target.schedule.anchor is None:
+        return target
+    return replace(target, schedule=replace(target.schedule, anchor=None))
 
 
 def dump_wallbox(state: WallboxState) -> Json:
@@ -58,7 +58,7 @@ def dump_wallbox(state: WallboxState) -> Json:
         "energy": dump(state.energy),
         "transaction": None if state.transaction is None else dump(state.transaction),
         "recent": [dump(transaction) for transaction in state.recent],
-        "wish": dump(state.wish),
+        "wish": dump(state.target),
         "enforcement": {
             "rebooted_at": None if rebooted_at is None else rebooted_at.isoformat()
         },
@@ -68,11 +68,11 @@ def dump_wallbox(state: WallboxState) -> Json:
 def dump(
     value: DeviceIdentity
     | Identity
-    | Plan
+    | ChargingSchedule
     | RegisterCount
     | Session
     | Transaction
-    | Wish,
+    | Target,
 ) -> Json:
     """Write out a dataclass; JSON itself writes numbers, texts and enums."""
     result: Json = {}
@@ -82,7 +82,7 @@ def dump(
         content = getattr(value, item.name)
         if isinstance(content, datetime):
             content = content.isoformat()
-        elif isinstance(content, RegisterCount | Plan):
+        elif isinstance(content, RegisterCount | ChargingSchedule):
             content = dump(content)
         result[item.name] = content
     return result
@@ -95,8 +95,8 @@ def load_wallbox(stored: Any, lost: list[str]) -> WallboxState:
     """Read a wallbox's part."""
     if not isinstance(stored, dict):
         lost.append("everything")
-        return WallboxState(wish=Wish(lost=LIMITING))
-    state = WallboxState(wish=_load_wish(stored.get("wish")))
+        return WallboxState(target=Target(lost=LIMITING))
+    state = WallboxState(target=_load_target(stored.get("wish")))
     if "identity" in stored:
         identity = _rescue(Identity, stored["identity"], "identity", lost)
         state = replace(state, identity=Identity(**identity))
@@ -122,17 +122,17 @@ def load_wallbox(stored: Any, lost: list[str]) -> WallboxState:
     return state
 
 
-def _load_wish(stored: Any) -> Wish:
-    """Read what is wished.
+def _load_target(stored: Any) -> Target:
+    """Read the target.
 
     Of what bears on a limit, each field that cannot be read, or is not there, is in
-    `Wish.lost`. What else cannot be read was never set, then.
+    `Target.lost`. What else cannot be read was never set, then.
     """
     if not isinstance(stored, dict):
-        return Wish(lost=LIMITING)
+        return Target(lost=LIMITING)
     content: Json = {}
     unreadable: list[str] = []
-    for name, read in _WISH.items():
+    for name, read in _TARGET.items():
         try:
             content[name] = read(stored[name])
         except (KeyError, *_UNREADABLE):
@@ -142,9 +142,9 @@ def _load_wish(stored: Any) -> Wish:
     except _UNREADABLE:
         before = LIMITING
     if unreadable:
-        _LOGGER.debug("Of what was wished, this cannot be read: %s", unreadable)
+        _LOGGER.debug("Of the target, this cannot be read: %s", unreadable)
     lost = {*before, *unreadable}
-    return Wish(**content, lost=tuple(name for name in LIMITING if name in lost))
+    return Target(**content, lost=tuple(name for name in LIMITING if name in lost))
 
 
 def _read_limit(stored: Any) -> int | None:
@@ -157,22 +157,22 @@ def _read_limit(stored: Any) -> int | None:
     return int(limit)
 
 
-def _read_schedule(stored: Any) -> Plan | None:
+def _read_schedule(stored: Any) -> ChargingSchedule | None:
     """Read limits over time, such that nothing stumbles over them later."""
     if stored is None:
         return None
-    plan: Plan = _load(Plan, stored)
-    starts = [start for start, _ in plan.periods]
+    schedule: ChargingSchedule = _load(ChargingSchedule, stored)
+    starts = [start for start, _ in schedule.periods]
     in_order = starts[:1] == [0] and starts == sorted(set(starts))
     if (
         not in_order
         or starts[-1] >= _MAX_SECONDS
-        or not all(0 <= amps <= MAX_CURRENT for _, amps in plan.periods)
-        or plan.start is None
-        or plan.start.year not in _YEARS
+        or not all(0 <= amps <= MAX_CURRENT for _, amps in schedule.periods)
+        or schedule.start is None
+        or schedule.start.year not in _YEARS
     ):
         raise ValueError(stored)
-    return plan
+    return schedule
 
 
 def _read_brightness(stored: Any) -> int | None:
@@ -183,7 +183,7 @@ def _read_brightness(stored: Any) -> int | None:
     return brightness
 
 
-_WISH: Final[Mapping[str, Callable[[Any], Any]]] = {
+_TARGET: Final[Mapping[str, Callable[[Any], Any]]] = {
     "current_limit": _read_limit,
     "charging_allowed": lambda stored: _read(bool, stored),
     "schedule": _read_schedule,

@@ -22,7 +22,7 @@ _IDENTIFIERS: Final[Mapping[str, str]] = {
 
 
 def subentries_of(entry: ConfigEntry, subentry_type: str) -> list[ConfigSubentry]:
-    """Give the subentries of a type, without damaged ones."""
+    """Return the subentries of a type, without damaged ones."""
     return [
         subentry
         for subentry in entry.subentries.values()
@@ -32,7 +32,7 @@ def subentries_of(entry: ConfigEntry, subentry_type: str) -> list[ConfigSubentry
 
 
 def device_subentries(entry: ConfigEntry) -> list[ConfigSubentry]:
-    """Give the subentries of all devices that are heard by Bluetooth."""
+    """Return the subentries of all devices that are heard by Bluetooth."""
     return [
         *subentries_of(entry, SUBENTRY_VICTRON),
         *subentries_of(entry, SUBENTRY_BMS),

@@ -11,8 +11,8 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import SiteConfigEntry
 from .entity import (
-    WallboxWishEntity,
-    WallboxWishEntityDescription,
+    WallboxTargetEntity,
+    WallboxTargetEntityDescription,
     add_wallbox_entities,
     storing,
 )
@@ -25,7 +25,7 @@ PARALLEL_UPDATES = 0
 
 @dataclass(frozen=True, kw_only=True)
 class WallboxSwitchEntityDescription(
-    WallboxWishEntityDescription, SwitchEntityDescription
+    WallboxTargetEntityDescription, SwitchEntityDescription
 ):
     """Describes a switch of a wallbox."""
 
@@ -34,18 +34,18 @@ class WallboxSwitchEntityDescription(
 
 
 def _operative(state: WallboxState) -> bool | None:
-    """Give the availability that is wished, else the one that there is."""
-    wished = state.wish.operative
-    return state.operative if wished is None else wished
+    """Return the availability that is wished, else the one that there is."""
+    target_changed = state.target.operative
+    return state.operative if target_changed is None else target_changed
 
 
-# Wishes may be made while the wallbox is away: it is told when it comes back.
+# Targets may be made while the wallbox is away: it is told when it comes back.
 WALLBOX_SWITCHES = (
     WallboxSwitchEntityDescription(
         key="charging",
         available_fn=lambda _: True,
-        wish="charging_allowed",
-        is_on_fn=lambda state: state.wish.charging_allowed,
+        target="charging_allowed",
+        is_on_fn=lambda state: state.target.charging_allowed,
         set_fn=remote_control.allow,
         pending_fn=lambda state: not state.enforcement.holds,
     ),
@@ -53,12 +53,12 @@ WALLBOX_SWITCHES = (
         key="availability",
         entity_category=EntityCategory.CONFIG,
         available_fn=lambda _: True,
-        wish="operative",
+        target="operative",
         is_on_fn=_operative,
-        set_fn=lambda station, on: station.controller.wish(operative=on),
+        set_fn=lambda station, on: station.controller.target(operative=on),
         pending_fn=lambda state: (
-            state.wish.operative is not None
-            and state.wish.operative is not (state.connected and state.operative)
+            state.target.operative is not None
+            and state.target.operative is not (state.connected and state.operative)
         ),
     ),
 )
@@ -73,7 +73,7 @@ async def async_setup_entry(
     add_wallbox_entities(entry, async_add_entities, WallboxSwitch, WALLBOX_SWITCHES)
 
 
-class WallboxSwitch(WallboxWishEntity, SwitchEntity):
+class WallboxSwitch(WallboxTargetEntity, SwitchEntity):
     """A switch of a wallbox."""
 
     entity_description: WallboxSwitchEntityDescription
@@ -81,23 +81,23 @@ class WallboxSwitch(WallboxWishEntity, SwitchEntity):
     @property
     @override
     def is_on(self) -> bool | None:
-        """What is wished; None: that was lost."""
-        if self.entity_description.wish in self.wallbox.wish.lost:
+        """The target; None: that was lost."""
+        if self.entity_description.target in self.wallbox.target.lost:
             return None
         return self.entity_description.is_on_fn(self.wallbox)
 
     @override
     async def async_turn_on(self, **kwargs: Any) -> None:
-        """Wish it on."""
+        """Turn it on."""
         await self._set(True)
 
     @override
     async def async_turn_off(self, **kwargs: Any) -> None:
-        """Wish it off."""
+        """Turn it off."""
         await self._set(False)
 
     async def _set(self, on: bool) -> None:
-        """Wish, and wait for the wallbox's answer."""
+        """Set the target, and wait for the wallbox's answer."""
         async with storing(self.coordinator):
             await self.entity_description.set_fn(self.station, on)
 

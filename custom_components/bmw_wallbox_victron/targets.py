@@ -50,7 +50,7 @@ class WallboxSource(Source):
     @callback
     @override
     def find(self, hass: HomeAssistant, targeted: set[str]) -> set[str]:
-        """Give those that are targeted."""
+        """Return those that are targeted."""
         registry = er.async_get(hass)
         return {
             entity_id

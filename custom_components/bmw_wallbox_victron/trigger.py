@@ -102,7 +102,7 @@ class _SiteTrigger(EntityTriggerBase):
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
-        """Give the source's entities."""
+        """Return the source's entities."""
         return self._source.find(self._hass, entities)
 
     @override
@@ -119,7 +119,7 @@ class _SiteTrigger(EntityTriggerBase):
             description: str,
             context: Context | None = None,
         ) -> Task[Any]:
-            """Tell where the change came from, not that nothing was known then."""
+            """Return where the change came from, not that nothing was known then."""
             before = self._last_known(extra_trigger_payload["from_state"])
             variables = self._variables(extra_trigger_payload["to_state"])
             return run_action(
@@ -175,14 +175,14 @@ class _SiteTrigger(EntityTriggerBase):
                 self._settled[entity_id] = old
 
     def _last_known(self, state: State) -> State | None:
-        """Give the state, or the last before it that was known."""
+        """Return the state, or the last before it that was known."""
         if state.state in self._nothing_known:
             return self._settled.get(state.entity_id)
         return state
 
     @override
     def is_valid_transition(self, from_state: State, to_state: State) -> bool:
-        """Tell whether something happened since the last known state."""
+        """Return whether something happened since the last known state."""
         before = self._last_known(from_state)
         if before is None or not self._happened(before, to_state):
             return False
@@ -195,16 +195,16 @@ class _SiteTrigger(EntityTriggerBase):
     def is_valid_state(
         self, state: State, report_not_triggered: NotTriggeredReasonReporter
     ) -> bool:
-        """Tell whether a known state is one that is waited for."""
+        """Return whether a known state is one that is waited for."""
         return self._is_awaited(state)
 
     @abstractmethod
     def _is_awaited(self, state: State) -> bool:
-        """Tell whether a state is one that is waited for."""
+        """Return whether a state is one that is waited for."""
 
     @abstractmethod
     def _happened(self, before: State, now: State) -> bool:
-        """Tell whether something happened between two known states."""
+        """Return whether something happened between two known states."""
 
     def _variables(self, _: State) -> dict[str, Any]:
         """Give more variables of the trigger."""
@@ -220,12 +220,12 @@ class PowerSourceChangedTrigger(_SiteTrigger):
 
     @override
     def _is_awaited(self, state: State) -> bool:
-        """Tell whether it is one of those that were chosen; none chosen: any."""
+        """Return whether it is one of those that were chosen; none chosen: any."""
         return state.state in (self._options.get(CONF_TO) or POWER_SOURCES)
 
     @override
     def _happened(self, before: State, now: State) -> bool:
-        """Tell whether it was another one, of those that were chosen."""
+        """Return whether it was another one, of those that were chosen."""
         return before.state != now.state and before.state in (
             self._options.get(CONF_FROM) or POWER_SOURCES
         )
@@ -238,12 +238,12 @@ class _BecameTrigger(_SiteTrigger):
 
     @override
     def _is_awaited(self, state: State) -> bool:
-        """Tell whether it is so."""
+        """Return whether it is so."""
         return state.state in self._states
 
     @override
     def _happened(self, before: State, now: State) -> bool:
-        """Tell whether it was not."""
+        """Return whether it was not."""
         return before.state not in self._states
 
 
@@ -275,7 +275,7 @@ class BatteryDrainingFastTrigger(_BecameTrigger):
 
 
 class LimitNotEnforcedTrigger(_BecameTrigger):
-    """A wallbox does not keep what was wished."""
+    """A wallbox does not keep the target."""
 
     _source = WallboxSource(Platform.BINARY_SENSOR, "limit_not_enforced")
     _states = frozenset({STATE_ON})
@@ -292,7 +292,7 @@ class _SessionTrigger(_SiteTrigger):
 
     @override
     def _is_awaited(self, state: State) -> bool:
-        """Tell whether that is what is waited for."""
+        """Return whether that is what is waited for."""
         return state.attributes.get(ATTR_EVENT_TYPE) == self._event_type
 
     @override
@@ -302,7 +302,7 @@ class _SessionTrigger(_SiteTrigger):
 
     @override
     def _variables(self, state: State) -> dict[str, Any]:
-        """Give what the event tells: energy in kWh, duration in s, reason."""
+        """Return what the event tells: energy in kWh, duration in s, reason."""
         return {name: state.attributes.get(name) for name in SESSION_VARIABLES}
 
 
@@ -330,5 +330,5 @@ TRIGGERS: Final[dict[str, type[Trigger]]] = {
 
 
 async def async_get_triggers(hass: HomeAssistant) -> dict[str, type[Trigger]]:
-    """Give the triggers."""
+    """Return the triggers."""
     return TRIGGERS

@@ -62,7 +62,7 @@ class VictronDevice:
 def addresses_of(
     entry: ConfigEntry | None, *, except_for: ConfigSubentry | None = None
 ) -> set[str]:
-    """Give the addresses of the Victron devices and BMSs of the entry."""
+    """Return the addresses of the Victron devices and BMSs of the entry."""
     if entry is None:
         return set()
     return {
@@ -73,7 +73,7 @@ def addresses_of(
 
 
 def _envelope(info: BluetoothServiceInfoBleak | None) -> Advertisement | None:
-    """Give the readable part of an advertisement."""
+    """Return the readable part of an advertisement."""
     if info is None:
         return None
     advertisement = parse(info.manufacturer_data.get(COMPANY_ID, b""))
@@ -145,7 +145,7 @@ async def async_device_schema(
 
 @callback
 def battery_monitors(entry: ConfigEntry | None) -> dict[str, str]:
-    """Give the battery monitors of the entry: address -> title."""
+    """Return the battery monitors of the entry: address -> title."""
     if entry is None or entry.state is not ConfigEntryState.LOADED:
         return {}
     states = entry.runtime_data.devices.states
@@ -158,7 +158,7 @@ def battery_monitors(entry: ConfigEntry | None) -> dict[str, str]:
 
 
 def is_battery_monitor(info: BluetoothServiceInfoBleak | None) -> bool:
-    """Tell whether what is heard is a battery monitor."""
+    """Return whether what is heard is a battery monitor."""
     if (advertisement := _envelope(info)) is None:
         return False
     record = find(advertisement.record_type, advertisement.model_id)
@@ -166,7 +166,7 @@ def is_battery_monitor(info: BluetoothServiceInfoBleak | None) -> bool:
 
 
 def main_monitor(entry: ConfigEntry, device: VictronDevice) -> str:
-    """Give the battery monitor that is the main one so far."""
+    """Return the battery monitor that is the main one so far."""
     main: str | None = entry.options.get(CONF_MAIN_MONITOR)
     if main is not None and main in (*device.other_monitors, device.data[CONF_ADDRESS]):
         return main

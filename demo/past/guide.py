@@ -9,8 +9,8 @@ import socket
 from typing import Any, Final
 
 from demo.scenario import CAR_A
-from demo.wallbox import Car, SimulatedWallbox
-from demo.wallbox.simulator import utc_now
+from simulators.wallbox import Car, SimulatedWallbox
+from simulators.wallbox.simulator import utc_now
 
 HOUR_S: Final = 3600.0
 _WEEK_H: Final = 3 * 48.0
@@ -59,7 +59,7 @@ _ALLOWED: Final = "switch.bmw_wallbox_charging_allowed"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Target:
     """What the owner does in Home Assistant."""
 
     at_h: float
@@ -72,11 +72,11 @@ class Wish:
     """What a number is set to."""
 
 
-WISHES: Final = (
-    Wish(9.2, "number.set_value", _LIMIT, 8),
-    Wish(8.6, "switch.turn_off", _ALLOWED),
-    Wish(8.35, "switch.turn_on", _ALLOWED),
-    Wish(8.3, "number.set_value", _LIMIT, 32),
+TARGETS: Final = (
+    Target(9.2, "number.set_value", _LIMIT, 8),
+    Target(8.6, "switch.turn_off", _ALLOWED),
+    Target(8.35, "switch.turn_on", _ALLOWED),
+    Target(8.3, "number.set_value", _LIMIT, 32),
 )
 """Less current for a while, then a pause, then as before."""
 
@@ -154,7 +154,7 @@ class Week:
         clock: BoxClock,
         say: Callable[[str], None],
         visits: Sequence[Visit] = VISITS,
-        wishes: Sequence[Wish] = WISHES,
+        targets: Sequence[Target] = TARGETS,
     ) -> None:
         """Take a box that has this clock."""
         self._guide = guide
@@ -163,7 +163,7 @@ class Week:
         self._say = say
         self._visits = list(visits)
         self._leaves_h: float | None = None
-        self._wishes = list(wishes)
+        self._targets = list(targets)
         self._asked = 0
 
     async def live(self) -> None:
@@ -222,11 +222,11 @@ class Week:
                 Car(phases=3, max_current_a=CAR_A, wants_energy_wh=visit.wants_wh)
             )
             happened = True
-        if self._wishes and before_h <= self._wishes[0].at_h:
-            wish = self._wishes.pop(0)
-            data: dict[str, Any] = {"entity_id": wish.entity_id}
-            if wish.value is not None:
-                data["value"] = wish.value
-            await self._guide.act(wish.action, data)
+        if self._targets and before_h <= self._targets[0].at_h:
+            target = self._targets.pop(0)
+            data: dict[str, Any] = {"entity_id": target.entity_id}
+            if target.value is not None:
+                data["value"] = target.value
+            await self._guide.act(target.action, data)
             happened = True
         return happened

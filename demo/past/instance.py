@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
-from demo.caravan.clock import SteppedClock
+from simulators.caravan.clock import SteppedClock
 
 if TYPE_CHECKING:
     from homeassistant.core import HomeAssistant
@@ -50,7 +50,7 @@ class Follower:
         writer.close()
 
     def _tell(self, writer: asyncio.StreamWriter) -> None:
-        """Tell what time it is here."""
+        """Return what time it is here."""
         answer = {"now": self._clock.wall(), "behind_s": self._clock.behind_s}
         writer.write(json.dumps(answer).encode() + b"\n")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from demo.bms import BmsRadio, Humsienk, Jbd, SimulatedBms
+from simulators.bms import BmsRadio, Humsienk, Jbd, SimulatedBms
 
 ADDRESS = "A4:C1:37:00:11:22"
 

@@ -18,7 +18,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.bmw_wallbox_victron.bms import async_load_models, is_of_model
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
-from demo.bms import Battery, BmsRadio, Fault, Jbd, SimulatedBms
+from simulators.bms import Battery, BmsRadio, Fault, Jbd, SimulatedBms
 
 from ..test_config_flow import Flow, Result, device_of
 from .conftest import ADDRESS

@@ -23,7 +23,7 @@ from custom_components.bmw_wallbox_victron.bms import (
     async_load_model,
 )
 from custom_components.bmw_wallbox_victron.fault_log import FaultLog
-from demo.bms import Battery, BmsRadio, Fault, SimulatedBms
+from simulators.bms import Battery, BmsRadio, Fault, SimulatedBms
 
 OUR_LOGGERS = (bms_module.__name__, "aiobmsble")
 EXPECTED = {

@@ -22,7 +22,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
-from demo.bms import Battery, BmsRadio, Fault, SimulatedBms
+from simulators.bms import Battery, BmsRadio, Fault, SimulatedBms
 
 from ..test_config_flow import device_of
 from .conftest import ADDRESS

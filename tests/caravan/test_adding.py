@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from demo import adding
-from demo.caravan.identity import IDENTITIES, SHUNT
 from demo.layout import DOMAIN
+from simulators.caravan.identity import IDENTITIES, SHUNT
 
 
 class FakeClient:

@@ -16,7 +16,7 @@ from custom_components.bmw_wallbox_victron.victron.records import (
     Kind,
     Reading,
 )
-from demo.caravan.devices import (
+from simulators.caravan.devices import (
     AlternatorCharger,
     Device,
     Frame,
@@ -25,8 +25,8 @@ from demo.caravan.devices import (
     SmartShunt,
     fit_out,
 )
-from demo.caravan.identity import IDENTITIES
-from demo.caravan.physics import Caravan
+from simulators.caravan.identity import IDENTITIES
+from simulators.caravan.physics import Caravan
 
 PACE_S = 0.2
 

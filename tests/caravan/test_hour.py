@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from demo.caravan.clock import SteppedClock
-from demo.caravan.hour import PACE_S, Watch, play
-from demo.caravan.identity import ALTERNATOR_CHARGER, MAINS_CHARGER, SHUNT
 from demo.layout import ROOT
+from simulators.caravan.clock import SteppedClock
+from simulators.caravan.hour import PACE_S, Watch, play
+from simulators.caravan.identity import ALTERNATOR_CHARGER, MAINS_CHARGER, SHUNT
 
 
 def test_who_is_heard_how_long() -> None:
@@ -74,7 +74,12 @@ def test_a_clock_that_is_held() -> None:
 def test_a_minute_is_played(tmp_path: Path, reader: str) -> None:
     done = subprocess.run(  # noqa: S603 - our own program
         [
-            *(sys.executable, "-m", "demo.caravan.replay", f"--folder={tmp_path}"),
+            *(
+                sys.executable,
+                "-m",
+                "simulators.caravan.replay",
+                f"--folder={tmp_path}",
+            ),
             *("--reader", reader, "--all-entities", "--seconds=60"),
         ],
         cwd=ROOT,

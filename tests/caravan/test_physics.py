@@ -3,7 +3,13 @@
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from demo.caravan.physics import HOUR_S, Caravan, ChargeState, Plan, open_circuit_v
+from simulators.caravan.physics import (
+    HOUR_S,
+    Caravan,
+    ChargeState,
+    Plan,
+    open_circuit_v,
+)
 
 NEVER = Plan(mains=(), driving=())
 

@@ -20,11 +20,11 @@ from pytest_homeassistant_custom_component.common import (
     mock_platform,
 )
 
-from demo.caravan import radio
-from demo.caravan.identity import IDENTITIES, MAINS_CHARGER
-from demo.caravan.radio import number, sensor, switch
-from demo.caravan.radio.entity import CARAVAN
+from demo import radio
 from demo.layout import BATTERY_LEVEL, PLUG_CURRENT, PLUG_POWER, PLUG_SWITCH
+from demo.radio import number, sensor, switch
+from demo.radio.entity import CARAVAN
+from simulators.caravan.identity import IDENTITIES, MAINS_CHARGER
 from tests.conftest import Site
 
 PLUG = (PLUG_SWITCH, PLUG_POWER, PLUG_CURRENT)

@@ -13,11 +13,11 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.bmw_wallbox_victron.victron.decoder import Decoder
 from custom_components.bmw_wallbox_victron.victron.records import Reading
-from demo.caravan import radio
-from demo.caravan.devices import Quirks, SmartShunt
-from demo.caravan.identity import IDENTITIES, SHUNT
-from demo.caravan.physics import Caravan
-from demo.caravan.scanner import SOURCE, Receiver, register
+from demo import radio
+from simulators.caravan.devices import Quirks, SmartShunt
+from simulators.caravan.identity import IDENTITIES, SHUNT
+from simulators.caravan.physics import Caravan
+from simulators.caravan.scanner import SOURCE, Receiver, register
 
 type Heard = list[bluetooth.BluetoothServiceInfoBleak]
 

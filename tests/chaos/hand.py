@@ -7,7 +7,7 @@ import tempfile
 
 import ocpp.messages
 
-from demo import pki
+from simulators import pki
 
 from .script import make_day
 from .world import play, shrink

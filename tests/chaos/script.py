@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import random
 from typing import Any, Final
 
-from demo.wallbox import (
+from simulators.wallbox import (
     Bent,
     CompositeOddity,
     RegisterPhases,
@@ -217,7 +217,7 @@ KINDS: Final = (*FAULTS, *_OF_A_SESSION)
 _GAPS: Final = (0.0, 0.2, 1.0, 3.0, 7.0, 12.0, 20.0, 45.0, 100.0, 400.0)
 
 
-def _wish(rng: random.Random) -> Step:
+def _target(rng: random.Random) -> Step:
     match rng.randrange(8):
         case 0 | 1:
             return Step(0, "press_stop")
@@ -269,7 +269,7 @@ def make_day(
             if faults and chance < 0.4:
                 step = FAULTS[rng.choice(faults)](rng)
             elif chance < 0.9:
-                step = _wish(rng)
+                step = _target(rng)
             else:
                 step = _car(rng)
             steps.append(_with_gap(step, gap))
@@ -278,7 +278,7 @@ def make_day(
             step = FAULTS[rng.choice(faults)](rng)
             steps.append(_with_gap(step, rng.choice(_GAPS)))
         if rng.random() < 0.3:
-            steps.append(_with_gap(_wish(rng), rng.choice(_GAPS)))
+            steps.append(_with_gap(_target(rng), rng.choice(_GAPS)))
     return Day(
         seed=seed,
         kinds=kinds,

@@ -26,7 +26,7 @@ from custom_components.bmw_wallbox_victron.coordinator import SiteCoordinator
 from custom_components.bmw_wallbox_victron.wallbox import connection
 from custom_components.bmw_wallbox_victron.wallbox.sessions import Session
 from custom_components.bmw_wallbox_victron.wallbox.station import Station
-from demo import pki
+from simulators import pki
 
 CHARGE_POINT_ID: Final = "DE*BMW*E1234567890ABCDEF"
 MAX_CURRENT: Final = 32
@@ -230,7 +230,7 @@ class Site:
     def describe(self) -> str:
         """Return what bears on a limit, for whoever reads a failure."""
         state = self._station.state
-        return f"{state.wish} {state.enforcement}"[:600]
+        return f"{state.target} {state.enforcement}"[:600]
 
 
 def _free_port() -> int:

@@ -10,7 +10,7 @@ import ssl
 
 import pytest
 
-from demo import pki
+from simulators import pki
 
 from .script import KINDS, make_day
 from .world import shrink

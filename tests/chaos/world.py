@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from websockets.exceptions import InvalidHandshake
 
-from demo import pki
-from demo.wallbox import (
+from simulators import pki
+from simulators.wallbox import (
     CallFailed,
     Car,
     HalfOpen,
@@ -23,8 +23,8 @@ from demo.wallbox import (
     RegisterRestarts,
     SimulatedWallbox,
 )
-from demo.wallbox.records import Payload
-from demo.wallbox.simulator import Transaction
+from simulators.wallbox.records import Payload
+from simulators.wallbox.simulator import Transaction
 
 from .script import DAY_S, Day, Step
 from .site import CHARGE_POINT_ID, MAX_CURRENT, Site
@@ -112,7 +112,7 @@ class World:
         self._booted = False
         self._half_open: list[HalfOpen] = []
         self._presses: dict[asyncio.Future[None], tuple[str, float]] = {}
-        self.wished_a = MAX_CURRENT
+        self.wanted_a = MAX_CURRENT
         self.allowed = True
         self._hot_until = 0.0
         self._excess_since: float | None = None
@@ -271,7 +271,7 @@ class World:
     @property
     def target_a(self) -> float:
         """What is wished, A."""
-        return self.wished_a if self.allowed else 0.0
+        return self.wanted_a if self.allowed else 0.0
 
     def check(self) -> None:
         """See whether all holds now."""
@@ -446,7 +446,7 @@ class World:
 
         self._presses[asyncio.ensure_future(wait())] = (what, self.now)
 
-    def _wish(self, what: str, make: Callable[[], Awaitable[None]]) -> None:
+    def _target(self, what: str, make: Callable[[], Awaitable[None]]) -> None:
         # Whatever was disobeyed was so in view of another wish.
         self._excess_since = self._disobeyed_since = self._measured_at = None
         if self.site.running:
@@ -455,8 +455,8 @@ class World:
     async def limit(self, amps: int) -> None:
         """Wish a limit."""
         if self.site.running:
-            self.wished_a = amps
-        self._wish(f"limit {amps}", lambda: self.site.limit(amps))
+            self.wanted_a = amps
+        self._target(f"limit {amps}", lambda: self.site.limit(amps))
 
     async def burst(self, *limits: int) -> None:
         """Wish limits in a row."""
@@ -468,19 +468,19 @@ class World:
         """Wish that the car may charge, or not."""
         if self.site.running:
             self.allowed = on
-        self._wish(f"allow {on}", lambda: self.site.allow(on))
+        self._target(f"allow {on}", lambda: self.site.allow(on))
 
     async def press_start(self) -> None:
         """Press start; where it is refused, the wish may stay what it was."""
         if self.site.running:
             self.allowed = True
-        self._wish("start", self.site.press_start)
+        self._target("start", self.site.press_start)
 
     async def press_stop(self) -> None:
         """Press stop."""
         if self.site.running:
             self.allowed = False
-        self._wish("stop", self.site.press_stop)
+        self._target("stop", self.site.press_stop)
 
     # The car
 

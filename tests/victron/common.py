@@ -12,7 +12,7 @@ from custom_components.bmw_wallbox_victron.victron.records import (
     Kind,
     Record,
 )
-from demo.victron import seal
+from simulators.victron import seal
 
 KEY = bytes.fromhex("aff4d0995b7d1e176c0c33ecb9e70dcd")
 SHUNT = 0xA389

@@ -11,7 +11,7 @@ from homeassistant.core import HomeAssistant
 
 from custom_components.bmw_wallbox_victron.victron.advertisement import COMPANY_ID
 from custom_components.bmw_wallbox_victron.victron.records import Kind
-from demo.victron import advertise
+from simulators.victron import advertise
 
 from .common import KEY, SHUNT as SHUNT_MODEL
 

@@ -26,7 +26,7 @@ from custom_components.bmw_wallbox_victron.victron.records import (
     decode,
     find,
 )
-from demo.victron import advertise, encode
+from simulators.victron import advertise, encode
 
 from .common import GOOD, KEY, SHUNT, Captured, captured, model_of, simple, wrap
 

@@ -43,7 +43,7 @@ from custom_components.bmw_wallbox_victron.victron.records import (
     Reading,
     decode,
 )
-from demo.victron import encode
+from simulators.victron import encode
 
 from .common import GOOD
 

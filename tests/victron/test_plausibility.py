@@ -23,7 +23,7 @@ from custom_components.bmw_wallbox_victron.victron.records import (
     Reading,
     decode,
 )
-from demo.victron import advertise, encode
+from simulators.victron import advertise, encode
 
 from .common import GOOD, KEY, captured, model_of, noise
 

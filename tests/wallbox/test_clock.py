@@ -306,7 +306,7 @@ def test_clock_that_was_never_set_agrees_with_none() -> None:
         samples = [Sample(at=stamp, **FULL)]
         state = metered(state, samples, moment(seconds))
         assert state.clock.shows(moment(seconds)) == stamp
-        assert not state.situation(moment(seconds)).clocks_agree
+        assert not state.observed(moment(seconds)).clocks_agree
         assert state.clock.expected(moment(seconds)) == at(seconds)
     state = meter_values(state, 20, 20, power=1.0)
-    assert state.situation(moment(20)).clocks_agree
+    assert state.observed(moment(20)).clocks_agree

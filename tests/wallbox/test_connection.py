@@ -163,7 +163,7 @@ class Bench:
 
     async def stop(self) -> None:
         """Have the car paused."""
-        await self.station.controller.wish(charging_allowed=False)
+        await self.station.controller.target(charging_allowed=False)
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ async def test_half_open_first_then_a_live_one(bench: Bench) -> None:
     half_open, line = Line(dead=True), Line()
     await bench.connect(half_open)
     live = await bench.connect(line)
-    assert bench.station.link is live
+    assert bench.station.connection is live
     await bench.pass_time(6)
     stop = asyncio.create_task(bench.stop())
     await bench.rest()
@@ -205,22 +205,22 @@ async def test_live_first_then_a_half_open_one(bench: Bench) -> None:
     await bench.connect(half_open)
     for _ in range(8):
         await bench.pass_time(BOOT_GRACE)
-        assert bench.station.link is live
+        assert bench.station.connection is live
     await asyncio.wait_for(bench.stop(), 1)
     assert line.limits()[-1] == 0
     assert not half_open.heard
     await bench.pass_time(DEAD_AFTER)
     assert half_open.closing is not None
-    assert bench.station.link is live
+    assert bench.station.connection is live
 
 
 async def test_of_two_silent_ones_the_newer(bench: Bench) -> None:
     """Nobody can tell; the wallbox opened the second for a reason."""
     first = await bench.connect(Line(dead=True))
     second = await bench.connect(Line(dead=True))
-    assert bench.station.link is first
+    assert bench.station.connection is first
     await bench.pass_time(BOOT_GRACE + 1)
-    assert bench.station.link is second
+    assert bench.station.connection is second
     assert first.closed
 
 
@@ -229,10 +229,10 @@ async def test_first_frame_of_one_that_answers_no_ping(bench: Bench) -> None:
     line = Line(pongs=False)
     older = await bench.connect(Line())
     newer = await bench.connect(line)
-    assert bench.station.link is older
+    assert bench.station.connection is older
     line.say("Heartbeat")
     await bench.rest()
-    assert bench.station.link is newer
+    assert bench.station.connection is newer
     assert older.closed
     assert line.heard[0][0] == 3
 
@@ -244,9 +244,9 @@ async def test_three_rivals(bench: Bench) -> None:
     for _ in range(2):
         await bench.connect(Line(dead=True))
     await bench.pass_time(20)
-    assert bench.station.link is live
+    assert bench.station.connection is live
     newest = await bench.connect(last)
-    assert bench.station.link is newest
+    assert bench.station.connection is newest
     await bench.pass_time(20)
     await asyncio.wait_for(bench.stop(), 1)
     assert last.limits()[-1] == 0
@@ -261,7 +261,7 @@ async def test_straggler_does_not_come_back(bench: Bench) -> None:
     newest = await bench.connect(Line())
     old.say("Heartbeat")
     await bench.rest()
-    assert bench.station.link is newest
+    assert bench.station.connection is newest
     assert straggler.closed
 
 
@@ -272,7 +272,7 @@ async def test_the_newer_dies_without_a_sign_of_life(bench: Bench) -> None:
     await bench.connect(line)
     await line.close(1006, "")
     await bench.rest()
-    assert bench.station.link is live
+    assert bench.station.connection is live
     assert bench.station.state.status is not Status.DISCONNECTED
 
 
@@ -283,7 +283,7 @@ async def test_the_older_ends_while_the_newer_is_silent(bench: Bench) -> None:
     newer = await bench.connect(Line(dead=True))
     await line.close(1000, "")
     await bench.rest()
-    assert bench.station.link is newer
+    assert bench.station.connection is newer
     assert bench.station.state.connected
 
 
@@ -311,7 +311,7 @@ async def test_heartbeats_are_life(bench: Bench) -> None:
     for _ in range(30):
         line.say("Heartbeat")
         await bench.pass_time(10)
-    assert bench.station.link is live
+    assert bench.station.connection is live
 
 
 async def test_a_bad_frame_is_life(bench: Bench) -> None:
@@ -320,14 +320,14 @@ async def test_a_bad_frame_is_life(bench: Bench) -> None:
     for _ in range(6):
         line._frames.put_nowait("no frame at all")
         await bench.pass_time(25)
-    assert bench.station.link is live
+    assert bench.station.connection is live
 
 
 async def test_pongs_are_life(bench: Bench) -> None:
     """A box that has nothing to say for an hour."""
     live = await bench.connect(Line())
     await bench.pass_time(600)
-    assert bench.station.link is live
+    assert bench.station.connection is live
 
 
 async def test_one_heartbeat_a_minute_is_life(bench: Bench) -> None:
@@ -337,7 +337,7 @@ async def test_one_heartbeat_a_minute_is_life(bench: Bench) -> None:
     for _ in range(5):
         line.say("Heartbeat")
         await bench.pass_time(handlers.HEARTBEAT_INTERVAL + 1)
-    assert bench.station.link is live
+    assert bench.station.connection is live
 
 
 async def test_silence_is_death(bench: Bench) -> None:
@@ -346,7 +346,7 @@ async def test_silence_is_death(bench: Bench) -> None:
     await bench.connect(line)
     line.dead, line.pongs = True, False
     await bench.pass_time(DEAD_AFTER + 31)
-    assert bench.station.link is None
+    assert bench.station.connection is None
     assert bench.station.state.status is Status.DISCONNECTED
     assert line.closing is not None
 
@@ -356,7 +356,7 @@ async def test_time_that_jumps_is_no_silence(bench: Bench) -> None:
     live = await bench.connect(Line())
     bench.freezer.tick(timedelta(hours=8))
     await bench.rest()
-    assert bench.station.link is live
+    assert bench.station.connection is live
 
 
 # Boots, and bugs
@@ -443,7 +443,7 @@ async def test_bug_in_a_task_is_logged_once_and_ends_the_connection(
     await bench.rest()
     assert line.closing is not None
     assert line.closing[0] == 1011
-    assert bench.station.link is None
+    assert bench.station.connection is None
     said = [record.getMessage() for record in caplog.records if record.levelno > 20]
     assert len(said) == 1
     assert "KeyError" in said[0]

@@ -18,24 +18,24 @@ from custom_components.bmw_wallbox_victron.wallbox.enforcement import (
     Call,
     ClearTxProfile,
     Enforcement,
+    Observed,
     Outcome,
     Reboot,
     SetLimit,
-    Situation,
     StopTransaction,
     Wait,
-)
-from custom_components.bmw_wallbox_victron.wallbox.limits import (
-    Form,
-    Order,
-    Plan,
-    Way,
-    Wish,
 )
 from custom_components.bmw_wallbox_victron.wallbox.profiles import (
     EPOCH,
     HEAD_START,
     set_charging_profile,
+)
+from custom_components.bmw_wallbox_victron.wallbox.target import (
+    ChargingSchedule,
+    ProfileKind,
+    ProfilePurpose,
+    Setpoint,
+    Target,
 )
 
 from .common import RULE, at
@@ -84,7 +84,7 @@ def constant(amps: float) -> Profile:
 
 def read(call: SetLimit, shown: datetime, second: float) -> Profile:
     """Read a limit as it goes on the wire; `shown`: what its clock seems to show."""
-    begun = EPOCH if call.form is not Form.NOW else shown - HEAD_START
+    begun = EPOCH if call.kind is not ProfileKind.NOW else shown - HEAD_START
     sent = replace(call, profile_id=call.profile_id or 9)
     payload = set_charging_profile(
         sent, begun=begun, device_time=shown, now=second
@@ -107,39 +107,39 @@ class Box:
     default: Obedience = Obedience.KEEPS
     station: Obedience = Obedience.KEEPS
     transaction: Obedience = Obedience.KEEPS
-    shows_wish: bool = False
+    shows_target: bool = False
     """Its composite schedule shows what it accepted, not what it enforces."""
     shows_nothing: bool = False
     """It refuses to give a composite schedule."""
     reads: bool = True
     """It sends meter values."""
     session: str | None = None
-    heeds: frozenset[Form] = frozenset(Form)
+    heeds: frozenset[ProfileKind] = frozenset(ProfileKind)
     """In which forms it heeds a profile; others it refuses, or accepts and ignores."""
-    refuses_forms: bool = False
+    refuses_kinds: bool = False
     clock_s: float = 0.0
     """How far its clock is ahead, s."""
-    profiles: dict[Way, Profile] = field(default_factory=dict)
+    profiles: dict[ProfilePurpose, Profile] = field(default_factory=dict)
     from_start: Profile | None = None
     """The default profile that the session began with."""
 
-    def obedience(self, way: Way) -> Obedience:
+    def obedience(self, purpose: ProfilePurpose) -> Obedience:
         """Tell what it makes of a profile."""
         return {
-            Way.DEFAULT: self.default,
-            Way.STATION: self.station,
-            Way.TRANSACTION: self.transaction,
-        }[way]
+            ProfilePurpose.TX_DEFAULT: self.default,
+            ProfilePurpose.STATION_MAX: self.station,
+            ProfilePurpose.TX: self.transaction,
+        }[purpose]
 
     def plug_in(self, name: str) -> None:
         """Begin a session."""
         self.session = name
-        self.from_start = self.profiles.get(Way.DEFAULT)
+        self.from_start = self.profiles.get(ProfilePurpose.TX_DEFAULT)
 
     def unplug(self) -> None:
         """End it."""
         self.session = None
-        self.profiles.pop(Way.TRANSACTION, None)
+        self.profiles.pop(ProfilePurpose.TX, None)
 
     def shows(self, second: float) -> datetime:
         """Return the time that its clock shows."""
@@ -147,10 +147,10 @@ class Box:
 
     def limit_a(self, second: float) -> float:
         """Return what it allows, in A."""
-        found: dict[Way, float] = {}
-        for way, profile in self.profiles.items():
+        found: dict[ProfilePurpose, float] = {}
+        for purpose, profile in self.profiles.items():
             effective: Profile | None = None
-            match self.obedience(way):
+            match self.obedience(purpose):
                 case Obedience.KEEPS:
                     effective = profile
                 case Obedience.NEXT_SESSION:
@@ -158,9 +158,9 @@ class Box:
             if effective is not None:
                 amps = effective.limit_a(self.shows(second))
                 if amps is not None:
-                    found[way] = amps
-        if Way.TRANSACTION in found:
-            found.pop(Way.DEFAULT, None)
+                    found[purpose] = amps
+        if ProfilePurpose.TX in found:
+            found.pop(ProfilePurpose.TX_DEFAULT, None)
         return min([FULL_A, *found.values()])
 
     def amps(self, second: float) -> float:
@@ -169,10 +169,12 @@ class Box:
 
     def composite_a(self, second: float) -> float:
         """Give what it says that it allows."""
-        if not self.shows_wish:
+        if not self.shows_target:
             return self.limit_a(second)
-        wished = (each.limit_a(self.shows(second)) for each in self.profiles.values())
-        return min([FULL_A, *(amps for amps in wished if amps is not None)])
+        target_changed = (
+            each.limit_a(self.shows(second)) for each in self.profiles.values()
+        )
+        return min([FULL_A, *(amps for amps in target_changed if amps is not None)])
 
     def answer(
         self, call: Call, second: float, shown: datetime
@@ -180,16 +182,19 @@ class Box:
         """Carry a call out; `shown` is what its clock is believed to show."""
         match call:
             case SetLimit():
-                if self.obedience(call.way) is Obedience.REFUSES:
+                if self.obedience(call.purpose) is Obedience.REFUSES:
                     return Outcome.REFUSED, None
-                if call.way is Way.TRANSACTION and call.transaction_id != self.session:
+                if (
+                    call.purpose is ProfilePurpose.TX
+                    and call.transaction_id != self.session
+                ):
                     return Outcome.REFUSED, None
-                if call.form in self.heeds:
-                    self.profiles[call.way] = read(call, shown, second)
-                elif self.refuses_forms:
+                if call.kind in self.heeds:
+                    self.profiles[call.purpose] = read(call, shown, second)
+                elif self.refuses_kinds:
                     return Outcome.REFUSED, None
             case ClearTxProfile():
-                if self.profiles.pop(Way.TRANSACTION, None) is None:
+                if self.profiles.pop(ProfilePurpose.TX, None) is None:
                     return Outcome.REFUSED, None
             case StopTransaction():
                 self.unplug()
@@ -209,7 +214,7 @@ class World:
         """Begin connected, with no session."""
         self.box = box
         self.allow_reboot = allow_reboot
-        self.wish = Wish()
+        self.target = Target()
         self.second = 0.0
         self.state = enforcement.ready(Enforcement())
         self.calls: list[tuple[float, Call]] = []
@@ -224,12 +229,12 @@ class World:
         self.longest_over_s = 0.0
 
     @property
-    def plan(self) -> Plan:
-        return self.wish.plan(MAX_CURRENT)
+    def schedule(self) -> ChargingSchedule:
+        return self.target.limits(MAX_CURRENT)
 
     @property
     def target_a(self) -> float:
-        return self.plan.limit_at(self.second)
+        return self.schedule.limit_at(self.second)
 
     @property
     def shown(self) -> datetime:
@@ -243,10 +248,10 @@ class World:
         self._clock_heard = (self.box.shows(self.second), self.second)
 
     @property
-    def situation(self) -> Situation:
+    def observed(self) -> Observed:
         amps, heard = self._read or (None, None)
         flowing = self.box.amps(self.second) > 0
-        return Situation(
+        return Observed(
             transaction_id=self.box.session,
             charging=flowing,
             suspended=self.box.session is not None and not flowing,
@@ -267,8 +272,8 @@ class World:
         for _ in range(50):
             self.state, step, _ = smart_charging.advance(
                 self.state,
-                self.plan,
-                self.situation,
+                self.schedule,
+                self.observed,
                 self.second,
                 allow_reboot=self.allow_reboot,
             )
@@ -278,12 +283,12 @@ class World:
         raise AssertionError("it asks without end")
 
     def _send(self, call: Call) -> None:
-        if isinstance(call, SetLimit) and call.way is Way.TRANSACTION:
+        if isinstance(call, SetLimit) and call.purpose is ProfilePurpose.TX:
             call = replace(call, profile_id=1000 + len(self.calls))
         self.calls.append((self.second, call))
         self.state = enforcement.sent(self.state, call, self.second)
         self._begun = None
-        if isinstance(call, SetLimit) and call.form is Form.NOW:
+        if isinstance(call, SetLimit) and call.kind is ProfileKind.NOW:
             self._begun = self.shown - HEAD_START
         if self.lose:
             self.lose -= 1
@@ -376,11 +381,11 @@ def act(world: World, operations: list[tuple[str, int]]) -> None:
     for number, (name, value) in enumerate(operations):
         match name:
             case "limit":
-                world.wish = replace(world.wish, current_limit=value)
+                world.target = replace(world.target, current_limit=value)
             case "pause":
-                world.wish = replace(world.wish, charging_allowed=False)
+                world.target = replace(world.target, charging_allowed=False)
             case "resume":
-                world.wish = replace(world.wish, charging_allowed=True)
+                world.target = replace(world.target, charging_allowed=True)
             case "plug":
                 if world.box.session is None:
                     world.box.plug_in(f"session {number}")
@@ -406,12 +411,12 @@ def act(world: World, operations: list[tuple[str, int]]) -> None:
                 world.wall_s = value
             case "schedule":
                 periods = ((0, 6.0), (value, 32.0), (2 * value, 0.0), (3 * value, 13.0))
-                plan = Plan(
+                schedule = ChargingSchedule(
                     periods=periods,
                     start=at(world.second + world.wall_s),
                     anchor=world.second,
                 )
-                world.wish = replace(world.wish, schedule=plan)
+                world.target = replace(world.target, schedule=schedule)
         world.look()
 
 
@@ -422,13 +427,17 @@ BOXES = st.builds(
     transaction=st.sampled_from(
         [Obedience.KEEPS, Obedience.REFUSES, Obedience.IGNORES]
     ),
-    shows_wish=st.booleans(),
+    shows_target=st.booleans(),
     shows_nothing=st.booleans(),
     reads=st.booleans(),
     heeds=st.sampled_from(
-        [frozenset(Form), *(frozenset({form}) for form in Form), frozenset[Form]()]
+        [
+            frozenset(ProfileKind),
+            *(frozenset({kind}) for kind in ProfileKind),
+            frozenset[ProfileKind](),
+        ]
     ),
-    refuses_forms=st.booleans(),
+    refuses_kinds=st.booleans(),
 )
 
 
@@ -443,16 +452,16 @@ def test_in_the_end_it_holds_or_is_shown(
     world.lose = 0
     world.restart()
     world.run(QUIET_S)
-    enforced, wished = box.limit_a(world.second), world.target_a
+    enforced, target_changed = box.limit_a(world.second), world.target_a
     shown = world.state.failing and not world.state.holds
     assert shown or world.state.holds
-    if box.shows_nothing or (box.shows_wish and not box.reads):
+    if box.shows_nothing or (box.shows_target and not box.reads):
         return  # nothing on earth tells the truth of this box
-    exceeded = box.amps(world.second) > wished + smart_charging.TOLERANCE_A
-    if box.shows_wish:
+    exceeded = box.amps(world.second) > target_changed + smart_charging.TOLERANCE_A
+    if box.shows_target:
         assert shown or not exceeded
     else:
-        assert shown or (enforced == pytest.approx(wished) and not exceeded)
+        assert shown or (enforced == pytest.approx(target_changed) and not exceeded)
 
 
 @settings(RULE, max_examples=200)
@@ -486,7 +495,7 @@ SCHEDULED = st.one_of(CALM, st.tuples(st.just("schedule"), st.integers(10, 120))
 
 @RULE
 @given(st.sampled_from([0, 1, 5, 20]), st.lists(CALM, max_size=25))
-def test_never_more_than_wished_for_longer_than_the_answer(
+def test_never_more_than_wanted_for_longer_than_the_answer(
     delay_s: int, operations: list[tuple[str, int]]
 ) -> None:
     """What is on the wire is waited for, then the limit is sent: nothing else.
@@ -520,7 +529,7 @@ def test_a_schedule_is_followed_whatever_the_clocks_show(
 
 @RULE
 @given(st.lists(st.integers(6, 32), min_size=10, max_size=10), st.booleans())
-def test_wishes_in_a_row_collapse(limits: list[int], charging: bool) -> None:
+def test_targets_in_a_row_collapse(limits: list[int], charging: bool) -> None:
     """Ten changes within a second send two profiles at most, the last the newest."""
     world = World(Box())
     if charging:
@@ -528,7 +537,7 @@ def test_wishes_in_a_row_collapse(limits: list[int], charging: bool) -> None:
     world.run(60)
     before = len(world.profiles)
     for limit in limits:
-        world.wish = replace(world.wish, current_limit=limit)
+        world.target = replace(world.target, current_limit=limit)
         world.look()
         world.second += 0.09
     world.run(10)
@@ -542,35 +551,35 @@ def test_a_pause_does_not_wait_for_its_turn() -> None:
     world = World(Box())
     world.box.plug_in("session")
     world.run(60)
-    world.wish = replace(world.wish, current_limit=16)
+    world.target = replace(world.target, current_limit=16)
     world.look()
-    world.wish = replace(world.wish, charging_allowed=False)
+    world.target = replace(world.target, charging_allowed=False)
     world.look()
     assert world.box.limit_a(world.second) == 0
 
 
-@pytest.mark.parametrize("way", [Way.STATION, Way.TRANSACTION])
-def test_other_ways(way: Way) -> None:
+@pytest.mark.parametrize("purpose", [ProfilePurpose.STATION_MAX, ProfilePurpose.TX])
+def test_other_ways(purpose: ProfilePurpose) -> None:
     """A limit that one kind of profile does not hold is put another way."""
     box = Box(default=Obedience.IGNORES)
-    if way is Way.TRANSACTION:
+    if purpose is ProfilePurpose.TX:
         box.station = Obedience.IGNORES
     world = World(box)
     box.plug_in("session")
-    world.wish = Wish(current_limit=10)
+    world.target = Target(current_limit=10)
     world.run(20)
     assert box.limit_a(world.second) == 10
     assert world.state.holds
     assert not world.state.failing
-    assert way in box.profiles
+    assert purpose in box.profiles
 
 
 def test_a_limit_that_only_the_meter_contradicts() -> None:
     """A composite schedule that repeats the wish proves nothing while amps flow."""
-    box = Box(default=Obedience.IGNORES, shows_wish=True)
+    box = Box(default=Obedience.IGNORES, shows_target=True)
     world = World(box)
     box.plug_in("session")
-    world.wish = Wish(current_limit=10)
+    world.target = Target(current_limit=10)
     world.run(20)
     assert box.limit_a(world.second) == 10
 
@@ -578,10 +587,10 @@ def test_a_limit_that_only_the_meter_contradicts() -> None:
 def test_shown_after_ten_seconds() -> None:
     """A limit that nothing enforces is shown ten seconds after it was accepted."""
     ignores = Obedience.IGNORES
-    box = Box(default=ignores, station=ignores, transaction=ignores, shows_wish=True)
+    box = Box(default=ignores, station=ignores, transaction=ignores, shows_target=True)
     world = World(box)
     box.plug_in("session")
-    world.wish = Wish(current_limit=10)
+    world.target = Target(current_limit=10)
     world.run(7)
     assert not world.state.failing
     world.run(4)
@@ -595,7 +604,7 @@ def test_one_reboot_an_hour() -> None:
     for allowed in (False, True):
         world = World(box, allow_reboot=allowed)
         box.plug_in("session")
-        world.wish = Wish(current_limit=10)
+        world.target = Target(current_limit=10)
         world.run(3000)
         reboots = [call for _, call in world.calls if isinstance(call, Reboot)]
         assert len(reboots) == (1 if allowed else 0)
@@ -625,9 +634,11 @@ def test_schedule() -> None:
     world = World(Box())
     world.box.plug_in("session")
     world.run(30)
-    world.wish = Wish(
+    world.target = Target(
         current_limit=16,
-        schedule=Plan(periods=((0, 6.0), (600, 32.0)), start=at(30), anchor=30.0),
+        schedule=ChargingSchedule(
+            periods=((0, 6.0), (600, 32.0)), start=at(30), anchor=30.0
+        ),
     )
     world.run(30)
     assert world.box.limit_a(world.second) == 6
@@ -657,21 +668,21 @@ def test_a_boot_on_a_standing_connection() -> None:
     world.connect()
     world.look()
     assert world.box.limit_a(world.second) == MAX_CURRENT
-    assert Way.DEFAULT in world.box.profiles
+    assert ProfilePurpose.TX_DEFAULT in world.box.profiles
 
 
 @pytest.mark.parametrize("edge", ["start", "resume"])
 def test_confirmed_where_boxes_were_seen_to_forget(edge: str) -> None:
     """A session's start and leaving a suspended state: the limit is confirmed."""
     world = World(Box())
-    world.wish = Wish(current_limit=10)
+    world.target = Target(current_limit=10)
     world.run(30)
     if edge == "resume":
         world.box.plug_in("session")
         world.run(30)
-        world.wish = replace(world.wish, charging_allowed=False)
+        world.target = replace(world.target, charging_allowed=False)
         world.run(30)
-        world.wish = replace(world.wish, charging_allowed=True)
+        world.target = replace(world.target, charging_allowed=True)
     before = len(world.calls)
     if edge == "start":
         world.box.plug_in("session")
@@ -687,7 +698,7 @@ def test_sent_again_after_a_while() -> None:
     box = Box(default=IGNORES, station=REFUSES, transaction=REFUSES)
     world = World(box)
     box.plug_in("session")
-    world.wish = Wish(current_limit=10)
+    world.target = Target(current_limit=10)
     world.run(25)
     assert world.state.failing
     box.default = Obedience.KEEPS
@@ -704,7 +715,7 @@ def test_an_excess_is_not_left_alone_for_long() -> None:
     box = Box(default=refuses, station=refuses, transaction=refuses)
     world = World(box)
     box.plug_in("session")
-    world.wish = Wish(current_limit=9)
+    world.target = Target(current_limit=9)
     world.run(600)
     box.default = Obedience.KEEPS
     world.run(70)
@@ -715,20 +726,20 @@ def test_the_default_profile_is_tried_again() -> None:
     """While another profile holds the limit: the next session needs the default."""
     box = Box(default=REFUSES)
     world = World(box)
-    world.wish = Wish(current_limit=10)
+    world.target = Target(current_limit=10)
     world.run(30)
     assert world.state.holds
-    assert Way.DEFAULT not in box.profiles
+    assert ProfilePurpose.TX_DEFAULT not in box.profiles
     box.default = Obedience.KEEPS
     world.run(60)
-    assert Way.DEFAULT in box.profiles
+    assert ProfilePurpose.TX_DEFAULT in box.profiles
 
 
 def test_a_profile_for_a_session_ends_with_it() -> None:
     """The next session needs one of its own."""
     box = Box(default=REFUSES, station=REFUSES)
     world = World(box)
-    world.wish = Wish(current_limit=10)
+    world.target = Target(current_limit=10)
     for session in ("first", "second"):
         box.plug_in(session)
         world.run(3)
@@ -741,25 +752,31 @@ def test_a_profile_for_a_session_ends_with_it() -> None:
 
 def test_two_forms_at_once_prove_nothing() -> None:
     """One of them is ignored, and must not be taken for the one that is heeded."""
-    box = Box(heeds=frozenset({Form.RELATIVE}))
+    box = Box(heeds=frozenset({ProfileKind.RELATIVE}))
     world = World(box)
     box.plug_in("session")
-    world.wish = Wish(current_limit=24)
+    world.target = Target(current_limit=24)
     world.run(60)
     world.state = replace(
         world.state,
-        form=None,
-        forms={Way.DEFAULT: Form.RELATIVE},
-        accepted={**world.state.accepted, Way.STATION: Order(amps=24.0)},
-        accepted_forms={**world.state.accepted_forms, Way.STATION: Form.EPOCH},
-        used=world.state.used | {Way.STATION},
-        latest=Way.STATION,
+        kind=None,
+        kinds={ProfilePurpose.TX_DEFAULT: ProfileKind.RELATIVE},
+        accepted={
+            **world.state.accepted,
+            ProfilePurpose.STATION_MAX: Setpoint(amps=24.0),
+        },
+        accepted_kinds={
+            **world.state.accepted_kinds,
+            ProfilePurpose.STATION_MAX: ProfileKind.EPOCH,
+        },
+        used=world.state.used | {ProfilePurpose.STATION_MAX},
+        latest=ProfilePurpose.STATION_MAX,
         holds=False,
     )
     world.run(30)
     assert world.state.holds
-    assert world.state.form is not Form.EPOCH
-    world.wish = replace(world.wish, charging_allowed=False)
+    assert world.state.kind is not ProfileKind.EPOCH
+    world.target = replace(world.target, charging_allowed=False)
     world.run(8)
     assert box.limit_a(world.second) == 0
 
@@ -769,10 +786,10 @@ def test_a_form_that_is_not_heeded_any_more() -> None:
     box = Box()
     world = World(box)
     box.plug_in("session")
-    world.wish = Wish(current_limit=24)
+    world.target = Target(current_limit=24)
     world.run(30)
-    box.heeds = frozenset({Form.NOW})
-    world.wish = replace(world.wish, charging_allowed=False)
+    box.heeds = frozenset({ProfileKind.NOW})
+    world.target = replace(world.target, charging_allowed=False)
     world.run(9)
     assert box.limit_a(world.second) == 0
 
@@ -782,17 +799,17 @@ def test_what_is_cleared_leaves_no_gap() -> None:
     box = Box(default=IGNORES, station=REFUSES)
     world = World(box)
     box.plug_in("session")
-    world.wish = Wish(current_limit=16)
+    world.target = Target(current_limit=16)
     world.run(60)
     assert box.limit_a(world.second) == 16
     box.default = Obedience.KEEPS
-    world.wish = replace(world.wish, charging_allowed=False)
+    world.target = replace(world.target, charging_allowed=False)
     before = len(world.calls)
     world.run(20)
     sent = [call for _, call in world.calls[before:]]
     first, cleared = sent[0], sent[1]
     assert isinstance(first, SetLimit)
-    assert (first.way, first.order.amps) == (Way.DEFAULT, 0)
+    assert (first.purpose, first.setpoint.amps) == (ProfilePurpose.TX_DEFAULT, 0)
     assert isinstance(cleared, ClearTxProfile)
     assert box.limit_a(world.second) == 0
     assert world.state.holds
@@ -803,14 +820,14 @@ def test_a_lost_answer_leaves_nothing_certain() -> None:
     world = World(Box())
     world.run(30)
     world.lose = 2  # the first of them is carried out
-    world.wish = Wish(current_limit=16)
+    world.target = Target(current_limit=16)
     world.look()
     assert world.box.limit_a(world.second) == 16
-    world.wish = Wish()
+    world.target = Target()
     world.lose = 0
     world.run(31)
     assert world.box.limit_a(world.second) == MAX_CURRENT
-    assert {call.way for _, call in world.profiles} == {Way.DEFAULT}
+    assert {call.purpose for _, call in world.profiles} == {ProfilePurpose.TX_DEFAULT}
 
 
 def test_a_box_that_takes_its_time() -> None:
@@ -820,31 +837,31 @@ def test_a_box_that_takes_its_time() -> None:
     box.plug_in("session")
     world.run(30)
     box.default = IGNORES
-    world.wish = Wish(current_limit=10)
+    world.target = Target(current_limit=10)
     world.run(2)
     box.default = Obedience.KEEPS
     world.run(30)
-    assert {call.way for _, call in world.profiles} == {Way.DEFAULT}
+    assert {call.purpose for _, call in world.profiles} == {ProfilePurpose.TX_DEFAULT}
     assert world.state.holds
     assert not world.state.failing
 
 
-def situation_of(world: World, **changes: float | bool | None) -> Situation:
+def observed_of(world: World, **changes: float | bool | None) -> Observed:
     """Give the situation with something changed."""
-    return replace(world.situation, **changes)  # type: ignore[arg-type]  # by name
+    return replace(world.observed, **changes)  # type: ignore[arg-type]  # by name
 
 
 def test_current_that_flows_in_a_pause() -> None:
     """A box that says that it is suspended, and lets current flow, is found out."""
     world = World(Box())
     world.box.plug_in("session")
-    world.wish = Wish(charging_allowed=False)
+    world.target = Target(charging_allowed=False)
     world.run(30)
     assert world.state.holds
-    flowing = situation_of(world, current_a=32.0, suspended=True, charging=False)
+    flowing = observed_of(world, current_a=32.0, suspended=True, charging=False)
     seen = replace(flowing, current_heard_at=world.second)
     state, step, _ = smart_charging.advance(
-        world.state, world.plan, seen, world.second, allow_reboot=False
+        world.state, world.schedule, seen, world.second, allow_reboot=False
     )
     assert not state.holds
     assert isinstance(step, SetLimit)
@@ -855,48 +872,48 @@ def test_a_meter_is_not_exact(limit: int, amps: float) -> None:
     """A reading within three percent, or an ampere, is no excess."""
     world = World(Box())
     world.box.plug_in("session")
-    world.wish = Wish(current_limit=min(limit, MAX_CURRENT))
+    world.target = Target(current_limit=min(limit, MAX_CURRENT))
     world.run(30)
-    plan = Plan(periods=((0, float(limit)),))
+    schedule = ChargingSchedule(periods=((0, float(limit)),))
     state = replace(
         world.state,
-        plan=plan,
-        order=Order(amps=float(limit)),
-        accepted={Way.DEFAULT: Order(amps=float(limit))},
+        schedule=schedule,
+        setpoint=Setpoint(amps=float(limit)),
+        accepted={ProfilePurpose.TX_DEFAULT: Setpoint(amps=float(limit))},
         composite_a=float(limit),
     )
-    noisy = situation_of(world, current_a=amps)
+    noisy = observed_of(world, current_a=amps)
     now = world.second
     state, step, _ = smart_charging.advance(
-        state, plan, replace(noisy, current_heard_at=now), now
+        state, schedule, replace(noisy, current_heard_at=now), now
     )
     assert state.holds
     assert not isinstance(step, SetLimit)
 
 
-def test_less_than_wished_is_no_reason_to_reboot() -> None:
+def test_less_than_wanted_is_no_reason_to_reboot() -> None:
     """A limit of the wallbox's own, or of its cable, is shown and left alone."""
     box = Box(station=REFUSES, transaction=REFUSES)
     world = World(box, allow_reboot=True)
     box.default = Obedience.NEXT_SESSION
-    box.profiles[Way.DEFAULT] = constant(16.0)
+    box.profiles[ProfilePurpose.TX_DEFAULT] = constant(16.0)
     box.plug_in("session")
     world.run(2000)
     assert world.state.failing
     assert not [call for _, call in world.calls if isinstance(call, Reboot)]
 
 
-def test_less_than_wished_waits_for_the_survey() -> None:
+def test_less_than_wanted_waits_for_the_survey() -> None:
     """Before the wallbox was asked what it can give, less may be all that it has."""
     world = World(Box(default=IGNORES, station=IGNORES, transaction=IGNORES))
     state, now = enforcement.ready(Enforcement()), world.second
-    plan = Plan(periods=((0, 32.0),))
-    unknown = Situation(transaction_id="t", charging=True, surveyed=False)
-    sent: list[Way] = []
+    schedule = ChargingSchedule(periods=((0, 32.0),))
+    unknown = Observed(transaction_id="t", charging=True, surveyed=False)
+    sent: list[ProfilePurpose] = []
     for _ in range(40):
-        state, step, _ = smart_charging.advance(state, plan, unknown, now)
+        state, step, _ = smart_charging.advance(state, schedule, unknown, now)
         if isinstance(step, SetLimit):
-            sent.append(step.way)
+            sent.append(step.purpose)
         if step is None or isinstance(step, Wait):
             now += 1
             continue
@@ -908,20 +925,20 @@ def test_less_than_wished_waits_for_the_survey() -> None:
             now,
             composite_a=composite,
         )
-    assert sent == [Way.DEFAULT]
+    assert sent == [ProfilePurpose.TX_DEFAULT]
     known = replace(unknown, surveyed=True, ceiling_a=16.0)
-    state, step, _ = smart_charging.advance(state, plan, known, now)
+    state, step, _ = smart_charging.advance(state, schedule, known, now)
     assert not isinstance(step, SetLimit)
 
 
 def test_an_excess_is_disproved_by_a_reading_alone() -> None:
     """A composite schedule that repeats the wish does not, nor does silence."""
     ignores = Box(
-        default=IGNORES, station=IGNORES, transaction=IGNORES, shows_wish=True
+        default=IGNORES, station=IGNORES, transaction=IGNORES, shows_target=True
     )
     world = World(ignores)
     ignores.plug_in("session")
-    world.wish = Wish(current_limit=10)
+    world.target = Target(current_limit=10)
     world.run(40)
     assert world.state.failing
     ignores.reads = False

@@ -20,7 +20,7 @@ from custom_components.bmw_wallbox_victron.wallbox.tls import (
     load_context,
     read_certificate,
 )
-from demo import pki
+from simulators import pki
 
 
 @pytest.fixture(autouse=True)

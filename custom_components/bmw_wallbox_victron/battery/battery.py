@@ -131,7 +131,7 @@ class Battery:
 def _problem(
     sources: Sequence[Source], settings: Settings, now: float
 ) -> tuple[bool, float | None]:
-    """Tell whether a battery monitor or BMS is silent for too long, and when next."""
+    """Return whether a battery monitor or BMS is silent for too long, and when next."""
     ends = [
         source.heard_at + silence_limit(settings)
         for source in sources
@@ -142,11 +142,11 @@ def _problem(
 
 
 def silence_limit(settings: Settings) -> float:
-    """Tell how long a source may be silent, in s."""
+    """Return how long a source may be silent, in s."""
     return settings.freshness_timeout_s + PROBLEM_S
 
 
 def is_silent(source: Source, settings: Settings, now: float) -> bool:
-    """Tell whether a battery monitor or BMS is silent for too long."""
+    """Return whether a battery monitor or BMS is silent for too long."""
     end = source.heard_at + silence_limit(settings)
     return source.role in _NEVER_SILENT and now >= end

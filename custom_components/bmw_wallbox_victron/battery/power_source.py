@@ -69,7 +69,7 @@ class Plug:
 
 
 def _any(answers: Iterable[bool | None]) -> bool | None:
-    """Tell whether one is a yes; a no needs all of them."""
+    """Return whether one is a yes; a no needs all of them."""
     known = list(answers)
     if any(known):
         return True
@@ -77,7 +77,7 @@ def _any(answers: Iterable[bool | None]) -> bool | None:
 
 
 def _delivers(source: Source, current: str, power: str | None) -> bool | None:
-    """Tell whether a charger charges; None: it does not say."""
+    """Return whether a charger charges; None: it does not say."""
     amperes = source.number(current)
     watts = None if power is None else source.number(power)
     if power is None and amperes is not None:
@@ -92,7 +92,7 @@ def _delivers(source: Source, current: str, power: str | None) -> bool | None:
 
 
 def alternator_charging(sources: Sequence[Source]) -> bool | None:
-    """Tell whether a DC-DC charger charges; None: none is fresh."""
+    """Return whether a DC-DC charger charges; None: none is fresh."""
     return _any(
         _delivers(source, "output_current", None)
         for source in fresh_of(sources, Role.DC_DC_CHARGER)
@@ -100,7 +100,7 @@ def alternator_charging(sources: Sequence[Source]) -> bool | None:
 
 
 def solar_charging(sources: Sequence[Source]) -> bool | None:
-    """Tell whether a solar charger charges; None: none is fresh."""
+    """Return whether a solar charger charges; None: none is fresh."""
     return _any(
         _delivers(source, "battery_current", "pv_power")
         for source in fresh_of(sources, Role.SOLAR_CHARGER)
@@ -108,7 +108,7 @@ def solar_charging(sources: Sequence[Source]) -> bool | None:
 
 
 def charger_not_off(sources: Sequence[Source]) -> bool | None:
-    """Tell whether an AC charger is not off; None: none is fresh, or none says."""
+    """Return whether an AC charger is not off; None: none is fresh, or none says."""
     return _any(
         None if (state := source.values.get("charge_state")) is None else state != "off"
         for source in fresh_of(sources, Role.AC_CHARGER)
@@ -118,7 +118,7 @@ def charger_not_off(sources: Sequence[Source]) -> bool | None:
 def mains_present(
     plug: bool | None, sources: Sequence[Source], *, plug_may_tell: bool
 ) -> bool | None:
-    """Tell whether mains is there.
+    """Return whether mains is there.
 
     What the plug says stands. Where it says nothing, a fresh AC charger that is not
     off tells that there is mains; one that is off tells nothing. While the plug is
@@ -132,7 +132,7 @@ def mains_present(
 
 
 def charging_now(sources: Sequence[Source]) -> bool | None:
-    """Tell whether the battery is charged; None: no fresh battery monitor says."""
+    """Return whether the battery is charged; None: no fresh battery monitor says."""
     for source in fresh_of(sources, Role.BATTERY_MONITOR):
         amperes = source.number("current")
         if amperes is not None:
@@ -147,7 +147,7 @@ def power_source(
     solar: bool | None,
     charging: bool | None,
 ) -> PowerSource:
-    """Tell where the power comes from.
+    """Return where the power comes from.
 
     It is the battery's where mains is known to be off, or, where mains cannot be told,
     a fresh battery monitor shows no charging.
@@ -164,7 +164,7 @@ def power_source(
 
 
 def charging_phase(sources: Sequence[Source]) -> str | None:
-    """Give the phase of the AC charger, else of another charger that is not off."""
+    """Return the phase of the AC charger, else of another charger that is not off."""
     off = None
     for source in fresh_of(sources, Role.AC_CHARGER):
         state = source.values.get("charge_state")

@@ -50,7 +50,7 @@ class Source:
     """When it was heard, or where it never was, when listening began; s."""
 
     def number(self, key: str) -> float | None:
-        """Give a value if it is a number."""
+        """Return a value if it is a number."""
         value = self.values.get(key)
         return value if isinstance(value, float | int) else None
 
@@ -67,13 +67,13 @@ _KEYS: Final[Mapping[Role, Mapping[str, str]]] = {
 
 
 def fresh_of(sources: Iterable[Source], *roles: Role) -> list[Source]:
-    """Give the fresh sources of some roles, role by role."""
+    """Return the fresh sources of some roles, role by role."""
     found = [source for source in sources if source.fresh and source.role in roles]
     return sorted(found, key=lambda source: roles.index(source.role))
 
 
 def _quantity(source: Source, quantity: str) -> float | None:
-    """Give a quantity in V, A, W, %, min or Ah; None: the source does not have it."""
+    """Return a quantity in V, A, W, %, min or Ah; None: the source does not have it."""
     keys = _KEYS[source.role]
     value = source.number(keys[quantity]) if quantity in keys else None
     if value is not None or quantity != "power":

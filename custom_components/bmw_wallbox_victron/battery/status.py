@@ -31,7 +31,7 @@ class Summary(StrEnum):
 
 
 def status_of(soc: float | None) -> Status:
-    """Tell how full a battery is, from its state of charge in %."""
+    """Return how full a battery is, from its state of charge in %."""
     if soc is None:
         return Status.UNKNOWN
     if soc <= CRITICAL_SOC:
@@ -44,7 +44,7 @@ def status_of(soc: float | None) -> Status:
 def summarize(
     status: Status, source: PowerSource, *, charging: bool | None
 ) -> tuple[Summary, str]:
-    """Give the summary, and the name of the sentence that goes with it."""
+    """Return the summary, and the name of the sentence that goes with it."""
     if status is Status.UNKNOWN:
         return Summary.UNKNOWN, "unknown"
     if status in (Status.CRITICAL, Status.LOW):

@@ -62,7 +62,7 @@ class Trend:
             self._area = self._known_s = 0.0
 
     def read(self, now: float) -> Movement:
-        """Tell how the voltage moved until now."""
+        """Return how the voltage moved until now."""
         start = now - WINDOW_S
         self._forget(start)
         if not self._steps or (newest := self._steps[-1][1]) is None:
@@ -84,7 +84,7 @@ class Trend:
     def _due(
         self, now: float, newest: float, mean: float, known_s: float
     ) -> float | None:
-        """Tell when the answer changes by the passing of time alone."""
+        """Return when the answer changes by the passing of time alone."""
         if len(self._steps) == 1:
             return None
         begin, first = self._steps[0]

@@ -175,5 +175,5 @@ _NAMES = {
 
 
 def model_name(model_id: int) -> str:
-    """Give the name of a product, or its number where the name is not known here."""
+    """Return the name of a product, or its number where the name is not known here."""
     return _NAMES.get(model_id) or f"Victron 0x{model_id:04X}"

@@ -202,13 +202,13 @@ def judge(reading: Reading, model_id: int = 0) -> Judgement:
 
 
 def _number(values: Mapping[str, Value], key: str) -> float | None:
-    """Give a value if it is a number."""
+    """Return a value if it is a number."""
     value = values.get(key)
     return value if isinstance(value, float | int) else None
 
 
 def _numbers(values: Mapping[str, Value], *keys: str) -> list[float]:
-    """Give those of some values that are there."""
+    """Return those of some values that are there."""
     found = (_number(values, key) for key in keys)
     return [number for number in found if number is not None]
 
@@ -378,7 +378,7 @@ _STEADY = (
 
 
 def jumps(before: Reading, after: Reading, seconds: float) -> bool:
-    """Tell whether no device can have come from one reading to the other."""
+    """Return whether no device can have come from one reading to the other."""
     if before.kind is not after.kind:
         return False  # the device was set up anew
     seconds = max(0.0, seconds)
@@ -398,7 +398,7 @@ def jumps(before: Reading, after: Reading, seconds: float) -> bool:
 def agree(
     before: Reading, after: Reading, seconds: float, *, strictly: bool = False
 ) -> bool:
-    """Tell whether two readings come from one device, not from noise.
+    """Return whether two readings come from one device, not from noise.
 
     Strictly: no state has changed, and no voltage by more than 1 V.
     """

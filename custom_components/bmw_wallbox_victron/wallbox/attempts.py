@@ -13,7 +13,7 @@ NOISE_A: Final = 2.0
 
 
 def draws_current(state: WallboxState) -> bool:
-    """Tell whether the car is measured to draw current in a session."""
+    """Return whether the car is measured to draw current in a session."""
     amps = None if state.active is None else state.current
     return amps is not None and amps > NOISE_A
 
@@ -30,7 +30,7 @@ class RemoteStart:
     """Until when a session may follow, by the steady clock, in s."""
 
     def led_to(self, state: WallboxState) -> bool:
-        """Tell whether a session has followed."""
+        """Return whether a session has followed."""
         current = state.transaction
         if any(
             each is not None and each.remote_start_id == self.id

@@ -89,7 +89,7 @@ class LiveConnection(Caller, Protocol):
         ...
 
     def lived_since(self, moment: float) -> bool:
-        """Tell whether it showed life after a moment of the steady clock."""
+        """Return whether it showed life after a moment of the steady clock."""
         ...
 
     def wake(self) -> None:
@@ -156,7 +156,7 @@ class Calls:
         """Take how frames are sent, and what knows how answers look.
 
         `first` is the control loop: it is asked each time before those that wait, so
-        nothing but the call on the wire lies between a wish and its frame.
+        nothing but the call on the wire lies between a target and its frame.
         `on_answer` is told how long the answer to a call took, in s; None: it did not
         come. `on_bad_answer` is told what is wrong with one. `clock` is a steady one.
         """

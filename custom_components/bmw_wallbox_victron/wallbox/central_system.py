@@ -102,7 +102,7 @@ class Knock:
 
 
 def is_identity(text: str) -> bool:
-    """Tell whether a text may be a station's identity."""
+    """Return whether a text may be a station's identity."""
     return len(text) <= MAX_IDENTITY and _IDENTITY.fullmatch(text) is not None
 
 
@@ -226,7 +226,7 @@ class CentralSystem:
         self._server = None
 
     async def _is_closed(self, server: Server) -> bool:
-        """Tell whether all connections have ended within a moment."""
+        """Return whether all connections have ended within a moment."""
         try:
             async with asyncio.timeout(_CLOSE_S):
                 await server.wait_closed()
@@ -277,7 +277,7 @@ class CentralSystem:
     def _tell(
         self, answer: Answer, charge_point_id: str, connection: ServerConnection
     ) -> None:
-        """Tell how somebody was answered."""
+        """Return how somebody was answered."""
         peer = connection.remote_address
         self._on_knock(
             Knock(
@@ -324,22 +324,22 @@ class CentralSystem:
             calm_s=calm_s,
         )
 
-    async def _accept(self, connection: ServerConnection) -> None:
+    async def _accept(self, socket: ServerConnection) -> None:
         """Serve a connection that passed the checks, whatever is wrong with us."""
         try:
-            await self._serve(connection)
+            await self._serve(socket)
         except Exception as err:
             log_bug(err)
             raise  # closed with 1011
 
-    async def _serve(self, connection: ServerConnection) -> None:
+    async def _serve(self, socket: ServerConnection) -> None:
         """Serve a connection that passed the checks, until it ends."""
-        station = cast(SecureConnection, connection).station
+        station = cast(SecureConnection, socket).station
         if station is None:  # pragma: no cover - `_check` lets nobody in without
             return
-        if connection not in self._limit:
+        if socket not in self._limit:
             return  # it had to make room in the meantime
-        goes = self._limit.admit(cast(SecureConnection, connection), station)
+        goes = self._limit.admit(cast(SecureConnection, socket), station)
         if goes is not None:
             goes.turn_out()
         charge_point_id = station.config.charge_point_id
@@ -352,15 +352,15 @@ class CentralSystem:
             charge_point_id,
             calm_s=_STEADY_S,
         )
-        link = Connection(station, connection, self._schemas)
-        await link.serve()
+        connection = Connection(station, socket, self._schemas)
+        await connection.serve()
         _LOGGER.debug("Wallbox %s disconnected", charge_point_id)
-        if station.link is None:  # no newer connection has replaced it
+        if station.connection is None:  # no newer connection has replaced it
             self._faults.begin(
                 _LOGGER,
                 fault,
                 "Wallbox %s is not connected any more. If it does not come back by "
                 "itself within some minutes, check its power and its network",
                 charge_point_id,
-                after_s=_BACK_S if self._stopping or link.told_to_reboot else 0,
+                after_s=_BACK_S if self._stopping or connection.told_to_reboot else 0,
             )

@@ -98,7 +98,7 @@ class DeviceClock:
         return 0.0 if expected is None else (expected - at).total_seconds()
 
     def is_past(self, at: datetime, now: Now) -> bool:
-        """Tell whether a timestamp is older than what can be live."""
+        """Return whether a timestamp is older than what can be live."""
         return self.lag_s(at, now) >= LIVE_TIMEOUT_S
 
     def hears(
@@ -139,6 +139,6 @@ class DeviceClock:
         return replace(self.undoubted(), at=at, heard_at=now.steady, off=off)
 
     def _keeps_up(self, lag: float, now: Now) -> bool:
-        """Tell whether a message is where the doubted one leads, or a clock stands."""
+        """Return whether a message follows the doubted one, or a clock stands."""
         passed = now.steady - (self.behind_since or 0.0)
         return -PACE_S <= lag - self.behind_s <= passed + PACE_S

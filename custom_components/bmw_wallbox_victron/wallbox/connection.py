@@ -209,7 +209,7 @@ class Connection:
     @property
     def _is_live(self) -> bool:
         """Whether it is the station's live connection."""
-        return not self._closed and self.station.link is self
+        return not self._closed and self.station.connection is self
 
     def _steady(self) -> float:
         """Return the steady clock's seconds."""
@@ -224,7 +224,7 @@ class Connection:
         if self._closed:
             return
         self._heard_at = self._steady()
-        other = self.station.link
+        other = self.station.connection
         if other is None or other.number < self.number:
             self._take_over()
         elif other is not self:
@@ -242,7 +242,7 @@ class Connection:
         now and then; of two silent ones, the newer is the better guess.
         """
         while not self._live.is_set() and not self._closed:
-            older = self.station.link
+            older = self.station.connection
             if older is None:
                 self._take_over()
             elif older.number > self.number:
@@ -254,7 +254,9 @@ class Connection:
                         await older.ended.wait()
                 except TimeoutError:
                     long_ago = self._steady() - DEAD_AFTER
-                    if self.station.link is older and not older.lived_since(long_ago):
+                    if self.station.connection is older and not older.lived_since(
+                        long_ago
+                    ):
                         self._lives()
 
     def _turn(self) -> Turn | None:
@@ -266,7 +268,7 @@ class Connection:
         self._calls.wake()
 
     def lived_since(self, moment: float) -> bool:
-        """Tell whether it showed life after a moment of the steady clock."""
+        """Return whether it showed life after a moment of the steady clock."""
         return self._heard_at is not None and self._heard_at >= moment
 
     def probe(self) -> None:

@@ -34,7 +34,7 @@ class ConnectionLimit[Connection: Hashable]:
         return len(self._waiting) + len(self._admitted)
 
     def __contains__(self, connection: object) -> bool:
-        """Tell whether a connection has a place still."""
+        """Return whether a connection has a place still."""
         return connection in self._waiting or connection in self._admitted
 
     @property

@@ -1,4 +1,4 @@
-"""Makes the wallbox do what is wished: the calls that `smart_charging` names."""
+"""Makes the wallbox do the target: the calls that `smart_charging` names."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from ocpp.v201.enums import (
     ResetEnumType,
 )
 
-from . import enforcement, limits, profiles, smart_charging
+from . import enforcement, profiles, smart_charging
 from .calls import LiveConnection, Turn
 from .clock import Now
 from .enforcement import (
@@ -31,10 +31,10 @@ from .enforcement import (
     Wait,
 )
 from .errors import CallFailedError, CommandError, refusal
-from .limits import Form, Plan, Way
 from .settings import Kind, Settings
 from .state import WallboxState
 from .station_config import StationConfig
+from .target import MIN_CURRENT_A, ChargingSchedule, ProfileKind, ProfilePurpose
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ _LOGGER = logging.getLogger(__name__)
 type CallLater = Callable[[float, Callable[[], None]], Callable[[], None]]
 
 #: Where too much flows and no answer comes for so long, and for twice as long as the
-#: wallbox usually takes, who asked is told; in s. What is wished is sent again.
+#: wallbox usually takes, who asked is told; in s. The target is sent again.
 _PATIENCE_S: Final = 10.0
 #: Error codes of a station that has no such function at all (Part 4, 4.2.3).
 _UNSUPPORTED: Final = ("NotImplemented", "NotSupported")
@@ -66,7 +66,7 @@ class Wallbox(Protocol):
     """What is known of it."""
 
     @property
-    def link(self) -> LiveConnection | None:
+    def connection(self) -> LiveConnection | None:
         """The live connection."""
         ...
 
@@ -79,7 +79,7 @@ class Wallbox(Protocol):
 
 
 class Controller:
-    """Compares what is wished with what the wallbox does, and closes the difference."""
+    """Compares the target with what the wallbox does, and closes the difference."""
 
     def __init__(self, station: Wallbox, call_later: CallLater) -> None:
         """Take the station. `call_later` is the clock's alarm."""
@@ -96,7 +96,7 @@ class Controller:
         self._alarm: Callable[[], None] | None = None
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._stops = 0
-        """How many times the transaction was asked to end since the last wish."""
+        """How many times the transaction was asked to end since the last target."""
         self._stop_refusal: str | None = None
         """Why the wallbox did not."""
         self.settings = Settings()
@@ -109,12 +109,12 @@ class Controller:
         """Whether something is being asked."""
         return self._sent is not None or self.settings.under_way
 
-    def connected(self, link: LiveConnection) -> None:
+    def connected(self, connection: LiveConnection) -> None:
         """Begin: the wallbox may be asked from now on, and may have forgotten all.
 
         A connection that was replaced meanwhile has no say.
         """
-        if self._station.link is not link:
+        if self._station.connection is not connection:
             return
         self._ready = True
         self.settings.connected()
@@ -153,9 +153,9 @@ class Controller:
         self._cancel_alarm()
 
     @property
-    def _link(self) -> LiveConnection | None:
+    def _connection(self) -> LiveConnection | None:
         """The live connection, once the wallbox may be asked on it."""
-        return self._station.link if self._ready else None
+        return self._station.connection if self._ready else None
 
     def look(self, state: WallboxState) -> WallboxState:
         """Bring `enforcement` up to date with everything else, and name the next step.
@@ -166,19 +166,19 @@ class Controller:
         now = station.now()
         enforcement, self._step, self._look_at = smart_charging.advance(
             state.enforcement,
-            state.wish.plan(station.config.max_current),
-            state.situation(now),
+            state.target.limits(station.config.max_current),
+            state.observed(now),
             now.steady,
             allow_reboot=station.config.allow_reboot,
             restricts=self.restricts(state),
-            unreadable=state.wish.unreadable,
+            unreadable=state.target.unreadable,
         )
         return replace(state, enforcement=enforcement)
 
     def restricts(self, state: WallboxState) -> bool:
-        """Tell whether less is wished than the wallbox gives by itself."""
+        """Return whether less is wished than the wallbox gives by itself."""
         max_current = self._station.config.max_current
-        return state.wish.restricts(max_current, state.ceiling_a)
+        return state.target.restricts(max_current, state.ceiling_a)
 
     def act(self) -> None:
         """Do what `look` has found."""
@@ -191,8 +191,8 @@ class Controller:
         if moments:
             delay = min(moments) - self._station.now().steady
             self._alarm = self._call_later(max(delay, 0), self._ring)
-        if self._link is not None and self._has_work():
-            self._link.wake()
+        if self._connection is not None and self._has_work():
+            self._connection.wake()
         self._notify()
 
     def _ring(self) -> None:
@@ -214,28 +214,28 @@ class Controller:
             replace(state, enforcement=transition(state.enforcement)), look=True
         )
 
-    # What is wished
+    # The target
 
-    async def wish(self, **changes: Any) -> None:
-        """Change the wish and wait for the wallbox's answer to it.
+    async def target(self, **changes: Any) -> None:
+        """Change the target and wait for the wallbox's answer to it.
 
-        The wish stands, whatever the answer; where the wallbox is away, it is told when
-        it comes back. A newer wish ends the wait. Raises CommandError.
+        The target stands, whatever the answer; a wallbox that is away is told when it
+        comes back. A newer target ends the wait. Raises CommandError.
         """
         station = self._station
-        self.settings.wished(changes)
+        self.settings.target_changed(changes)
         self._stops, self._stop_refusal = 0, None
-        state = _wished(station.state, changes)
+        state = _with_target(station.state, changes)
         station.update(state, look=True)
-        if station.link is None:
+        if station.connection is None:
             return
-        plan = state.wish.plan(station.config.max_current)
+        schedule = state.target.limits(station.config.max_current)
         if changes.keys() & set(Kind):
-            await self._until(lambda: self.settings.wish_done(changes, station.state))
+            await self._until(lambda: self.settings.target_done(changes, station.state))
             return
         # An answer from before says nothing about now.
         self._answered_at = station.now().steady
-        await self._until(lambda: self._limit_done(plan))
+        await self._until(lambda: self._limit_done(schedule))
 
     async def until(
         self, done: Callable[[WallboxState], bool], patience_s: float
@@ -266,27 +266,27 @@ class Controller:
             try:
                 if done():
                     future.set_result(None)
-                elif self._station.link is None:
+                elif self._station.connection is None:
                     future.set_exception(CommandError("connection_lost"))
             except CommandError as err:
                 future.set_exception(err)
 
-    def _limit_done(self, plan: Plan) -> bool:
-        """Tell whether the wallbox has accepted a plan; raise where it refuses."""
+    def _limit_done(self, schedule: ChargingSchedule) -> bool:
+        """Return whether the wallbox has accepted a plan; raise where it refuses."""
         state = self._station.state
-        if state.wish.plan(self._station.config.max_current) != plan:
-            return True  # there is a newer wish
+        if state.target.limits(self._station.config.max_current) != schedule:
+            return True  # there is a newer target
         enforcement = state.enforcement
-        if enforcement.plan != plan:
+        if enforcement.schedule != schedule:
             return False
         if enforcement.unable:
             return self._done_without_limits()
-        order, now = enforcement.order, self._station.now().steady
-        if order is None:  # it does not tell what it enforces
+        setpoint, now = enforcement.setpoint, self._station.now().steady
+        if setpoint is None:  # it does not tell what it enforces
             if enforcement.ready and now >= self._impatient_at:
                 raise CommandError("no_answer")
             return False
-        if any(taken.at(now) == order for taken in enforcement.accepted.values()):
+        if any(taken.at(now) == setpoint for taken in enforcement.accepted.values()):
             return True
         if enforcement.retry_at is not None and not enforcement.unanswered:
             raise CommandError("limit_refused", reason=enforcement.refusal or "-")
@@ -302,11 +302,11 @@ class Controller:
         return self._answered_at + _PATIENCE_S + 2 * self._latency
 
     def _done_without_limits(self) -> bool:
-        """Tell whether a wallbox that cannot limit did what it can. Raises if not."""
+        """Return whether a wallbox that cannot limit did what it can. Raises if not."""
         state = self._station.state
         if state.enforcement.holds:
             return True
-        if state.wish.charging_allowed:
+        if state.target.charging_allowed:
             if self.restricts(state):
                 raise CommandError("cannot_limit")
             return True
@@ -319,34 +319,34 @@ class Controller:
     # What is done about it
 
     def _has_work(self) -> bool:
-        """Tell whether there is something to ask."""
+        """Return whether there is something to ask."""
         return isinstance(self._step, _CALLS) or bool(
             self.settings.due(self._station.state)
         )
 
-    def next_call(self, link: LiveConnection) -> Turn | None:
+    def next_call(self, connection: LiveConnection) -> Turn | None:
         """Decide what to ask, now that the live connection can take a call.
 
-        None: nothing. Only now, because the newest wish counts.
+        None: nothing. Only now, because the newest target counts.
         """
-        if self._link is not link:
+        if self._connection is not connection:
             return None
         # Time has passed since the last look.
         state = self.look(self._station.state)
         if isinstance(self._step, _CALLS):
-            return self._begin(self._step, state, link)
+            return self._begin(self._step, state, connection)
         if due := self.settings.due(state):
             payload = self.settings.send(due[0], state)
-            return Turn(payload, partial(self._take_setting, link))
+            return Turn(payload, partial(self._take_setting, connection))
         return None
 
     def _begin(
-        self, step: Call, state: WallboxState, link: LiveConnection
+        self, step: Call, state: WallboxState, connection: LiveConnection
     ) -> Turn | None:
         """Begin the next step for a limit; None: there is no call for it."""
         now = self._station.now()
         if isinstance(step, AskReading):
-            asked = link.readings.next_call()
+            asked = connection.readings.next_call()
             if asked is None:
                 # All messages that tell of the current are refused: go on without.
                 self._change(
@@ -354,29 +354,29 @@ class Controller:
                         state, step, Outcome.REFUSED, now.steady
                     )
                 )
-                return self.next_call(link)
+                return self.next_call(connection)
             self._sent = step
-            return Turn(asked, partial(self._take_reading, link, asked))
-        if isinstance(step, SetLimit) and step.way is Way.TRANSACTION:
+            return Turn(asked, partial(self._take_reading, connection, asked))
+        if isinstance(step, SetLimit) and step.purpose is ProfilePurpose.TX:
             step = replace(step, profile_id=1000 + secrets.randbelow(2**30))
         self._sent, self._begun = step, None
         payload = self._payload(step, now)
         sent = enforcement.sent(state.enforcement, step, now.steady)
         self._station.update(replace(state, enforcement=sent))
-        return Turn(payload, partial(self._take, link, step))
+        return Turn(payload, partial(self._take, connection, step))
 
     def _take_reading(
-        self, link: LiveConnection, asked: TriggerMessage, answer: Any
+        self, connection: LiveConnection, asked: TriggerMessage, answer: Any
     ) -> None:
         """Take the answer to a request for a reading; where refused, ask the next."""
-        if link.readings.take(asked, answer):
+        if connection.readings.take(asked, answer):
             self._sent = None
         else:
-            self._take(link, AskReading(), answer)
+            self._take(connection, AskReading(), answer)
 
-    def _take_setting(self, link: LiveConnection, answer: Any) -> None:
+    def _take_setting(self, connection: LiveConnection, answer: Any) -> None:
         """Take the answer to what is no limit."""
-        if self._link is link:
+        if self._connection is connection:
             state = self.settings.take(answer, self._station.state)
             self._station.update(state, look=True)
 
@@ -388,9 +388,9 @@ class Controller:
         """Write a step as one of `ocpp.v201.call`."""
         match sent:
             case SetLimit():
-                shown = self._station.state.situation(now).device_time or now.wall
+                shown = self._station.state.observed(now).device_time or now.wall
                 begun = profiles.EPOCH
-                if sent.form is Form.NOW:
+                if sent.kind is ProfileKind.NOW:
                     begun = self._begun = shown - profiles.HEAD_START
                 return profiles.set_charging_profile(
                     sent, begun=begun, device_time=shown, now=now.steady
@@ -405,9 +405,9 @@ class Controller:
             case Reboot():
                 return call.Reset(type=ResetEnumType.immediate)
 
-    def _take(self, link: LiveConnection, sent: Call, answer: Any) -> None:
+    def _take(self, connection: LiveConnection, sent: Call, answer: Any) -> None:
         """Take the answer to a call for a limit, if its connection is still live."""
-        if self._link is not link:
+        if self._connection is not connection:
             return
         self._sent = None
         outcome, reason, composite = Outcome.ACCEPTED, None, None
@@ -441,22 +441,26 @@ class Controller:
             wall=now.wall,
         )
         state = replace(state, enforcement=answered)
-        if composite is not None and "charging_allowed" in state.wish.lost:
-            state = _seen_to_charge(state, composite >= limits.LEAST_A)
+        if composite is not None and "charging_allowed" in state.target.lost:
+            state = _seen_to_charge(state, composite >= MIN_CURRENT_A)
         self._station.update(state, look=True)
 
 
-def _wished(state: WallboxState, changes: Mapping[str, Any]) -> WallboxState:
-    """Return the state with a wish changed, and with what is known by that."""
+def _with_target(state: WallboxState, changes: Mapping[str, Any]) -> WallboxState:
+    """Return the state with a target changed, and with what is known by that."""
     state = _known(state, **changes)
     if "charging_allowed" in changes:
         # Who stops again wants the transaction to be asked to end again, at once.
         enforcement = replace(state.enforcement, stop_asked_at=None)
         state = replace(state, enforcement=enforcement)
     pin_a = state.enforcement.pin_a
-    if state.wish.unreadable and changes.get("charging_allowed") and pin_a is not None:
+    if (
+        state.target.unreadable
+        and changes.get("charging_allowed")
+        and pin_a is not None
+    ):
         # Its owner wants it to charge, and nobody knows how much: the least.
-        pin_a = max(pin_a, limits.LEAST_A)
+        pin_a = max(pin_a, MIN_CURRENT_A)
         enforcement = replace(state.enforcement, pin_a=pin_a)
         state = replace(state, enforcement=enforcement)
     return state
@@ -468,16 +472,16 @@ def _seen_to_charge(state: WallboxState, allowed: bool) -> WallboxState:
     Where it may, that is not more than it enforces until a limit is wished.
     """
     state = _known(state, charging_allowed=allowed)
-    if allowed and "current_limit" not in state.wish.lost:
-        lost = (*state.wish.lost, "current_limit")
-        state = replace(state, wish=replace(state.wish, lost=lost))
+    if allowed and "current_limit" not in state.target.lost:
+        lost = (*state.target.lost, "current_limit")
+        state = replace(state, target=replace(state.target, lost=lost))
     return state
 
 
 def _known(state: WallboxState, **changes: Any) -> WallboxState:
-    """Return the state with fields of the wish that are not lost any more."""
+    """Return the state with fields of the target that are not lost any more."""
     found = set(changes)
     if found & {"current_limit", "charging_allowed"}:
         found.add("schedule")  # who sets a limit by hand asks for no schedule
-    lost = tuple(name for name in state.wish.lost if name not in found)
-    return replace(state, wish=replace(state.wish, **changes, lost=lost))
+    lost = tuple(name for name in state.target.lost if name not in found)
+    return replace(state, target=replace(state.target, **changes, lost=lost))

@@ -28,7 +28,7 @@ SETTLED_WH = 1_000
 def _plausible(
     energy_wh: float, elapsed: timedelta, *, margin_wh: float = MARGIN_WH
 ) -> bool:
-    """Tell whether a wallbox can have delivered so much in that time."""
+    """Return whether a wallbox can have delivered so much in that time."""
     hours = max(elapsed.total_seconds(), 0) / 3600
     return energy_wh <= margin_wh + MAX_POWER_W * hours
 
@@ -157,7 +157,7 @@ class RegisterCount:
         )
 
     def _is_return(self, wh: float, at: datetime) -> bool:
-        """Tell whether the register is back at where it stood before it fell."""
+        """Return whether the register is back at where it stood before it fell."""
         if self.last_wh is None or self.last_at is None or not self._stood_at(wh, at):
             return False
         stood_still = self.since_drop_wh == 0 and not self.fell_at_start
@@ -166,7 +166,7 @@ class RegisterCount:
         )
 
     def _stood_at(self, wh: float, at: datetime) -> bool:
-        """Tell whether the register can have gone on to `wh` from before it fell."""
+        """Return whether the register can have gone on to `wh` from before it fell."""
         if self.before_wh is None or self.before_at is None:
             return False
         gained = wh - self.before_wh

@@ -1,4 +1,4 @@
-"""How far a wallbox has got with what is wished, and what each answer makes of it.
+"""How far a wallbox has got with the target, and what each answer makes of it.
 
 Everything here is a value. All that lasts or ages does so in seconds of a clock that is
 never set.
@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from .clock import Now
-from .limits import NEXT_FORM, Form, Order, Plan, Way
+from .target import NEXT_KIND, ChargingSchedule, ProfileKind, ProfilePurpose, Setpoint
 
 #: A wallbox that says again and again that something limits it is asked so often, in s.
 RECHECK_PACE: Final = 10.0
@@ -22,7 +22,7 @@ PATIENT_LOSSES: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
+class Observed:
     """What the wallbox shows, as far as it bears on a limit."""
 
     transaction_id: str | None = None
@@ -49,35 +49,35 @@ class Situation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enforcement:
-    """How far the wallbox has got with what is wished. Times are in steady seconds."""
+    """How far the wallbox has got with the target. Times are in steady seconds."""
 
     ready: bool = False
     """Whether the wallbox is connected and may be asked."""
-    plan: Plan | None = None
+    schedule: ChargingSchedule | None = None
     """The limits that everything below is about."""
-    order: Order | None = None
+    setpoint: Setpoint | None = None
     """What it is to be told of them now."""
     pin_a: float | None = None
-    """What it enforced before anything was sent, A, where the wish cannot be read."""
-    form: Form | None = None
+    """What it enforced before anything was sent, A, where the target cannot be read."""
+    kind: ProfileKind | None = None
     """The form in which a composite schedule has shown a limit; None: none yet."""
-    forms: Mapping[Way, Form] = field(default_factory=dict)
+    kinds: Mapping[ProfilePurpose, ProfileKind] = field(default_factory=dict)
     """Until then, the form that is tried next."""
-    accepted: Mapping[Way, Order] = field(default_factory=dict)
+    accepted: Mapping[ProfilePurpose, Setpoint] = field(default_factory=dict)
     """What the wallbox has accepted on this connection."""
-    accepted_forms: Mapping[Way, Form] = field(default_factory=dict)
+    accepted_kinds: Mapping[ProfilePurpose, ProfileKind] = field(default_factory=dict)
     """In which form it has accepted each of them."""
-    latest: Way | None = None
+    latest: ProfilePurpose | None = None
     """The way that it accepted last."""
     begun: datetime | None = None
     """When the newest profile begins by the wallbox's clock, if it depends on that."""
-    used: frozenset[Way] = frozenset()
+    used: frozenset[ProfilePurpose] = frozenset()
     """Ways in which it has a limit of ours, and has to be told each new one."""
-    refused: frozenset[Way] = frozenset()
+    refused: frozenset[ProfilePurpose] = frozenset()
     """What it refuses at present."""
-    unanswered: frozenset[Way] = frozenset()
+    unanswered: frozenset[ProfilePurpose] = frozenset()
     """Those of them which it did not answer."""
-    unheeded: frozenset[Way] = frozenset()
+    unheeded: frozenset[ProfilePurpose] = frozenset()
     """What it accepted and did not follow."""
     refusal: str | None = None
     """The reason that it gave last."""
@@ -107,7 +107,7 @@ class Enforcement:
     """When something last changed what may flow."""
     paced_from: float | None = None
     """When a new limit was last sent."""
-    paced_order: Order | None = None
+    paced_setpoint: Setpoint | None = None
     """Which one."""
     reading_asked: bool = False
     """Whether a reading was asked for since `applied_at`."""
@@ -116,7 +116,7 @@ class Enforcement:
     lowered_at: float | None = None
     """When less was last wished than before: only later readings tell of that."""
     over_since: float | None = None
-    """When more than is wished was first measured, without a break since then."""
+    """When more than the target was first measured, without a break since then."""
     holds: bool = False
     """Whether all that is wished is confirmed."""
     exceeded: bool = False
@@ -142,14 +142,16 @@ class Enforcement:
         return True if self.accepted else None
 
     @property
-    def dispensable(self) -> tuple[Way, ...]:
+    def dispensable(self) -> tuple[ProfilePurpose, ...]:
         """Ways that may be cleared, in this order: those behind the one that holds."""
         heeded = [
-            way for way in Way if way in self.accepted and way not in self.unheeded
+            purpose
+            for purpose in ProfilePurpose
+            if purpose in self.accepted and purpose not in self.unheeded
         ]
         if not heeded:
             return ()
-        behind = [*Way][[*Way].index(heeded[0]) + 1 :]
+        behind = [*ProfilePurpose][[*ProfilePurpose].index(heeded[0]) + 1 :]
         return tuple(reversed(behind))
 
 
@@ -160,9 +162,9 @@ class Enforcement:
 class SetLimit:
     """Send a charging profile."""
 
-    way: Way
-    order: Order
-    form: Form = Form.EPOCH
+    purpose: ProfilePurpose
+    setpoint: Setpoint
+    kind: ProfileKind = ProfileKind.EPOCH
     transaction_id: str | None = None
     """The transaction that a TxProfile is for."""
     profile_id: int | None = None
@@ -244,11 +246,11 @@ def ready(state: Enforcement) -> Enforcement:
 def disconnected(state: Enforcement) -> Enforcement:
     """Forget what only a connection can confirm; what did not hold still may not."""
     return Enforcement(
-        plan=state.plan,
-        order=state.order,
+        schedule=state.schedule,
+        setpoint=state.setpoint,
         pin_a=state.pin_a,
-        form=state.form,
-        forms=state.forms,
+        kind=state.kind,
+        kinds=state.kinds,
         lowered_at=state.lowered_at,
         failing=state.failing,
         exceeded=state.exceeded,
@@ -287,8 +289,8 @@ def sent(state: Enforcement, call: Call, now: float) -> Enforcement:
     """Take note that a call goes on the wire."""
     match call:
         case SetLimit():
-            if call.order != state.paced_order:
-                state = replace(state, paced_from=now, paced_order=call.order)
+            if call.setpoint != state.paced_setpoint:
+                state = replace(state, paced_from=now, paced_setpoint=call.setpoint)
             if call.transaction_id is not None and call.profile_id is not None:
                 profile = (call.transaction_id, call.profile_id)
                 state = replace(state, tx_profile=profile)
@@ -356,13 +358,13 @@ def _set(
     """Take the answer to a charging profile."""
     accepted = dict(state.accepted)
     if outcome is Outcome.ACCEPTED:
-        accepted[call.way] = call.order
-        accepted_forms = {**state.accepted_forms, call.way: call.form}
+        accepted[call.purpose] = call.setpoint
+        accepted_kinds = {**state.accepted_kinds, call.purpose: call.kind}
         state = replace(
-            state, latest=call.way, begun=begun, accepted_forms=accepted_forms
+            state, latest=call.purpose, begun=begun, accepted_kinds=accepted_kinds
         )
     else:
-        accepted.pop(call.way, None)
+        accepted.pop(call.purpose, None)
         state = replace(state, refusal=refusal)
     if outcome is Outcome.UNSUPPORTED:
         state = replace(state, unable=True)
@@ -371,8 +373,8 @@ def _set(
     elif gave_up and outcome is Outcome.LOST:
         state = replace(
             state,
-            refused=state.refused | {call.way},
-            unanswered=state.unanswered | {call.way},
+            refused=state.refused | {call.purpose},
+            unanswered=state.unanswered | {call.purpose},
         )
     if outcome is Outcome.REFUSED and state.composite_at is not None:
         return replace(state, accepted=accepted)  # nothing was changed
@@ -382,7 +384,7 @@ def _set(
         # Without an answer it may have been taken as well.
         used=state.used
         if outcome in (Outcome.REFUSED, Outcome.UNSUPPORTED)
-        else state.used | {call.way},
+        else state.used | {call.purpose},
         composite_at=None,
         applied_at=now,
         reading_asked=False,
@@ -392,18 +394,22 @@ def _set(
 
 def _refused(state: Enforcement, call: SetLimit) -> Enforcement:
     """Take note of a refusal: of this form, or of this way."""
-    if call.way is Way.TRANSACTION:
+    if call.purpose is ProfilePurpose.TX:
         state = replace(state, tx_profile=None)
         if state.tx_cleared != call.transaction_id:
             return replace(state, tx_refused=call.transaction_id)
         state = replace(state, barred_transaction=call.transaction_id)
-    elif state.form is None and call.form in NEXT_FORM:
-        forms = {**state.forms, call.way: NEXT_FORM[call.form]}
-        return replace(state, forms=forms)
-    forms = {way: form for way, form in state.forms.items() if way is not call.way}
-    return replace(state, refused=state.refused | {call.way}, forms=forms)
+    elif state.kind is None and call.kind in NEXT_KIND:
+        kinds = {**state.kinds, call.purpose: NEXT_KIND[call.kind]}
+        return replace(state, kinds=kinds)
+    kinds = {
+        purpose: kind
+        for purpose, kind in state.kinds.items()
+        if purpose is not call.purpose
+    }
+    return replace(state, refused=state.refused | {call.purpose}, kinds=kinds)
 
 
-def form_of(state: Enforcement, way: Way) -> Form:
+def kind_of(state: Enforcement, purpose: ProfilePurpose) -> ProfileKind:
     """Return the form in which a profile is sent."""
-    return state.form or state.forms.get(way, Form.EPOCH)
+    return state.kind or state.kinds.get(purpose, ProfileKind.EPOCH)

@@ -131,7 +131,7 @@ def _boot(state: WallboxState, payload: Payload, context: Context) -> Handled:
 
 
 def _heartbeat(state: WallboxState, _payload: Payload, context: Context) -> Handled:
-    """Give the time."""
+    """Return the time."""
     return Handled(
         answer=call_result.Heartbeat(current_time=ocpp_time(context.now.wall)),
         state=transitions.heartbeat(state, context.now),

@@ -92,7 +92,7 @@ class TriggerChoice:
             self._fruitless.add(trigger)
 
     def in_vain(self, trigger: MessageTriggerEnumType) -> bool:
-        """Tell whether a message did not tell the current when it came."""
+        """Return whether a message did not tell the current when it came."""
         return trigger in self._fruitless
 
     def _judge(self, heard: Heard) -> None:

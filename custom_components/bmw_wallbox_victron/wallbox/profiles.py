@@ -18,12 +18,16 @@ from ocpp.v201.enums import (
 )
 
 from .enforcement import ClearTxProfile, SetLimit
-from .limits import Form, Way
+from .target import ProfileKind, ProfilePurpose
 
 #: The ids of our profiles. One for a transaction needs an id that was never used.
-PROFILE_IDS: Final = {Way.DEFAULT: 1, Way.STATION: 2}
+PROFILE_IDS: Final = {ProfilePurpose.TX_DEFAULT: 1, ProfilePurpose.STATION_MAX: 2}
 #: A box has one EVSE; a profile for the whole station is for EVSE 0 (K01).
-_EVSE: Final = {Way.DEFAULT: 1, Way.STATION: 0, Way.TRANSACTION: 1}
+_EVSE: Final = {
+    ProfilePurpose.TX_DEFAULT: 1,
+    ProfilePurpose.STATION_MAX: 0,
+    ProfilePurpose.TX: 1,
+}
 #: How far the composite schedule is asked for, in s: only the present counts.
 _HORIZON_S: Final = 60
 _NOMINAL_V: Final = 230.0
@@ -44,23 +48,23 @@ def set_charging_profile(
     """
     offset = (device_time - begun).total_seconds() - now
     periods = [
-        ChargingSchedulePeriodType(start_period=0, limit=_tenths(sent.order.amps))
+        ChargingSchedulePeriodType(start_period=0, limit=_tenths(sent.setpoint.amps))
     ]
     periods += [
         ChargingSchedulePeriodType(
             start_period=round(begin + offset), limit=_tenths(amps)
         )
-        for begin, amps in sent.order.following
+        for begin, amps in sent.setpoint.following
     ]
-    relative = sent.form is Form.RELATIVE
-    profile_id = PROFILE_IDS.get(sent.way, sent.profile_id)
+    relative = sent.kind is ProfileKind.RELATIVE
+    profile_id = PROFILE_IDS.get(sent.purpose, sent.profile_id)
     assert profile_id is not None, "a TxProfile gets its id before it is written"  # noqa: S101 - a bug of ours
     return call.SetChargingProfile(
-        evse_id=_EVSE[sent.way],
+        evse_id=_EVSE[sent.purpose],
         charging_profile=ChargingProfileType(
             id=profile_id,
             stack_level=0,
-            charging_profile_purpose=ChargingProfilePurposeEnumType(sent.way.value),
+            charging_profile_purpose=ChargingProfilePurposeEnumType(sent.purpose.value),
             charging_profile_kind=(
                 ChargingProfileKindEnumType.relative
                 if relative
@@ -90,17 +94,17 @@ def clear_tx_profile(sent: ClearTxProfile) -> call.ClearChargingProfile:
     """Write a request that rids the transaction of its profile (K10)."""
     if sent.profile_id is not None:
         return call.ClearChargingProfile(charging_profile_id=sent.profile_id)
-    return clear_purpose(Way.TRANSACTION)
+    return clear_purpose(ProfilePurpose.TX)
 
 
-def clear_purpose(way: Way) -> call.ClearChargingProfile:
+def clear_purpose(purpose: ProfilePurpose) -> call.ClearChargingProfile:
     """Write a request that clears all profiles of a purpose.
 
     One purpose at a time: criteria may not be empty (K10).
     """
     return call.ClearChargingProfile(
         charging_profile_criteria=ClearChargingProfileType(
-            charging_profile_purpose=ChargingProfilePurposeEnumType(way.value)
+            charging_profile_purpose=ChargingProfilePurposeEnumType(purpose.value)
         )
     )
 

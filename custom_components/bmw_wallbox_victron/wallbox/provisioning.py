@@ -143,9 +143,9 @@ class ProvisionedConnection(Caller, Protocol):
 class Provisioning:
     """Asks one connection's wallbox what it does not say by itself."""
 
-    def __init__(self, link: ProvisionedConnection) -> None:
+    def __init__(self, connection: ProvisionedConnection) -> None:
         """Take the connection."""
-        self._link = link
+        self._connection = connection
         self.running = False
         self.queue_expected = False
         self._report: tuple[int, asyncio.Event] | None = None
@@ -164,7 +164,7 @@ class Provisioning:
                 await self._step(self._ask_status)
                 await self._step(self._ask_identity_and_status)
                 await self._step(self._ask_event)
-            station = self._link.station
+            station = self._connection.station
             station.update(replace(station.state, surveyed=True))
             await self._step(self._set_metering)
         finally:
@@ -185,21 +185,21 @@ class Provisioning:
     async def _ask(self, payload: Any) -> Any:
         """Make a call; None where it has no success, whatever the reason."""
         try:
-            return await self._link.request(payload)
+            return await self._connection.request(payload)
         except CallFailedError as err:
-            _LOGGER.debug("Wallbox %s did not tell: %s", self._link.id, err)
+            _LOGGER.debug("Wallbox %s did not tell: %s", self._connection.id, err)
             return None
 
     async def _ask_settings(self) -> None:
         """Learn how the wallbox is set up."""
-        self._link.take_variables(await self._get_variables(_SETTINGS))
+        self._connection.take_variables(await self._get_variables(_SETTINGS))
 
     async def _ask_status(self) -> None:
         """Have the status of the socket sent, unless it was already.
 
         Where that is refused, as by a Delta box, the device model has it.
         """
-        if not self._link.status_heard:
+        if not self._connection.status_heard:
             await self._ask(
                 call.TriggerMessage(
                     requested_message=MessageTriggerEnumType.status_notification,
@@ -210,8 +210,8 @@ class Provisioning:
     async def _ask_identity_and_status(self) -> None:
         """Learn who and how the wallbox is, from its variables or its inventory."""
         found = await self._get_variables(_WANTED)
-        self._link.take_variables(found)
-        if not self._link.station.state.identity.known():
+        self._connection.take_variables(found)
+        if not self._connection.station.state.identity.known():
             await self._ask_inventory()
 
     async def _get_variables(
@@ -256,7 +256,7 @@ class Provisioning:
         Where messages wait in the wallbox's queue, these will tell its end, and how
         much it delivered: nobody else has to.
         """
-        station = self._link.station
+        station = self._connection.station
         self.queue_expected = False
         if (active := station.state.active) is None:
             return
@@ -289,7 +289,7 @@ class Provisioning:
             (ComponentType(name=component), variable)
             for component, variable in (*_LISTS, _INTERVAL, _ENDED_INTERVAL)
         )
-        interval = self._link.station.config.meter_interval
+        interval = self._connection.station.config.meter_interval
         changes = metering_changes(found, interval)
         rejected = await self._set_variables(changes)
         await self._set_variables(
@@ -324,7 +324,7 @@ class Provisioning:
             status = statuses.get((change.component, change.variable))
             if status not in ("Accepted", "RebootRequired"):
                 _LOGGER.debug(
-                    "Wallbox %s: %r is %s", self._link.id, change.variable, status
+                    "Wallbox %s: %r is %s", self._connection.id, change.variable, status
                 )
                 rejected_ones.append(change)
         return rejected_ones

@@ -24,9 +24,9 @@ from . import profiles
 from .attempts import RemoteStart, draws_current
 from .calls import LiveConnection
 from .errors import CallFailedError, CommandError, refusal
-from .limits import Plan
 from .state import ChargingState, Status, WallboxState
 from .station import Station
+from .target import ChargingSchedule
 
 #: How long a wallbox may take from accepting a start to beginning a session, in s.
 START_PATIENCE_S: Final = 60
@@ -44,17 +44,17 @@ _REBOOT: Final = "reboot"
 _REFRESH: Final = "refresh"
 
 
-def _link(station: Station) -> LiveConnection:
+def _connection(station: Station) -> LiveConnection:
     """Return the connection. Raises CommandError."""
-    if station.link is None:
+    if station.connection is None:
         raise CommandError("not_connected")
-    return station.link
+    return station.connection
 
 
 async def _call(station: Station, payload: Any) -> Any:
     """Make a call. Raises CommandError with the reason."""
     try:
-        return await _link(station).request(payload)
+        return await _connection(station).request(payload)
     except CallFailedError as err:
         raise CommandError("call_failed", action=err.action, reason=err.reason) from err
 
@@ -72,7 +72,7 @@ async def allow(station: Station, allowed: bool) -> None:
     ended = state.transaction
     if (
         state.connected
-        and not state.wish.charging_allowed
+        and not state.target.charging_allowed
         and state.active is None
         and state.cable_connected
         and ended is not None
@@ -80,7 +80,7 @@ async def allow(station: Station, allowed: bool) -> None:
     ):
         await start(station)
     else:
-        await _wish_to_charge(station)
+        await _target_to_charge(station)
 
 
 async def start(station: Station) -> None:
@@ -88,7 +88,7 @@ async def start(station: Station) -> None:
 
     Who starts while a start is under way joins it.
     """
-    _link(station)
+    _connection(station)
     state = station.state
     if state.status is Status.FAULTED:
         raise CommandError("faulted")
@@ -97,31 +97,31 @@ async def start(station: Station) -> None:
     if state.cable_connected is False:
         raise CommandError("no_cable")
     # The limit first: a session must not begin at full power.
-    await _wish_to_charge(station)
-    if station.state.wish.charging_allowed and not _runs(station.state):
+    await _target_to_charge(station)
+    if station.state.target.charging_allowed and not _runs(station.state):
         await station.attempts.join(_START, lambda: _begin_session(station))
 
 
 async def _begin_session(station: Station) -> None:
     """Have a session begin, unless it is stopped meanwhile. Raises CommandError."""
-    link = _link(station)
-    while station.state.wish.charging_allowed and not _runs(station.state):
-        begun = link.remote_start
+    connection = _connection(station)
+    while station.state.target.charging_allowed and not _runs(station.state):
+        begun = connection.remote_start
         if begun is None or begun.until <= station.now().steady:
-            begun = link.remote_start = await _request_start(station, link)
+            begun = connection.remote_start = await _request_start(station, connection)
         if begun is not None and await _follow(station, begun):
-            link.remote_start = None
+            connection.remote_start = None
             return
 
 
-async def _wish_to_charge(station: Station) -> None:
+async def _target_to_charge(station: Station) -> None:
     """Allow the car to charge. Raises CommandError where a limit is refused.
 
     A wallbox that cannot limit may charge all the same, and so may one that does not
     take the limit where none is wished.
     """
     try:
-        await station.controller.wish(charging_allowed=True)
+        await station.controller.target(charging_allowed=True)
     except CommandError as err:
         state = station.state
         refused = err.key == "limit_refused" and (
@@ -132,18 +132,18 @@ async def _wish_to_charge(station: Station) -> None:
 
 
 def cannot_limit(state: WallboxState) -> bool:
-    """Tell whether a wallbox has no smart charging: optional, a fact, no failure."""
+    """Return whether a wallbox has no smart charging: optional, a fact, no failure."""
     return state.smart_charging is False or state.enforcement.unable
 
 
 def _limits_in_vain(state: WallboxState) -> bool:
-    """Tell whether a wallbox has refused every limit, more than once."""
+    """Return whether a wallbox has refused every limit, more than once."""
     enforcement = state.enforcement
     return not enforcement.used and enforcement.rounds >= _ROUNDS_IN_VAIN
 
 
 def _runs(state: WallboxState) -> bool:
-    """Tell whether a session runs that needs no start."""
+    """Return whether a session runs that needs no start."""
     active = state.active
     return active is not None and (
         active.charging_state is not ChargingState.EV_CONNECTED
@@ -152,7 +152,9 @@ def _runs(state: WallboxState) -> bool:
     )
 
 
-async def _request_start(station: Station, link: LiveConnection) -> RemoteStart | None:
+async def _request_start(
+    station: Station, connection: LiveConnection
+) -> RemoteStart | None:
     """Request a transaction; None: it was stopped before the request was sent.
 
     Raises CommandError.
@@ -163,12 +165,12 @@ async def _request_start(station: Station, link: LiveConnection) -> RemoteStart 
         evse_id=1, remote_start_id=start_id, id_token=_token(station)
     )
     try:
-        # Chosen late: a stop that comes before it is on the wire is the newer wish.
-        answer = await link.request_late(
-            lambda: request if station.state.wish.charging_allowed else None
+        # Chosen late: a stop that comes before it is on the wire is the newer target.
+        answer = await connection.request_late(
+            lambda: request if station.state.target.charging_allowed else None
         )
     except CallFailedError as err:
-        if link.closed:
+        if connection.closed:
             raise CommandError("connection_lost") from err
         raise CommandError("call_failed", action=err.action, reason=err.reason) from err
     if answer is None:
@@ -190,14 +192,14 @@ async def _follow(station: Station, begun: RemoteStart) -> bool:
     """
 
     def over(state: WallboxState) -> bool:
-        stopped = not state.wish.charging_allowed and not cannot_limit(state)
+        stopped = not state.target.charging_allowed and not cannot_limit(state)
         return stopped or begun.led_to(state)
 
     try:
         patience = begun.until - station.now().steady
         await station.controller.until(over, patience)
     except TimeoutError as err:
-        if station.state.wish.charging_allowed:
+        if station.state.target.charging_allowed:
             raise CommandError("start_not_followed") from err
     return begun.led_to(station.state)
 
@@ -217,7 +219,7 @@ async def stop(station: Station) -> None:
     session.
     """
     try:
-        await station.controller.wish(charging_allowed=False)
+        await station.controller.target(charging_allowed=False)
     except CommandError as err:
         asked = station.state.enforcement.stop_asked_at is not None
         if err.key != "limit_refused" or not asked:
@@ -230,40 +232,40 @@ async def stop(station: Station) -> None:
             raise err from None
     if cannot_limit(station.state) and await station.attempts.over(_START):
         # What a start that was under way began has to end as well.
-        if not station.state.wish.charging_allowed:
-            await station.controller.wish(charging_allowed=False)
+        if not station.state.target.charging_allowed:
+            await station.controller.target(charging_allowed=False)
 
 
 async def reboot(station: Station) -> None:
     """Reboot now; a session ends. Raises CommandError."""
-    link = _link(station)
-    if link.reset_at is None or (
-        station.now().steady - link.reset_at > RESET_PATIENCE_S
+    connection = _connection(station)
+    if connection.reset_at is None or (
+        station.now().steady - connection.reset_at > RESET_PATIENCE_S
     ):
-        await station.attempts.join(_REBOOT, lambda: _reboot(station, link))
+        await station.attempts.join(_REBOOT, lambda: _reboot(station, connection))
 
 
-async def _reboot(station: Station, link: LiveConnection) -> None:
+async def _reboot(station: Station, connection: LiveConnection) -> None:
     """Reboot, as the only one. Raises CommandError."""
     answer = await _call(station, call.Reset(type=ResetEnumType.immediate))
     if answer.status == "Rejected":
         raise CommandError("reboot_rejected", reason=refusal(answer))
-    link.reset_at = station.now().steady
+    connection.reset_at = station.now().steady
 
 
 async def refresh(station: Station) -> None:
     """Ask for everything again. Raises CommandError."""
-    _link(station)
+    _connection(station)
     await station.attempts.join(_REFRESH, lambda: _refresh(station))
 
 
 async def _refresh(station: Station) -> None:
     """Ask for everything again, as the only one. Raises CommandError."""
-    link = _link(station)
-    link.refresh()
+    connection = _connection(station)
+    connection.refresh()
     station.controller.recheck(at_once=True)
     try:
-        await link.readings.ask()
+        await connection.readings.ask()
     except CallFailedError as err:
         raise CommandError("call_failed", action=err.action, reason=err.reason) from err
 
@@ -276,12 +278,14 @@ async def set_schedule(
     `periods`: seconds from now and limit in A, the first at 0. After `duration` s they
     limit no more.
     """
-    plan = list(periods)
+    schedule = list(periods)
     if duration is not None:
-        plan.append((duration, float(station.config.max_current)))
+        schedule.append((duration, float(station.config.max_current)))
     now = station.now()
-    await station.controller.wish(
-        schedule=Plan(periods=tuple(plan), start=now.wall, anchor=now.steady)
+    await station.controller.target(
+        schedule=ChargingSchedule(
+            periods=tuple(schedule), start=now.wall, anchor=now.steady
+        )
     )
 
 
@@ -291,12 +295,12 @@ async def clear_profiles(station: Station) -> None:
     What holds that one is not cleared: it is replaced in place, or the car would draw
     all it can until the next one is there. Raises CommandError.
     """
-    _link(station)
-    await station.controller.wish(schedule=None)
-    for way in station.state.enforcement.dispensable:
-        await _call(station, profiles.clear_purpose(way))
+    _connection(station)
+    await station.controller.target(schedule=None)
+    for purpose in station.state.enforcement.dispensable:
+        await _call(station, profiles.clear_purpose(purpose))
     before = station.state.enforcement.tx_profile
-    suspended = station.state.situation(station.now()).suspended
+    suspended = station.state.observed(station.now()).suspended
     station.controller.restart()
     if before is not None and not suspended:
         # That of the transaction holds the limit: it is cleared, and set anew at once.

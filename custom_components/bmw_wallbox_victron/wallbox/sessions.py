@@ -68,7 +68,7 @@ class SessionEvent:
 
 
 def session_events(before: WallboxState, after: WallboxState) -> list[SessionEvent]:
-    """Tell what happened to the wallbox's session between two states."""
+    """Return what happened to the wallbox's session between two states."""
     events: list[SessionEvent] = []
     old, new = before.active, after.active
     if old is not None and (new is None or new.key != old.key):
@@ -203,12 +203,12 @@ class Ledger:
         return changed
 
     def take_changes(self) -> bool:
-        """Tell whether anything was recorded since this was asked last."""
+        """Return whether anything was recorded since this was asked last."""
         changed, self._changed = self._changed, False
         return changed
 
     def _too_old(self, session: Session) -> bool:
-        """Tell whether a session would be the first to be dropped."""
+        """Return whether a session would be the first to be dropped."""
         return (
             len(self._sessions) >= KEPT_SESSIONS
             and session.start <= self._sessions[0].start

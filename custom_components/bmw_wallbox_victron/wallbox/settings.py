@@ -1,4 +1,4 @@
-"""What is wished beside limits: the light, and whether it is in service.
+"""The target beside limits: the light, and whether it is in service.
 
 Each is asked for once on a connection, and again when it is wished again.
 """
@@ -17,7 +17,7 @@ from .state import WallboxState
 
 
 class Kind(StrEnum):
-    """What is set: a field of `Wish`."""
+    """What is set: a field of `Target`."""
 
     LED_BRIGHTNESS = "led_brightness"
     OPERATIVE = "operative"
@@ -49,8 +49,8 @@ class Settings:
         self._asked: set[Setting] = set()
         self._refusals: dict[Setting, str] = {}
         self._sent: Setting | None = None
-        self._wished: set[str] = set()
-        """Fields of `Wish` that were wished since they were last asked for."""
+        self._with_target: set[str] = set()
+        """Fields of `Target` that were wished since they were last asked for."""
         self._operative: tuple[bool, bool] | None = None
         """Which availability was last asked for and not refused, and whether that is
         certain. One that is scheduled is reported by no wallbox, and outlasts a
@@ -66,47 +66,47 @@ class Settings:
         self._asked.clear()
         self._refusals.clear()
 
-    def wished(self, names: Iterable[str]) -> None:
+    def target_changed(self, names: Iterable[str]) -> None:
         """Take note of fields that are wished anew, if only the same."""
         names = set(names)
-        self._wished |= names
+        self._with_target |= names
         self._asked = {each for each in self._asked if each.kind not in names}
 
     def due(self, state: WallboxState) -> list[Setting]:
         """List what is to be asked for now."""
-        wish, light = state.wish, state.light
+        target, light = state.target, state.light
         found: list[Setting] = []
         if (
-            wish.led_brightness is not None
+            target.led_brightness is not None
             and light is not None
-            and wish.led_brightness != light.brightness
+            and target.led_brightness != light.brightness
         ):
             found.append(
-                Setting(Kind.LED_BRIGHTNESS, wish.led_brightness, light.brightness)
+                Setting(Kind.LED_BRIGHTNESS, target.led_brightness, light.brightness)
             )
-        if wish.operative is not None and self._differs(state, wish.operative):
-            found.append(Setting(Kind.OPERATIVE, wish.operative))
+        if target.operative is not None and self._differs(state, target.operative):
+            found.append(Setting(Kind.OPERATIVE, target.operative))
         return [setting for setting in found if setting not in self._asked]
 
     def _differs(self, state: WallboxState, wanted: bool) -> bool:
-        """Tell whether the wallbox is, or will be, in another state of service."""
-        wished = Kind.OPERATIVE in self._wished
+        """Return whether the wallbox is, or will be, in another state of service."""
+        target_changed = Kind.OPERATIVE in self._with_target
         if state.operative is None:
             # It may be said yet; after that, only asking for it makes sure.
-            return wished or state.surveyed
+            return target_changed or state.surveyed
         if state.operative is not wanted:
             return True
         if self._operative is not None:
             return self._operative != (wanted, True)
         # What was scheduled before Home Assistant started is not known.
-        return wished and state.active is not None
+        return target_changed and state.active is not None
 
     def send(self, setting: Setting, state: WallboxState) -> Any:
         """Take note that it is asked for, and return one of `ocpp.v201.call`."""
         self._asked.add(setting)
         self._refusals.pop(setting, None)
         self._sent = setting
-        self._wished.discard(setting.kind)
+        self._with_target.discard(setting.kind)
         match setting.kind:
             case Kind.OPERATIVE:
                 return call.ChangeAvailability(
@@ -142,14 +142,14 @@ class Settings:
             self._refusals[setting] = reason
         return state
 
-    def wish_done(self, changes: Mapping[str, Any], state: WallboxState) -> bool:
-        """Tell whether these were asked for. Raises CommandError where one is refused.
+    def target_done(self, changes: Mapping[str, Any], state: WallboxState) -> bool:
+        """Return whether these were asked for. Raises CommandError if one is refused.
 
-        `changes`: fields of `Wish` and what was wished.
+        `changes`: fields of `Target` and the target.
         """
         for name, value in changes.items():
-            if getattr(state.wish, name) != value:
-                return True  # there is a newer wish
+            if getattr(state.target, name) != value:
+                return True  # there is a newer target
             self._raise_refusal(Kind(name), value)
         return not any(setting.kind in changes for setting in self._unanswered(state))
 

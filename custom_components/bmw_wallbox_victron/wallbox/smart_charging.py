@@ -1,6 +1,6 @@
-"""Desired against reported: which call brings the wallbox closer to what is wished.
+"""Desired against reported: which call brings the wallbox closer to the target.
 
-A loop, not a chain of commands. `advance` looks at what is wished, at what the wallbox
+A loop, not a chain of commands. `advance` looks at the target, at what the wallbox
 has confirmed so far and at what it measures, and names the one thing to do next. It is
 asked again after every answer, message, reconnect and wish, and so ends at the same
 point whatever was lost on the way.
@@ -23,15 +23,22 @@ from .enforcement import (
     Call,
     ClearTxProfile,
     Enforcement,
+    Observed,
     Reboot,
     SetLimit,
-    Situation,
     Step,
     StopTransaction,
     Wait,
-    form_of,
+    kind_of,
 )
-from .limits import LEAST_A, NEXT_FORM, Form, Order, Plan, Way
+from .target import (
+    MIN_CURRENT_A,
+    NEXT_KIND,
+    ChargingSchedule,
+    ProfileKind,
+    ProfilePurpose,
+    Setpoint,
+)
 
 #: Limits in a row go out this far apart at least, in s; a pause never waits.
 PACE: Final = 1.0
@@ -43,11 +50,11 @@ APPLY_NEXT: Final = 1.5
 SETTLE: Final = 5.0
 #: A limit that does not hold so long after it was accepted is shown, within 10 s.
 PATIENCE: Final = 8.0
-#: A current that was measured above what is wished for so long is shown, within 10 s.
+#: A current that was measured above the target for so long is shown, within 10 s.
 SHOWN: Final = 9.0
 #: After these pauses everything is tried again, in s; the last one repeats.
 RETRY: Final = (30.0, 60.0, 120.0, 300.0)
-#: While more than is wished was measured, none is longer than this, in s.
+#: While more than the target was measured, none is longer than this, in s.
 RETRY_EXCEEDED: Final = 60.0
 #: A default profile that was refused while another one holds the limit is tried again.
 DEFAULT_RETRY: Final = 60.0
@@ -66,8 +73,8 @@ ROUNDING_A: Final = 0.5
 
 def advance(
     state: Enforcement,
-    plan: Plan,
-    situation: Situation,
+    schedule: ChargingSchedule,
+    observed: Observed,
     now: float,
     *,
     allow_reboot: bool = False,
@@ -85,24 +92,24 @@ def advance(
     if unreadable:
         state = _pinned(state)
         # A pause is never more than what it enforces: that waits for nothing.
-        paused = all(amps == 0 for _, amps in plan.periods)
+        paused = all(amps == 0 for _, amps in schedule.periods)
         if state.pin_a is None and not paused:
-            return _find_out(state, plan, now)
+            return _find_out(state, schedule, now)
     elif state.pin_a is not None:
         state = replace(state, pin_a=None)
-    state = _look(state, plan, situation, now)
-    state, shown_at = _measure(state, situation, now)
-    moments = [at for at in (shown_at, plan.next_change(now)) if at is not None]
+    state = _look(state, schedule, observed, now)
+    state, shown_at = _measure(state, observed, now)
+    moments = [at for at in (shown_at, schedule.next_change(now)) if at is not None]
     look_at = min(moments) if moments else None
     if not state.ready:
         return state, None, look_at
-    if situation.smart_charging is False and not state.unable:
+    if observed.smart_charging is False and not state.unable:
         state = replace(state, unable=True)
     if state.unable:
-        state, step = _without_limits(state, situation, now, restricts=restricts)
+        state, step = _without_limits(state, observed, now, restricts=restricts)
     else:
         state, step = _with_limits(
-            state, situation, now, allow_reboot=allow_reboot, restricts=restricts
+            state, observed, now, allow_reboot=allow_reboot, restricts=restricts
         )
     return state, step, look_at
 
@@ -115,10 +122,10 @@ def _pinned(state: Enforcement) -> Enforcement:
 
 
 def _find_out(
-    state: Enforcement, plan: Plan, now: float
+    state: Enforcement, schedule: ChargingSchedule, now: float
 ) -> tuple[Enforcement, Step, None]:
     """Ask what the wallbox enforces, and send nothing before that is known."""
-    state = replace(state, plan=plan, order=None, holds=False)
+    state = replace(state, schedule=schedule, setpoint=None, holds=False)
     if not state.ready:
         return state, None, None
     if state.composite_at is None:
@@ -130,24 +137,26 @@ def _find_out(
 
 
 def _look(
-    state: Enforcement, plan: Plan, situation: Situation, now: float
+    state: Enforcement, schedule: ChargingSchedule, observed: Observed, now: float
 ) -> Enforcement:
     """Take note of what changed since the last look."""
-    order = plan.order(
+    setpoint = schedule.setpoint(
         now,
-        clocks_agree=situation.clocks_agree
-        and Form.RELATIVE not in (state.form, *state.forms.values()),
+        clocks_agree=observed.clocks_agree
+        and ProfileKind.RELATIVE not in (state.kind, *state.kinds.values()),
     )
     if state.pin_a is not None:
-        order = Order(amps=min(order.amps, state.pin_a))
-    lowered = state.order is None or order.amps < state.order.amps
+        setpoint = Setpoint(amps=min(setpoint.amps, state.pin_a))
+    lowered = state.setpoint is None or setpoint.amps < state.setpoint.amps
     if lowered and state.over_since is None:
         # What was too much already is too much still, since then.
         state = replace(state, lowered_at=now)
-    if plan != state.plan or (state.pin_a is not None and order != state.order):
+    if schedule != state.schedule or (
+        state.pin_a is not None and setpoint != state.setpoint
+    ):
         state = replace(
             state,
-            plan=plan,
+            schedule=schedule,
             refused=frozenset(),
             unanswered=frozenset(),
             losses=0,
@@ -157,28 +166,28 @@ def _look(
             rounds=0,
             retry_at=None,
         )
-    if order != state.order:
-        state = replace(state, order=order)
+    if setpoint != state.setpoint:
+        state = replace(state, setpoint=setpoint)
     if (
         state.begun is not None
-        and situation.device_time is not None
-        and situation.device_time < state.begun
+        and observed.device_time is not None
+        and observed.device_time < state.begun
     ):
         # Its clock was set back behind the beginning: to it, there is no limit now.
         state = replace(state, accepted={}, begun=None, composite_at=None)
-    mark = (situation.transaction_id, situation.suspended, plan.index_at(now))
+    mark = (observed.transaction_id, observed.suspended, schedule.index_at(now))
     if mark != state.mark:
         accepted, used = dict(state.accepted), state.used
         if state.mark is not None and mark[0] != state.mark[0]:
-            accepted.pop(Way.TRANSACTION, None)
-            used -= {Way.TRANSACTION}
+            accepted.pop(ProfilePurpose.TX, None)
+            used -= {ProfilePurpose.TX}
             state = replace(
                 state,
                 tx_profile=None,
                 stop_asked_at=None,
                 # What another transaction refused, this one may take.
-                refused=state.refused - {Way.TRANSACTION},
-                unanswered=state.unanswered - {Way.TRANSACTION},
+                refused=state.refused - {ProfilePurpose.TX},
+                unanswered=state.unanswered - {ProfilePurpose.TX},
             )
         state = replace(
             state,
@@ -194,8 +203,8 @@ def _look(
             state,
             refused=frozenset(),
             unanswered=frozenset(),
-            form=state.form if state.holds else None,
-            forms=_next_forms(state),
+            kind=state.kind if state.holds else None,
+            kinds=_next_kinds(state),
             retry_at=None,
             # What was accepted and not kept is sent again.
             accepted=state.accepted if state.holds else {},
@@ -208,28 +217,30 @@ def _look(
     return state
 
 
-def _next_forms(state: Enforcement) -> dict[Way, Form]:
+def _next_kinds(state: Enforcement) -> dict[ProfilePurpose, ProfileKind]:
     """Return the forms in which everything is tried anew.
 
     Another way than the default was tried in one form only.
     """
-    forms = {
-        Way.STATION: NEXT_FORM.get(form_of(state, Way.STATION), Form.EPOCH),
+    kinds = {
+        ProfilePurpose.STATION_MAX: NEXT_KIND.get(
+            kind_of(state, ProfilePurpose.STATION_MAX), ProfileKind.EPOCH
+        ),
     }
-    if state.holds and Way.DEFAULT in state.forms:
-        forms[Way.DEFAULT] = state.forms[Way.DEFAULT]
-    return forms
+    if state.holds and ProfilePurpose.TX_DEFAULT in state.kinds:
+        kinds[ProfilePurpose.TX_DEFAULT] = state.kinds[ProfilePurpose.TX_DEFAULT]
+    return kinds
 
 
 def _measure(
-    state: Enforcement, situation: Situation, now: float
+    state: Enforcement, observed: Observed, now: float
 ) -> tuple[Enforcement, float | None]:
-    """Take note of a current above what is wished, whatever the wallbox answers.
+    """Take note of a current above the target, whatever the wallbox answers.
 
     Returns as well when it will have to be shown, unless it ends before that.
     """
-    heard_at = situation.current_heard_at
-    if not _above(state, situation):
+    heard_at = observed.current_heard_at
+    if not _above(state, observed):
         if state.over_since is None:
             return state, None
         return replace(state, over_since=None), None
@@ -243,7 +254,7 @@ def _measure(
     begun = lowered_at if since < lowered_at + 2 * SETTLE else since
     if heard_at >= begun + SETTLE:
         shown_at = begun + SHOWN
-    elif state.composite_at is not None and _fits(state, situation):
+    elif state.composite_at is not None and _fits(state, observed):
         return state, None  # the wallbox says that it was in time; a reading will tell
     else:
         shown_at = since + SHOWN
@@ -254,39 +265,45 @@ def _measure(
 
 def _with_limits(
     state: Enforcement,
-    situation: Situation,
+    observed: Observed,
     now: float,
     *,
     allow_reboot: bool,
     restricts: bool,
 ) -> tuple[Enforcement, Step]:
-    """Bring a wallbox that has smart charging to do what is wished."""
-    untried = _untried(state, situation, now)
+    """Bring a wallbox that has smart charging to do the target."""
+    untried = _untried(state, observed, now)
     # First the one that took effect last: while it stands, the others may have none.
     # One that has to be cleared before it is replaced comes last: the others hold then.
-    ways = [Way.TRANSACTION, Way.STATION, Way.DEFAULT]
+    purposes = [
+        ProfilePurpose.TX,
+        ProfilePurpose.STATION_MAX,
+        ProfilePurpose.TX_DEFAULT,
+    ]
     if state.tx_profile is not None:
-        ways.append(ways.pop(0))
-    for way in ways:
-        if way in untried and (way is Way.DEFAULT or way in state.used):
+        purposes.append(purposes.pop(0))
+    for purpose in purposes:
+        if purpose in untried and (
+            purpose is ProfilePurpose.TX_DEFAULT or purpose in state.used
+        ):
             paced_to = (
                 -math.inf if state.paced_from is None else state.paced_from + PACE
             )
-            new = state.order != state.paced_order
-            if new and now < paced_to and _order(state).amps > 0:
+            new = state.setpoint != state.paced_setpoint
+            if new and now < paced_to and _setpoint(state).amps > 0:
                 return state, Wait(paced_to)
-            return state, _send(state, way, situation)
+            return state, _send(state, purpose, observed)
     asked_at = state.composite_at
     if asked_at is None:
         return state, AskComposite()
-    exceeded = _above(state, situation) and _has_proof(state, situation)
-    if exceeded != state.exceeded and _has_proof(state, situation):
+    exceeded = _above(state, observed) and _has_proof(state, observed)
+    if exceeded != state.exceeded and _has_proof(state, observed):
         state = replace(state, exceeded=exceeded)
     taken = _taken(state, now)
-    misfit = taken and not _fits(state, situation)
+    misfit = taken and not _fits(state, observed)
     if misfit and not exceeded:
         # Asked again at the pace until it should have been applied, then believed.
-        tried = state.form is None and state.latest in state.forms
+        tried = state.kind is None and state.latest in state.kinds
         patience = APPLY_NEXT if tried else APPLY
         settles_at = patience + (
             asked_at if state.applied_at is None else state.applied_at
@@ -296,108 +313,120 @@ def _with_limits(
                 return state, Wait(asked_at + PACE)
             return replace(state, composite_at=None), AskComposite()
     if misfit or exceeded or not taken:
-        return _try_other_ways(
+        return _try_other_purposes(
             state,
-            situation,
+            observed,
             now,
             misfit=misfit,
             allow_reboot=allow_reboot,
             restricts=restricts,
         )
-    return _prove(state, situation, now)
+    return _prove(state, observed, now)
 
 
-def _order(state: Enforcement) -> Order:
+def _setpoint(state: Enforcement) -> Setpoint:
     """Return what the wallbox is to be told, which the look has found."""
-    return Order(amps=0.0) if state.order is None else state.order
+    return Setpoint(amps=0.0) if state.setpoint is None else state.setpoint
 
 
 def _taken(state: Enforcement, now: float) -> bool:
-    """Tell whether the wallbox has accepted what it is to be told."""
-    return any(order.at(now) == state.order for order in state.accepted.values())
+    """Return whether the wallbox has accepted what it is to be told."""
+    return any(
+        setpoint.at(now) == state.setpoint for setpoint in state.accepted.values()
+    )
 
 
-def _untried(state: Enforcement, situation: Situation, now: float) -> list[Way]:
+def _untried(
+    state: Enforcement, observed: Observed, now: float
+) -> list[ProfilePurpose]:
     """List the ways in which the order could still be put to the wallbox."""
-    ways = [
-        way
-        for way in Way
-        if way not in state.refused
-        and (way not in state.accepted or state.accepted[way].at(now) != state.order)
+    purposes = [
+        purpose
+        for purpose in ProfilePurpose
+        if purpose not in state.refused
+        and (
+            purpose not in state.accepted
+            or state.accepted[purpose].at(now) != state.setpoint
+        )
     ]
     if (
-        situation.transaction_id is None
-        or situation.suspended  # it would be accepted and dropped
-        or state.barred_transaction == situation.transaction_id
-    ) and Way.TRANSACTION in ways:
-        ways.remove(Way.TRANSACTION)
-    return ways
+        observed.transaction_id is None
+        or observed.suspended  # it would be accepted and dropped
+        or state.barred_transaction == observed.transaction_id
+    ) and ProfilePurpose.TX in purposes:
+        purposes.remove(ProfilePurpose.TX)
+    return purposes
 
 
-def _send(state: Enforcement, way: Way, situation: Situation) -> Call:
+def _send(state: Enforcement, purpose: ProfilePurpose, observed: Observed) -> Call:
     """Send the order one way."""
-    transaction_id = situation.transaction_id
-    if way is not Way.TRANSACTION or transaction_id is None:
-        return SetLimit(way=way, order=_order(state), form=form_of(state, way))
+    transaction_id = observed.transaction_id
+    if purpose is not ProfilePurpose.TX or transaction_id is None:
+        return SetLimit(
+            purpose=purpose, setpoint=_setpoint(state), kind=kind_of(state, purpose)
+        )
     if state.tx_profile is not None and state.tx_profile[0] == transaction_id:
         # Another id at the same level is refused (K01.FR.39), the same one by a Delta.
         return ClearTxProfile(
             transaction_id=transaction_id, profile_id=state.tx_profile[1]
         )
-    form = form_of(state, way)
+    kind = kind_of(state, purpose)
     if state.tx_refused == transaction_id:
         if state.tx_cleared != transaction_id:
             return ClearTxProfile(transaction_id=transaction_id, profile_id=None)
-        form = state.form or Form.NOW
+        kind = state.kind or ProfileKind.NOW
     return SetLimit(
-        way=way, order=_order(state), form=form, transaction_id=transaction_id
+        purpose=purpose,
+        setpoint=_setpoint(state),
+        kind=kind,
+        transaction_id=transaction_id,
     )
 
 
-def _fits(state: Enforcement, situation: Situation) -> bool:
-    """Tell whether the composite schedule shows what is wished, if anything."""
+def _fits(state: Enforcement, observed: Observed) -> bool:
+    """Return whether the composite schedule shows the target, if anything."""
     if state.composite_a is None:
         return True
-    target = _order(state).amps
+    target = _setpoint(state).amps
     if state.composite_a > target + ROUNDING_A:
         return False
-    if not situation.surveyed:
+    if not observed.surveyed:
         return True  # less than wished may be all that it has
-    ceiling = situation.ceiling_a
+    ceiling = observed.ceiling_a
     least = target if ceiling is None else min(target, ceiling)
     return state.composite_a >= least - ROUNDING_A
 
 
-def _above(state: Enforcement, situation: Situation) -> bool:
-    """Tell whether more flows than is wished; in a session, whatever its state."""
-    target = _order(state).amps
+def _above(state: Enforcement, observed: Observed) -> bool:
+    """Return whether more flows than is wished; in a session, whatever its state."""
+    target = _setpoint(state).amps
     return (
-        situation.transaction_id is not None
-        and situation.current_a is not None
-        and situation.current_a > target + max(TOLERANCE_A, TOLERANCE * target)
+        observed.transaction_id is not None
+        and observed.current_a is not None
+        and observed.current_a > target + max(TOLERANCE_A, TOLERANCE * target)
     )
 
 
-def _has_proof(state: Enforcement, situation: Situation) -> bool:
-    """Tell whether a current was read after the car could follow."""
-    return situation.current_heard_at is not None and (
+def _has_proof(state: Enforcement, observed: Observed) -> bool:
+    """Return whether a current was read after the car could follow."""
+    return observed.current_heard_at is not None and (
         state.applied_at is None
-        or situation.current_heard_at >= state.applied_at + SETTLE
+        or observed.current_heard_at >= state.applied_at + SETTLE
     )
 
 
-def _flows(situation: Situation) -> bool:
-    """Tell whether current flows, as far as that can be told."""
-    if situation.transaction_id is None:
+def _flows(observed: Observed) -> bool:
+    """Return whether current flows, as far as that can be told."""
+    if observed.transaction_id is None:
         return False
-    if situation.current_a is None:
-        return situation.charging
-    return situation.current_a > TOLERANCE_A
+    if observed.current_a is None:
+        return observed.charging
+    return observed.current_a > TOLERANCE_A
 
 
-def _try_other_ways(
+def _try_other_purposes(
     state: Enforcement,
-    situation: Situation,
+    observed: Observed,
     now: float,
     *,
     misfit: bool,
@@ -416,35 +445,35 @@ def _try_other_ways(
         unheld_since=unheld_since,
         failing=state.failing or (told and late),
     )
-    way = state.latest
+    purpose = state.latest
     if (
         misfit
         # Less than wished may be somebody else's limit, where the form was heeded once.
-        and (state.form is None or (state.composite_a or 0) > _order(state).amps)
-        and way is Way.DEFAULT
-        and way in state.accepted
-        and (form := NEXT_FORM.get(form_of(state, way))) is not None
+        and (state.kind is None or (state.composite_a or 0) > _setpoint(state).amps)
+        and purpose is ProfilePurpose.TX_DEFAULT
+        and purpose in state.accepted
+        and (kind := NEXT_KIND.get(kind_of(state, purpose))) is not None
     ):
         accepted = dict(state.accepted)
-        del accepted[way]
-        forms = {**state.forms, way: form}
-        state = replace(state, form=None, forms=forms, accepted=accepted)
-        return state, _send(state, way, situation)
+        del accepted[purpose]
+        kinds = {**state.kinds, purpose: kind}
+        state = replace(state, kind=None, kinds=kinds, accepted=accepted)
+        return state, _send(state, purpose, observed)
     state = replace(
         state,
         unheeded=state.unheeded | state.accepted.keys(),
     )
-    if untried := _untried(state, situation, now):
-        return state, _send(state, untried[0], situation)
-    if (cleared := _hindrance(state, situation)) is not None:
+    if untried := _untried(state, observed, now):
+        return state, _send(state, untried[0], observed)
+    if (cleared := _hindrance(state, observed)) is not None:
         return state, cleared
     if _taken(state, now) and not late:
         return state, Wait(unheld_since + PATIENCE)
     state = replace(state, failing=state.failing or told)
-    if _order(state).amps == 0 and not state.accepted and _flows(situation):
+    if _setpoint(state).amps == 0 and not state.accepted and _flows(observed):
         if not late:
             return state, Wait(unheld_since + PATIENCE)
-        if (stopped := _stop(state, situation, now)) is not None:
+        if (stopped := _stop(state, observed, now)) is not None:
             return state, stopped
     retry_at = state.retry_at
     if retry_at is None:
@@ -452,77 +481,78 @@ def _try_other_ways(
         # While too much flows, it is not left alone for long.
         retry_at = now + (min(pause, RETRY_EXCEEDED) if state.exceeded else pause)
         state = replace(state, retry_at=retry_at, rounds=state.rounds + 1)
-    if allow_reboot and _may_reboot(state, situation, now):
+    if allow_reboot and _may_reboot(state, observed, now):
         return state, Reboot()
     return state, Wait(retry_at)
 
 
-def _hindrance(state: Enforcement, situation: Situation) -> ClearTxProfile | None:
+def _hindrance(state: Enforcement, observed: Observed) -> ClearTxProfile | None:
     """Clear the session's own profile where that alone keeps it from going on.
 
     The next one follows once the session is not suspended any more.
     """
     limit, profile = state.composite_a, state.tx_profile
     if (
-        not situation.suspended
+        not observed.suspended
         or limit is None
-        or limit >= LEAST_A
-        or _order(state).amps < LEAST_A
+        or limit >= MIN_CURRENT_A
+        or _setpoint(state).amps < MIN_CURRENT_A
         or profile is None
-        or profile[0] != situation.transaction_id
+        or profile[0] != observed.transaction_id
     ):
         return None
     return ClearTxProfile(transaction_id=profile[0], profile_id=profile[1])
 
 
-def _stop(
-    state: Enforcement, situation: Situation, now: float
-) -> StopTransaction | None:
+def _stop(state: Enforcement, observed: Observed, now: float) -> StopTransaction | None:
     """End the transaction where current flows that no limit stops."""
-    if situation.transaction_id is None or not _flows(situation):
+    if observed.transaction_id is None or not _flows(observed):
         return None
     if state.stop_asked_at is not None and now < state.stop_asked_at + STOP_RETRY:
         return None
-    return StopTransaction(situation.transaction_id)
+    return StopTransaction(observed.transaction_id)
 
 
 def _without_limits(
-    state: Enforcement, situation: Situation, now: float, *, restricts: bool
+    state: Enforcement, observed: Observed, now: float, *, restricts: bool
 ) -> tuple[Enforcement, Step]:
     """Do with a wallbox that cannot limit what can be done: end a transaction."""
-    if _order(state).amps > 0:
+    if _setpoint(state).amps > 0:
         over = state.failing and state.over_since is not None
         return replace(state, holds=not restricts, failing=restricts or over), None
-    if not _flows(situation):
+    if not _flows(observed):
         return replace(state, holds=True, failing=False, exceeded=False), None
     state = replace(state, holds=False)
-    if (stopped := _stop(state, situation, now)) is not None:
+    if (stopped := _stop(state, observed, now)) is not None:
         return state, stopped
     asked_at = now if state.stop_asked_at is None else state.stop_asked_at
     return state, Wait(asked_at + STOP_RETRY)
 
 
-def _may_reboot(state: Enforcement, situation: Situation, now: float) -> bool:
-    """Tell whether a reboot is worth it: for a session with too much, or with nothing.
+def _may_reboot(state: Enforcement, observed: Observed, now: float) -> bool:
+    """Return whether a reboot is worth it: for too much in a session, or for nothing.
 
     A limit that is only lower than wished may be the wallbox's own.
     """
-    if situation.transaction_id is None or state.rounds < ROUNDS_BEFORE_REBOOT:
+    if observed.transaction_id is None or state.rounds < ROUNDS_BEFORE_REBOOT:
         return False
     if state.reboot_from is not None and now < state.reboot_from:
         return False
     limit = state.composite_a
     return (
-        limit is None or limit < LEAST_A or limit > _order(state).amps or state.exceeded
+        limit is None
+        or limit < MIN_CURRENT_A
+        or limit > _setpoint(state).amps
+        or state.exceeded
     )
 
 
 def _prove(
-    state: Enforcement, situation: Situation, now: float
+    state: Enforcement, observed: Observed, now: float
 ) -> tuple[Enforcement, Step]:
     """Wait for the current to agree; where it does, or none flows, the limit holds."""
     settled_at = (now if state.applied_at is None else state.applied_at) + SETTLE
-    if situation.charging and not _has_proof(state, situation):
+    if observed.charging and not _has_proof(state, observed):
         if now < settled_at:
             return state, Wait(settled_at)
         if not state.reading_asked:
@@ -536,23 +566,23 @@ def _prove(
     if state.over_since is not None:
         # A reading of the change's first seconds: the next one will tell.
         return state, None
-    ceiling = situation.ceiling_a
+    ceiling = observed.ceiling_a
     # A limit that is no less than what it gives by itself proves nothing; nor do two
     # forms at once, of which one may be ignored.
-    forms = {state.accepted_forms[way] for way in state.accepted}
-    form = state.form
+    kinds = {state.accepted_kinds[purpose] for purpose in state.accepted}
+    kind = state.kind
     if (
-        len(forms) == 1
+        len(kinds) == 1
         and state.composite_a is not None
         and ceiling is not None
         and state.composite_a < ceiling - ROUNDING_A
     ):
-        (form,) = forms
+        (kind,) = kinds
     settled = state.holds and state.unheld_since is None and state.rounds == 0
-    if not settled or state.failing or state.exceeded or form != state.form:
+    if not settled or state.failing or state.exceeded or kind != state.kind:
         state = replace(
             state,
-            form=form,
+            kind=kind,
             unheeded=state.unheeded - ({state.latest} if state.latest else set()),
             holds=True,
             failing=False,
@@ -564,7 +594,7 @@ def _prove(
         # Another way holds it for now. The default is what the next session needs.
         state = replace(state, retry_at=now + DEFAULT_RETRY)
     due = [state.retry_at, state.recheck_at]
-    if situation.transaction_id is not None and state.composite_at is not None:
+    if observed.transaction_id is not None and state.composite_at is not None:
         due.append(state.composite_at + RECHECK)
     moments = [moment for moment in due if moment is not None]
     return state, Wait(min(moments)) if moments else None

@@ -7,9 +7,9 @@ from enum import StrEnum
 
 from .clock import CLOCKS_AGREE, DeviceClock, Now
 from .energy import RegisterCount
-from .enforcement import Enforcement, Situation
-from .limits import Wish
+from .enforcement import Enforcement, Observed
 from .meter import Sample
+from .target import Target
 
 #: A phase that carries less than this is not in use, in A.
 PHASE_IN_USE_A = 0.5
@@ -88,7 +88,7 @@ class Identity:
     """ChargingStation.firmwareVersion."""
 
     def known(self) -> bool:
-        """Tell whether nothing is left to ask for."""
+        """Return whether nothing is left to ask for."""
         return self.vendor is not None and self.model is not None
 
     def completed_by(self, newer: Identity) -> Identity:
@@ -257,7 +257,7 @@ class WallboxState:
     """Whether it was asked for that on this connection."""
     light: Light | None = None
     """Its light; None: it has none that can be set."""
-    wish: Wish = field(default_factory=Wish)
+    target: Target = field(default_factory=Target)
     """What its owner wants."""
     enforcement: Enforcement = field(default_factory=Enforcement)
     """How far it has got with that."""
@@ -329,11 +329,11 @@ class WallboxState:
             return None
         return self.connector_status is not ConnectorStatus.UNAVAILABLE
 
-    def situation(self, now: Now) -> Situation:
+    def observed(self, now: Now) -> Observed:
         """Return what bears on a limit."""
         active, state = self.active, self.charging_state
         device_time = self.clock.shows(now)
-        return Situation(
+        return Observed(
             transaction_id=None if active is None else active.id,
             charging=state is ChargingState.CHARGING,
             suspended=state
@@ -354,8 +354,8 @@ class WallboxState:
 
         Or a message that takes a second longer would have a schedule sent again.
         """
-        order = self.enforcement.order
-        return CLOCKS_AGREE * (2 if order is not None and order.following else 1)
+        setpoint = self.enforcement.setpoint
+        return CLOCKS_AGREE * (2 if setpoint is not None and setpoint.following else 1)
 
     @property
     def phases_known(self) -> int | None:
@@ -383,7 +383,7 @@ class WallboxState:
         return None if self.transaction is None else self.transaction.energy.counted_wh
 
     def live(self, quantity: str) -> float | None:
-        """Give a live reading by its name in `Sample`: 0 with no session."""
+        """Return a live reading by its name in `Sample`: 0 with no session."""
         if self.active is None:
             return 0.0 if self._heard else None
         return None if self.meter is None else getattr(self.meter, quantity)
@@ -437,11 +437,11 @@ class WallboxState:
         return self.charging_state is not None or self.meter is not None
 
     def _carrying(self) -> list[float]:
-        """Give the voltages of the phases that are connected."""
+        """Return the voltages of the phases that are connected."""
         phases = self._phases("voltage")
         return [volts for volts in phases if volts >= VOLTAGE_CARRIED_V]
 
     def _phases(self, quantity: str) -> list[float]:
-        """Give the per-phase readings that there are."""
+        """Return the per-phase readings that there are."""
         found = (self.live(f"{quantity}_l{phase}") for phase in (1, 2, 3))
         return [value for value in found if value is not None]

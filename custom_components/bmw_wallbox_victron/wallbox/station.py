@@ -55,7 +55,7 @@ class Station:
         self._on_change = on_change
         self._held: Callable[[], None] | None = None
         self._doubt: Callable[[], None] | None = None
-        self.link: LiveConnection | None = None
+        self.connection: LiveConnection | None = None
         self.boots: deque[float] = deque()
         """When it booted lately, by the steady clock, in s."""
         self.faults = faults
@@ -71,17 +71,20 @@ class Station:
 
     def _restored(self, state: WallboxState) -> WallboxState:
         """Take a stored state: the steady clock began anew."""
-        now, wish = self.now(), state.wish
-        if wish.schedule is not None:
-            wish = replace(wish, schedule=wish.schedule.anchored(now))
+        now, target = self.now(), state.target
+        if target.schedule is not None:
+            target = replace(target, schedule=target.schedule.anchored(now))
         restored = enforcement.restored(state.enforcement, now)
-        return replace(state, wish=wish, enforcement=restored)
+        return replace(state, target=target, enforcement=restored)
 
     def configure(self, config: StationConfig) -> None:
         """Let other settings of the same wallbox count; its connection stays."""
         before, self.config = self.config, config
-        if self.link is not None and config.meter_interval != before.meter_interval:
-            self.link.refresh()
+        if (
+            self.connection is not None
+            and config.meter_interval != before.meter_interval
+        ):
+            self.connection.refresh()
         self.update(self.state, look=True)
 
     def update(
@@ -107,7 +110,7 @@ class Station:
 
     def _resolve_doubt(self) -> None:
         """Ask soon, where it is not known whether what was heard is of now."""
-        if self.state.in_doubt and self.link is not None:
+        if self.state.in_doubt and self.connection is not None:
             if self._doubt is None:
                 self._doubt = self.call_later(DOUBT_PAUSE, self._ask)
         elif self._doubt is not None:
@@ -148,18 +151,18 @@ class Station:
             self._held()
             self._release()
 
-    def attach(self, link: LiveConnection) -> None:
+    def attach(self, connection: LiveConnection) -> None:
         """Make `link` the live connection; an older one is replaced and ends."""
-        older, self.link = self.link, link
+        older, self.connection = self.connection, connection
         if older is not None:
             self.controller.disconnected()
             older.close("a newer connection replaces this one")
         self.update(transitions.connected(self.state))
 
-    def detach(self, link: LiveConnection) -> None:
+    def detach(self, connection: LiveConnection) -> None:
         """Take note that a connection ended, if it was still the live one."""
-        if self.link is link:
-            self.link = None
+        if self.connection is connection:
+            self.connection = None
             self.update(transitions.disconnected(self.state))
             self.controller.disconnected()
             self._release_now()
@@ -167,5 +170,5 @@ class Station:
     def poll(self) -> None:
         """Do what time demands; called every `meter_interval`."""
         self.update(transitions.expired(self.state, self.now()))
-        if self.link is not None:
-            self.link.poll()
+        if self.connection is not None:
+            self.connection.poll()

@@ -35,7 +35,7 @@ class StationConfig:
         )
 
     def accepts(self, id_token: str, kind: str) -> bool:
-        """Tell whether a token may charge. OCPP compares tokens without regard to case.
+        """Return whether a token may charge. OCPP compares tokens ignoring case.
 
         A wallbox that needs no card (AuthCtrlr.Enabled false) presents NoAuthorization:
         that is its own setting and no card that could be refused.

@@ -160,7 +160,7 @@ class CertificateStore:
         """Why the files on disk cannot be used now; None: they can."""
 
     async def context(self) -> ssl.SSLContext:
-        """Give the context of the certificate that lies on disk now.
+        """Return the context of the certificate that lies on disk now.
 
         A file caught in the middle of its renewal leaves the context as it was. Raises
         CertificateError where there never was a usable one.

@@ -44,7 +44,7 @@ def _same_id(state: WallboxState, transaction_id: str) -> list[Transaction]:
 def _is_another(
     state: WallboxState, known: Transaction, event: TransactionEvent, now: Now
 ) -> bool:
-    """Tell whether an event is of another transaction, to which the same id was given.
+    """Return whether an event is of another transaction with the same id.
 
     Ids are unique, by OCPP; but some wallboxes count anew after a reboot.
     """
@@ -66,7 +66,7 @@ def _is_another(
 
 
 def is_newest(known: Transaction | None, event: TransactionEvent) -> bool:
-    """Tell whether an event is the newest of its transaction, by its number."""
+    """Return whether an event is the newest of its transaction, by its number."""
     return known is None or (
         known.ended_at is None and event.sequence_number > known.sequence_number
     )
@@ -78,7 +78,7 @@ def takes_over(
     known: Transaction | None,
     event: TransactionEvent,
 ) -> bool:
-    """Tell whether an event makes its transaction the current one."""
+    """Return whether an event makes its transaction the current one."""
     if known is not None and known.replaced:
         return False
     idle = current.ended_at is not None or current.abandoned
@@ -100,7 +100,7 @@ def takes_over(
 
 
 def _stood_before(state: WallboxState, event: TransactionEvent) -> bool:
-    """Tell whether an event's register is one that a newer reading has passed."""
+    """Return whether an event's register is one that a newer reading has passed."""
     newest = state.energy.last_wh
     return newest is not None and any(
         sample.register is not None and 0 < sample.register < newest - ROUNDING_WH
@@ -313,7 +313,7 @@ def _from_here(total: RegisterCount) -> RegisterCount:
 
 
 def _metered(transaction: Transaction) -> bool:
-    """Tell whether a transaction has a reading of its own already."""
+    """Return whether a transaction has a reading of its own already."""
     last_at = transaction.energy.last_at
     return last_at is not None and last_at >= transaction.began
 
@@ -321,7 +321,7 @@ def _metered(transaction: Transaction) -> bool:
 def _followed_by(
     state: WallboxState, transaction: Transaction | None, at: datetime
 ) -> float:
-    """Give a reading taken after a late one: of the session that came next, in Wh."""
+    """Return a reading taken after a late one: of the session that came next, in Wh."""
     current = state.transaction
     if (
         transaction is not None

@@ -206,7 +206,7 @@ def _lives_on(state: WallboxState, sample: Sample, now: Now) -> WallboxState:
 
 
 def _flowing(sample: Sample) -> bool:
-    """Tell whether the car draws something."""
+    """Return whether the car draws something."""
     amps = (sample.current_l1, sample.current_l2, sample.current_l3)
     if (sample.power or 0) >= FLOWING_W or max(a or 0 for a in amps) >= PHASE_IN_USE_A:
         return True
@@ -486,6 +486,6 @@ def _stopped(state: WallboxState, at: datetime, now: Now) -> WallboxState:
 
 
 def _nothing_flows(meter: Sample | None, at: datetime) -> Sample:
-    """Give the reading of a session in which nothing flows: voltages stand."""
+    """Return the reading of a session in which nothing flows: voltages stand."""
     meter = meter or Sample(at=at)
     return replace(meter, at=max(at, meter.at), **dict.fromkeys(_FLOW, 0.0))

@@ -22,7 +22,7 @@ _NO_AUXILIARY_INPUT = 3
 
 
 def encode(record: Record, values: Mapping[str, Encodable]) -> bytes:
-    """Give the plain record; a value that is missing is not available."""
+    """Return the plain record; a value that is missing is not available."""
     bits = record.padding
     selector = record.selector
     if selector is not None:
@@ -42,7 +42,7 @@ def encode(record: Record, values: Mapping[str, Encodable]) -> bytes:
 
 
 def _raw(field: Field, value: Encodable) -> int:
-    """Give the bits of one field."""
+    """Return the bits of one field."""
     if value is None:
         return field.not_available[0] if field.not_available else 0
     if field.flags is not None:
@@ -77,7 +77,7 @@ def advertise(
     model_id: int,
     prefix: int = 0x02,
 ) -> bytes:
-    """Give the manufacturer data (after the company id) that a device would send."""
+    """Return the manufacturer data (after the company id) that a device would send."""
     record = BY_KIND[kind]
     return seal(
         encode(record, values),

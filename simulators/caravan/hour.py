@@ -46,7 +46,7 @@ class Tick:
 
 
 def play(seconds: float = SECONDS) -> Iterator[Tick]:
-    """Give the hour, tick by tick."""
+    """Return the hour, tick by tick."""
     caravan = Caravan(soc=0.6, plan=_PLAN)
     devices = fit_out(caravan)
     decoders = {each.identity.address: Decoder(each.identity.key) for each in devices}

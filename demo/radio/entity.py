@@ -7,7 +7,7 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.entity import Entity
 from homeassistant.util.hass_dict import HassKey
 
-from demo.caravan.physics import Caravan
+from simulators.caravan.physics import Caravan
 
 CARAVAN: Final[HassKey[Caravan]] = HassKey("demo_radio")
 SIGNAL: Final = "demo_radio_lived"

@@ -231,7 +231,7 @@ class SimulatedBmsClient(BaseBleakClient):
 
 
 def _services(protocol: BmsProtocol) -> BleakGATTServiceCollection:
-    """Give the services that a client discovers."""
+    """Return the services that a client discovers."""
     services = BleakGATTServiceCollection()
     service = BleakGATTService(None, 1, protocol.service)
     services.add_service(service)

@@ -192,7 +192,7 @@ class Quirks:
     """ChargingStationMaxProfile is Rejected."""
     restart_window_s: float = 60.0
     """How long "right after a restart" lasts, s."""
-    composite_shows_wish: bool = False
+    composite_shows_target: bool = False
     """GetCompositeSchedule tells what was accepted, not what is enforced."""
     composite_oddity: CompositeOddity = CompositeOddity.NONE
     """How GetCompositeSchedule tells it (W24)."""

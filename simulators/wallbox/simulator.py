@@ -165,7 +165,7 @@ class _Waiters:
 
 
 def utc_now() -> datetime:
-    """Give the time of the computer."""
+    """Return the time of the computer."""
     return datetime.now(UTC)
 
 
@@ -394,11 +394,11 @@ class SimulatedWallbox:
         return wire_time(self.now())
 
     def calls(self, action: str) -> list[ReceivedCall]:
-        """Give the calls of one action that the central system made."""
+        """Return the calls of one action that the central system made."""
         return [each for each in self.received_calls if each.action == action]
 
     def sent_of(self, action: str) -> list[SentCall]:
-        """Give the calls of one action that the box made."""
+        """Return the calls of one action that the box made."""
         return [each for each in self.sent if each.action == action]
 
     async def wait_for_call(
@@ -1144,7 +1144,7 @@ class SimulatedWallbox:
         self.send("TransactionEvent", payload, heed if token else None)
 
     def enforced_profiles(self) -> tuple[Profile, ...]:
-        """Give the profiles that have an effect, which quirks may make fewer."""
+        """Return the profiles that have an effect, which quirks may make fewer."""
         quirks, transaction = self.quirks, self.transaction
         effective: list[Profile] = []
         for profile in self.profiles.all():

@@ -34,21 +34,21 @@ class SteppedClock:
         dt_util.now = self.local
 
     def monotonic(self) -> float:
-        """Give the time that never goes back, s."""
+        """Return the time that never goes back, s."""
         if self._held_at is not None:
             return self._held_at
         return _MONOTONIC() + self._ahead_s
 
     def wall(self) -> float:
-        """Give the time of day, s since 1970."""
+        """Return the time of day, s since 1970."""
         return self.monotonic() + self._to_wall_s
 
     def now(self) -> datetime:
-        """Give the time of day, UTC."""
+        """Return the time of day, UTC."""
         return datetime.fromtimestamp(self.wall(), UTC)
 
     def local(self, time_zone: tzinfo | None = None) -> datetime:
-        """Give the time of day in a time zone, by default Home Assistant's."""
+        """Return the time of day in a time zone, by default Home Assistant's."""
         return self.now().astimezone(time_zone or dt_util.get_default_time_zone())
 
     @property

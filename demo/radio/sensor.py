@@ -13,8 +13,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddEntitiesCallback
 from homeassistant.helpers.typing import ConfigType, DiscoveryInfoType
 
-from demo.caravan.physics import Caravan
 from demo.layout import PLUG_CURRENT, PLUG_POWER
+from simulators.caravan.physics import Caravan
 
 from .entity import CARAVAN, CaravanEntity
 

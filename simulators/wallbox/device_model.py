@@ -89,7 +89,7 @@ class Variable:
     maximum: float | None = None
 
     def accepts(self, value: str) -> bool:
-        """Tell whether a value has the variable's type, range and choices."""
+        """Return whether a value has the variable's type, range and choices."""
         match self.data_type:
             case DataType.BOOLEAN:
                 return value.lower() in ("true", "false")

@@ -55,7 +55,7 @@ MOST_TO_GO_MIN: Final = 14_400
 
 
 def open_circuit_v(soc: float) -> float:
-    """Give the battery's voltage at rest, V; `soc` is 0 to 1."""
+    """Return the battery's voltage at rest, V; `soc` is 0 to 1."""
     if soc >= 1:
         return _OPEN_CIRCUIT_V[-1][1]
     index = bisect_right(_OPEN_CIRCUIT_V, (max(soc, 0.0), math.inf))
@@ -77,7 +77,7 @@ class Plan:
     """From when to when the engine runs."""
 
     def is_during(self, spans: Sequence[tuple[float, float]], hour: float) -> bool:
-        """Tell whether an hour is in one of the spans."""
+        """Return whether an hour is in one of the spans."""
         return any(begin <= hour % self.cycle_h < end for begin, end in spans)
 
 

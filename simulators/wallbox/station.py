@@ -126,7 +126,7 @@ class Station(ChargePoint):
 
     @on(Action.get_variables)
     def on_get_variables(self, **_: Any) -> object:
-        """Give the values of variables."""
+        """Return the values of variables."""
         wanted: list[Payload] = self._request.payload["getVariableData"]
         box = self._box
         box.refresh_model()
@@ -280,7 +280,7 @@ class Station(ChargePoint):
 
     @on(Action.get_transaction_status)
     def on_get_transaction_status(self, **_: Any) -> object:
-        """Tell whether a transaction runs and whether messages wait."""
+        """Return whether a transaction runs and whether messages wait."""
         box = self._box
         wanted = self._request.payload.get("transactionId")
         running = box.transaction.id if box.transaction else None
@@ -420,7 +420,7 @@ class Station(ChargePoint):
 
     @on(Action.get_composite_schedule)
     def on_get_composite_schedule(self, **_: Any) -> object:
-        """Tell what limits are in force for the next so many seconds."""
+        """Return what limits are in force for the next so many seconds."""
         request: Payload = self._request.payload
         box = self._box
         if request["evseId"] > 1:
@@ -432,7 +432,7 @@ class Station(ChargePoint):
         now = box.now()
         known = (
             box.profiles.all()
-            if box.quirks.composite_shows_wish
+            if box.quirks.composite_shows_target
             else box.enforced_profiles()
         )
         schedule = composite(

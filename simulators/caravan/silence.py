@@ -15,12 +15,12 @@ class _NoAdapters(BluetoothAdapters):
 
     @property
     def adapters(self) -> dict[str, AdapterDetails]:
-        """Give the adapters."""
+        """Return the adapters."""
         return {}
 
     @property
     def default_adapter(self) -> str:
-        """Give the name of the adapter that older entries mean."""
+        """Return the name of the adapter that older entries mean."""
         return ""
 
 

@@ -8,10 +8,10 @@ from typing import Final
 from .clock import Now
 
 #: Less than this is a pause (IEC 61851-1), in A.
-LEAST_A: Final = 6.0
+MIN_CURRENT_A: Final = 6.0
 
 
-class Way(StrEnum):
+class ProfilePurpose(StrEnum):
     """How a limit is put to the wallbox: the purpose of its profile.
 
     In the order in which they are tried. A default profile holds in mid-session and is
@@ -20,12 +20,12 @@ class Way(StrEnum):
     refuse all others, and after a pause it can be neither cleared nor replaced.
     """
 
-    DEFAULT = "TxDefaultProfile"
-    STATION = "ChargingStationMaxProfile"
-    TRANSACTION = "TxProfile"
+    TX_DEFAULT = "TxDefaultProfile"
+    STATION_MAX = "ChargingStationMaxProfile"
+    TX = "TxProfile"
 
 
-class Form(StrEnum):
+class ProfileKind(StrEnum):
     """How a profile says since when it limits, in the order in which they are tried.
 
     What is known to be taken by a Delta box depends on its clock, so it comes last.
@@ -40,11 +40,14 @@ class Form(StrEnum):
     """Absolute, since shortly before now by the wallbox's clock."""
 
 
-NEXT_FORM: Final = {Form.EPOCH: Form.RELATIVE, Form.RELATIVE: Form.NOW}
+NEXT_KIND: Final = {
+    ProfileKind.EPOCH: ProfileKind.RELATIVE,
+    ProfileKind.RELATIVE: ProfileKind.NOW,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Setpoint:
     """What a wallbox is told: a limit that holds from now on, and those that follow."""
 
     amps: float
@@ -52,16 +55,16 @@ class Order:
     following: tuple[tuple[float, float], ...] = ()
     """At which second of the steady clock which limit begins, in A."""
 
-    def at(self, now: float) -> Order:
+    def at(self, now: float) -> Setpoint:
         """Return what is left of it at `now`."""
         passed = [amps for begin, amps in self.following if begin <= now]
         if not passed:
             return self
-        return Order(amps=passed[-1], following=self.following[len(passed) :])
+        return Setpoint(amps=passed[-1], following=self.following[len(passed) :])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ChargingSchedule:
     """Limits over time, as a charging schedule has them."""
 
     periods: tuple[tuple[int, float], ...]
@@ -71,7 +74,7 @@ class Plan:
     anchor: float | None = None
     """The same by the steady clock, in s."""
 
-    def anchored(self, now: Now) -> Plan:
+    def anchored(self, now: Now) -> ChargingSchedule:
         """Return it for this run of Home Assistant: the steady clock began anew."""
         if self.start is None:
             return self
@@ -79,7 +82,7 @@ class Plan:
         return replace(self, anchor=now.steady - max(elapsed, 0.0))
 
     def index_at(self, now: float) -> int:
-        """Tell which period runs."""
+        """Return which period runs."""
         if self.anchor is None:
             return 0
         passed = sum(self.anchor + begin <= now for begin, _ in self.periods)
@@ -90,13 +93,13 @@ class Plan:
         return self.periods[self.index_at(now)][1]
 
     def next_change(self, now: float) -> float | None:
-        """Tell at which second the next period begins."""
+        """Return at which second the next period begins."""
         following = self.index_at(now) + 1
         if self.anchor is None or following >= len(self.periods):
             return None
         return self.anchor + self.periods[following][0]
 
-    def order(self, now: float, *, clocks_agree: bool) -> Order:
+    def setpoint(self, now: float, *, clocks_agree: bool) -> Setpoint:
         """Return what the wallbox is to be told now.
 
         Only one whose clock agrees with ours is told what comes later.
@@ -105,18 +108,18 @@ class Plan:
         if clocks_agree and self.anchor is not None:
             later = self.periods[self.index_at(now) + 1 :]
             following = tuple((self.anchor + begin, amps) for begin, amps in later)
-        return Order(amps=self.limit_at(now), following=following)
+        return Setpoint(amps=self.limit_at(now), following=following)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What the owner wants; it is stored, and stands until the next wish."""
+class Target:
+    """What the owner wants; it is stored, and stands until the next target."""
 
     current_limit: int | None = None
     """The most that the car may draw on a phase, A; None: never set."""
     charging_allowed: bool = True
     """Whether the car may charge at all."""
-    schedule: Plan | None = None
+    schedule: ChargingSchedule | None = None
     """Limits over time, which lower `current_limit`."""
     led_brightness: int | None = None
     """Brightness of the light, %; None: never set."""
@@ -132,7 +135,7 @@ class Wish:
         return bool({"current_limit", "charging_allowed", "schedule"} & {*self.lost})
 
     def restricts(self, max_current: int, ceiling_a: float | None) -> bool:
-        """Tell whether less is wished than the wallbox gives by itself.
+        """Return whether less is wished than the wallbox gives by itself.
 
         `max_current` is what the installation bears, `ceiling_a` the most that the
         wallbox gives, in A; None: it does not tell.
@@ -149,13 +152,13 @@ class Wish:
         """Return the limit without schedule and pause, in A."""
         return min(self.current_limit or max_current, max_current)
 
-    def plan(self, max_current: int) -> Plan:
+    def limits(self, max_current: int) -> ChargingSchedule:
         """Return the limits that follow; the installation bears `max_current`, in A."""
         if not self.charging_allowed:
-            return Plan(periods=((0, 0.0),))
+            return ChargingSchedule(periods=((0, 0.0),))
         limit = float(self.limit(max_current))
         if self.schedule is None:
-            return Plan(periods=((0, limit),))
+            return ChargingSchedule(periods=((0, limit),))
         return replace(
             self.schedule,
             periods=tuple(

@@ -13,8 +13,8 @@ from typing import Final
 
 from custom_components.bmw_wallbox_victron.victron.advertisement import COMPANY_ID
 from custom_components.bmw_wallbox_victron.victron.records import Kind
-from demo.victron import advertise
-from demo.victron.encode import Encodable
+from simulators.victron import advertise
+from simulators.victron.encode import Encodable
 
 from .identity import ALTERNATOR_CHARGER, MAINS_CHARGER, SHUNT, Identity
 from .physics import Caravan, ChargeState
@@ -107,7 +107,7 @@ class Device:
         raise NotImplementedError
 
     def transmit(self, now: float) -> Frame | None:
-        """Give what it sends at this moment (s, never going back); None: nothing."""
+        """Return what it sends at this moment (s, never going back); None: nothing."""
         if self.powered:
             self._powered_at = now
         if self.quirks.silent or not (self.powered or self._lingers(now)):
@@ -126,12 +126,12 @@ class Device:
         )
 
     def _lingers(self, now: float) -> bool:
-        """Tell whether it goes on without power."""
+        """Return whether it goes on without power."""
         since = self._powered_at
         return since is not None and now < since + self.quirks.lingers_s
 
     def _is_same(self, now: float) -> bool:
-        """Tell whether the last advertisement is still the one to send."""
+        """Return whether the last advertisement is still the one to send."""
         if self._due_s is not None and (self.quirks.stands_still or now < self._due_s):
             return True
         self._due_s = now + NEW_EVERY_S
@@ -250,7 +250,7 @@ class AlternatorCharger(Device):
 
 
 def fit_out(caravan: Caravan, *, mains_charger: Quirks = WELL) -> tuple[Device, ...]:
-    """Give a caravan all its devices, and its mains charger these quirks."""
+    """Return a caravan all its devices, and its mains charger these quirks."""
     return (
         SmartShunt(caravan),
         MainsCharger(caravan, quirks=mains_charger),

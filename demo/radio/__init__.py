@@ -16,9 +16,9 @@ from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.event import async_track_time_interval
 import voluptuous as vol
 
-from demo.caravan.devices import Quirks, fit_out
-from demo.caravan.physics import Caravan
-from demo.caravan.scanner import Receiver, register
+from simulators.caravan.devices import Quirks, fit_out
+from simulators.caravan.physics import Caravan
+from simulators.caravan.scanner import Receiver, register
 
 from .entity import CARAVAN, SIGNAL
 

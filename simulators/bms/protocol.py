@@ -25,7 +25,7 @@ class BmsProtocol(ABC):
 
     @abstractmethod
     def answer(self, request: bytes, battery: Battery) -> bytes | None:
-        """Give the frame that answers a request; None: it stays silent."""
+        """Return the frame that answers a request; None: it stays silent."""
 
     def notifications(self, frame: bytes) -> Iterator[bytes]:
         """Cut a frame into what notifications carry."""
@@ -78,12 +78,12 @@ class Jbd(BmsProtocol):
 
     @staticmethod
     def _checksum(data: bytes) -> bytes:
-        """Give what brings the sum of all to 0x10000."""
+        """Return what brings the sum of all to 0x10000."""
         return (-sum(data) & 0xFFFF).to_bytes(2)
 
     @staticmethod
     def _basic(battery: Battery) -> bytes:
-        """Give the basic information: hundredths of V, A and Ah."""
+        """Return the basic information: hundredths of V, A and Ah."""
         switches = battery.charge_enabled | battery.discharge_enabled << 1
         return b"".join(
             (
@@ -152,12 +152,12 @@ class Humsienk(BmsProtocol):
 
     @staticmethod
     def _checksum(data: bytes) -> bytes:
-        """Give the sum of all bytes."""
+        """Return the sum of all bytes."""
         return (sum(data) & 0xFFFF).to_bytes(2, "little")
 
     @staticmethod
     def _status(battery: Battery) -> bytes:
-        """Give the running time in s, alarms and switches, and cells at fault."""
+        """Return the running time in s, alarms and switches, and cells at fault."""
         bits = (
             battery.problem_code
             | battery.charge_enabled << 7
@@ -184,10 +184,10 @@ class Humsienk(BmsProtocol):
 
 
 def _hundredths(value: float) -> int:
-    """Give a value in hundredths."""
+    """Return a value in hundredths."""
     return round(100 * value)
 
 
 def _millis(value: float) -> int:
-    """Give a value in thousandths."""
+    """Return a value in thousandths."""
     return round(1000 * value)

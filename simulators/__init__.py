@@ -1,0 +1,1 @@
+"""Devices that speak the real protocols: tests and demo stand on them."""
