@@ -16,9 +16,7 @@ from demo.layout import ROOT
 from simulators.wallbox import DELTA, Car
 from simulators.wallbox.noise import NoisyCharger
 
-from .test_control import Bench, MakeBench, make_bench
-
-__all__ = ["make_bench"]
+from .kit.bench import Bench, MakeBench
 
 REGISTER_KWH = 910.0
 
