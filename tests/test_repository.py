@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 import re
+import subprocess
 from typing import Any
 
 from awesomeversion import AwesomeVersion
@@ -55,6 +56,21 @@ HACS_SCHEMA = Schema(
         Optional("hacs"): str,
     }
 )
+
+
+def test_one_manifest_is_in_the_repository() -> None:
+    """HACS refuses an integration's repository with a second one."""
+    found = subprocess.run(  # noqa: S603 - a command of ours
+        (
+            *("git", "ls-files", "--cached", "--others", "--exclude-standard"),
+            *("manifest.json", "**/manifest.json"),
+        ),
+        cwd=PROJECT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert found.stdout.split() == [f"custom_components/{DOMAIN}/manifest.json"]
 
 
 def test_hacs() -> None:
