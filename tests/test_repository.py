@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 import re
+import subprocess
 from typing import Any
 
 from awesomeversion import AwesomeVersion
@@ -57,6 +58,21 @@ HACS_SCHEMA = Schema(
         Optional("hacs"): str,
     }
 )
+
+
+def test_one_manifest_is_in_the_repository() -> None:
+    """HACS refuses an integration's repository with a second one."""
+    found = subprocess.run(  # noqa: S603 - a command of ours
+        (
+            *("git", "ls-files", "--cached", "--others", "--exclude-standard"),
+            *("manifest.json", "**/manifest.json"),
+        ),
+        cwd=PROJECT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert found.stdout.split() == [f"custom_components/{DOMAIN}/manifest.json"]
 
 
 def test_hacs() -> None:
