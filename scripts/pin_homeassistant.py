@@ -8,7 +8,8 @@ Home Assistant installs what its components need while it starts. Tests and the
 demo must not wait for that (or fail without a network), so the groups
 ``ha-newest`` and ``ha-minimum`` name exactly what that release would install for
 the components that our configurations load. This script writes these groups and,
-for the minimum, the version in hacs.json. ``uv lock`` follows.
+for the minimum, the version in hacs.json; then uv.lock. With the newest Home Assistant
+comes the newest of what the integration itself requires.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ import re
 import subprocess
 import sys
 from tempfile import TemporaryDirectory
+import tomllib
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+WRITTEN: Final = ("pyproject.toml", "hacs.json")
 PLUGIN: Final = "pytest-homeassistant-custom-component"
 
 # Loaded by the demo and the tests on top of what Home Assistant always loads.
@@ -177,6 +180,17 @@ def write_hacs(version: str) -> None:
     path.write_text(json.dumps(hacs, indent=2) + "\n", encoding="utf-8")
 
 
+def lock(*, upgrade: bool) -> None:
+    """Write uv.lock, with the newest of what the integration requires if asked to."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    flags = [
+        f"--upgrade-package={re.split(r'[<>=]', requirement)[0]}"
+        for requirement in project["dependency-groups"]["dev"]
+        if upgrade and isinstance(requirement, str)
+    ]
+    run("uv", "lock", "--project", str(ROOT), *flags)
+
+
 def main(argv: list[str] | None = None) -> None:
     """Pin the group that the command line names."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -195,9 +209,16 @@ def main(argv: list[str] | None = None) -> None:
     requirements = sorted(find_requirements(version), key=str.lower)
     # The resolver takes a pre-release only where it is asked for by name.
     pins = [plugin, f"homeassistant=={version}", *requirements]
+    before = {path: path.read_bytes() for path in (ROOT / name for name in WRITTEN)}
     write_group(arguments.group, version, pins)
     if arguments.group == "minimum":
         write_hacs(version)
+    try:
+        lock(upgrade=arguments.group == "newest")
+    except SystemExit:
+        for path, content in before.items():
+            path.write_bytes(content)
+        raise
     sys.stdout.write(
         f"{arguments.group}: Home Assistant {version} with {plugin}, "
         f"{len(requirements)} more\n"

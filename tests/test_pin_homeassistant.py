@@ -57,8 +57,10 @@ def answer(*command: str, stdin: str | None = None) -> str:
             f"Requires-Dist: pytest==9.0.2\nRequires-Dist: {requires}\n"
         )
         return ""
-    assert command[:2] == ("uv", "run")
-    return json.dumps(MANIFESTS)
+    if command[:2] == ("uv", "run"):
+        return json.dumps(MANIFESTS)
+    assert command[:2] == ("uv", "lock")
+    return ""
 
 
 @pytest.fixture(autouse=True)
@@ -125,6 +127,45 @@ ha-{arguments[0]} = [
         assert json.loads(after["hacs.json"])["homeassistant"] == version
     else:
         assert after["hacs.json"] == before["hacs.json"]
+
+
+@pytest.mark.parametrize("group", ["newest", "minimum"])
+def test_what_cannot_be_resolved_is_not_pinned(
+    contents: Contents, monkeypatch: pytest.MonkeyPatch, group: str
+) -> None:
+    """Nothing stays half-way."""
+    before = contents()
+
+    def fail(*command: str, stdin: str | None = None) -> str:
+        if command[:2] == ("uv", "lock"):
+            assert contents() != before
+            raise SystemExit("No solution found")
+        return answer(*command, stdin=stdin)
+
+    monkeypatch.setattr(pin_homeassistant, "run", fail)
+    with pytest.raises(SystemExit, match="No solution"):
+        pin_homeassistant.main(
+            [group, "2026.10.0" if group == "newest" else "2026.10.4"]
+        )
+    assert contents() == before
+
+
+def test_the_newest_requirements_come_along(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the newest Home Assistant, not with the oldest."""
+    upgraded = []
+
+    def note(*command: str, stdin: str | None = None) -> str:
+        if command[:2] == ("uv", "lock"):
+            upgraded.append([part for part in command if part.startswith("--upgrade")])
+        return answer(*command, stdin=stdin)
+
+    monkeypatch.setattr(pin_homeassistant, "run", note)
+    pin_homeassistant.main(["newest"])
+    pin_homeassistant.main(["minimum", "2026.10.0"])
+    assert {"--upgrade-package=ocpp", "--upgrade-package=websockets"} <= {*upgraded[0]}
+    assert upgraded[1] == []
 
 
 def test_the_minimum_is_named(contents: Contents) -> None:
