@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from homeassistant.config_entries import ConfigSubentryData
+from homeassistant.config_entries import ConfigSubentryDataWithId
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -23,10 +23,10 @@ OF_0_1_0: Final = json.loads(
 )
 
 
-def _subentries() -> list[ConfigSubentryData]:
+def _subentries() -> list[ConfigSubentryDataWithId]:
     """Return a wallbox, a device of each Victron kind, and a BMS."""
     devices = [
-        ConfigSubentryData(
+        ConfigSubentryDataWithId(
             subentry_type="victron_device",
             subentry_id=f"01{kind}",
             title=kind.replace("_", " ").capitalize(),
@@ -39,7 +39,7 @@ def _subentries() -> list[ConfigSubentryData]:
         for number, kind in enumerate(Kind, 1)
     ]
     return [
-        ConfigSubentryData(
+        ConfigSubentryDataWithId(
             subentry_type="wallbox",
             subentry_id="01wallbox",
             title="BMW Wallbox",
@@ -47,7 +47,7 @@ def _subentries() -> list[ConfigSubentryData]:
             unique_id="DE*BMW*E1",
         ),
         *devices,
-        ConfigSubentryData(
+        ConfigSubentryDataWithId(
             subentry_type="bms",
             subentry_id="01bms",
             title="House battery",
