@@ -25,7 +25,7 @@ from custom_components.bmw_wallbox_victron.wallbox.frames import (
 from custom_components.bmw_wallbox_victron.wallbox.handlers import HANDLERS
 from custom_components.bmw_wallbox_victron.wallbox.schemas import Schemas
 
-from .common import RULE
+from ..kit.wallbox import RULE
 
 
 @pytest.fixture(autouse=True)
