@@ -24,7 +24,7 @@ from custom_components.bmw_wallbox_victron.wallbox.connection_limit import (
 from custom_components.bmw_wallbox_victron.wallbox.tls import SecureConnection
 from simulators.wallbox import SimulatedWallbox
 
-from .conftest import CHARGE_POINT_ID, Site, settle
+from .kit.site import CHARGE_POINT_ID, Site, settle
 
 type MakeWallbox = Callable[..., SimulatedWallbox]
 type Reader = asyncio.StreamReader
@@ -569,7 +569,7 @@ async def test_a_bug_in_the_handshake_is_logged_once(
     async def fail() -> None:
         raise KeyError("context")
 
-    certificates = site.entry.runtime_data.certificates
+    certificates = site.entry.runtime_data.server.certificates
     with monkeypatch.context() as patch:
         patch.setattr(certificates, "context", fail)
         with pytest.raises((OSError, EOFError)):

@@ -29,12 +29,13 @@ from custom_components.bmw_wallbox_victron.victron.records import Kind
 from custom_components.bmw_wallbox_victron.wallbox.central_system import CentralSystem
 from custom_components.bmw_wallbox_victron.wallbox.schemas import Schemas
 
-from .conftest import Site
-from .test_battery import POWER, SWITCH, shows, tells
-from .test_init import complaints, listens
-from .test_victron import fresh, let_pass
-from .victron.common import GOOD, KEY
-from .victron.radio import SHUNT, Radio
+from .kit.battery import POWER, SWITCH, fresh, shows, tells
+from .kit.log import complaints
+from .kit.ports import listens
+from .kit.radio import SHUNT, Radio
+from .kit.site import Site
+from .kit.time import let_pass
+from .kit.victron import GOOD, KEY
 
 MONITOR = GOOD[Kind.BATTERY_MONITOR]
 OTHER = "F8:5C:00:00:00:04"
@@ -119,11 +120,11 @@ async def test_server_that_cannot_start(
         for _ in range(3):
             await let_pass(hass, freezer, 61)
         assert caplog.text.count("go on without it") == 1
-        assert entry.runtime_data.port is None
+        assert entry.runtime_data.server.port is None
     for _ in range(3):
         await let_pass(hass, freezer, 61)
         await hass.async_block_till_done(wait_background_tasks=True)
-    assert entry.runtime_data.port == entry.data["port"]
+    assert entry.runtime_data.server.port == entry.data["port"]
     assert caplog.text.count("The server for wallboxes can start now") == 1
     assert site.state("certificate_expiry", owner="server") != "unavailable"
     await hass.config_entries.async_unload(entry.entry_id)
@@ -200,7 +201,7 @@ async def test_stopped_while_the_server_is_tried_again(
         for _ in range(3):
             await let_pass(hass, freezer, 61)
     assert starts == 0
-    assert first.port is None
+    assert first.server.port is None
     assert getattr(entry, "runtime_data", None) is second is not first
     assert listens(port) is (then == "reload")
     assert complaints(caplog) == []

@@ -38,7 +38,7 @@ from demo.past.instance import Follower
 from demo.scenario import CAR_A
 from simulators.wallbox import SimulatedWallbox
 
-from .conftest import Site, settle
+from .kit.site import Site, settle
 
 
 def test_a_clock_that_is_behind() -> None:

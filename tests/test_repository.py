@@ -1,6 +1,8 @@
 """The repository as HACS and GitHub want it: hacs.json, files, workflows."""
 
+import ast
 from collections.abc import Iterator
+from pathlib import Path
 import re
 import subprocess
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 
-from .test_hassfest import (
+from .kit.files import (
     MANIFEST,
     PROJECT,
     Changer,
@@ -214,3 +216,24 @@ def test_what_a_report_has_to_say() -> None:
     }
     assert required == {"version", "home-assistant", "what", "diagnostics"}
     assert "log" in {part.get("id") for part in form["body"]}
+
+
+# The tests
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PROJECT / "tests").rglob("*.py")), ids=lambda path: path.stem
+)
+def test_no_test_is_imported(path: Path) -> None:
+    """What tests share is in tests/kit."""
+    imported = {
+        name
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        and (node.level or (node.module or "").partition(".")[0] == "tests")
+        for name in (
+            *(node.module or "").split("."),
+            *(each.name for each in node.names),
+        )
+    }
+    assert not {name for name in imported if name.startswith(("test_", "conftest"))}

@@ -15,9 +15,7 @@ import pytest
 from demo.layout import ROOT
 from simulators.wallbox import DELTA, Car
 from simulators.wallbox.noise import NoisyCharger
-from tests.test_control import Bench, MakeBench, make_bench
-
-__all__ = ["make_bench"]
+from tests.kit.bench import Bench, MakeBench
 
 REGISTER_KWH = 910.0
 

@@ -31,7 +31,8 @@ from demo.layout import (
 from demo.radio import number, sensor, switch
 from demo.radio.entity import CARAVAN
 from simulators.caravan.identity import IDENTITIES, MAINS_CHARGER
-from tests.conftest import Site
+
+from ..kit.site import Site
 
 PLUG = (PLUG_SWITCH, PLUG_POWER, PLUG_CURRENT)
 OPTIONS = dict(zip(("mains_switch", "mains_power", "mains_current"), PLUG, strict=True))

@@ -25,7 +25,7 @@ from custom_components.bmw_wallbox_victron.victron.records import (
 )
 from simulators.victron import encode
 
-from .common import GOOD, KEY, SHUNT, Captured, captured, simple, wrap
+from ..kit.victron import GOOD, KEY, SHUNT, Captured, captured, simple, wrap
 
 
 @pytest.fixture(autouse=True)

@@ -30,7 +30,7 @@ from simulators.victron import (
 )
 from simulators.victron.records import Bits, FlagSet, Number, State
 
-from .common import KEY, model_of
+from ..kit.victron import KEY, model_of
 
 type Said = float | str | frozenset[str] | None
 
