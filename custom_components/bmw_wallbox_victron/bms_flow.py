@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from homeassistant.components import bluetooth
+from homeassistant.components.bluetooth import BluetoothServiceInfoBleak
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import CONF_ADDRESS
 from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.selector import (
     SelectOptionDict,
     SelectSelector,
@@ -16,21 +18,11 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from .bms import (
-    BmsError,
-    BmsFault,
-    async_load_models,
-    async_read,
-    is_of_model,
-    make_client,
-)
+from .bms import BmsLibraryError, async_load_models, async_read
+from .bms_model import BmsError, BmsFault, BmsModel
 from .const import CONF_MODEL
 from .victron.advertisement import parse_address
 from .victron_flow import addresses_of
-
-if TYPE_CHECKING:
-    from aiobmsble.basebms import BaseBMS
-    from homeassistant.components.bluetooth import BluetoothServiceInfoBleak
 
 #: At which field a failed connection is shown.
 _FIELDS: Final[Mapping[BmsFault, str]] = {
@@ -61,14 +53,9 @@ class BmsForm:
     """The nearest BMS that is heard, and its model; nothing without one."""
 
 
-def _label(model: type[BaseBMS]) -> str:
-    """Name a model."""
-    return f"{model.INFO['manufacturer']} {model.INFO['model']}"
-
-
-def _model_options(models: Mapping[str, type[BaseBMS]]) -> list[SelectOptionDict]:
+def _model_options(models: Mapping[str, BmsModel]) -> list[SelectOptionDict]:
     """Name all models; those of one name by their names in aiobmsble, too."""
-    labels = [_label(model) for model in models.values()]
+    labels = [model.label for model in models.values()]
     options = [
         SelectOptionDict(
             value=name,
@@ -93,22 +80,30 @@ def _dropdown(options: list[SelectOptionDict], *, custom_value: bool) -> SelectS
 
 
 def _recognise(
-    infos: Iterable[BluetoothServiceInfoBleak], models: Mapping[str, type[BaseBMS]]
+    infos: Iterable[BluetoothServiceInfoBleak], models: Mapping[str, BmsModel]
 ) -> list[tuple[BluetoothServiceInfoBleak, str]]:
     """Find the BMSs among what is heard, with their models, the nearest first."""
     found = [
         (info, name)
         for info in infos
-        if (name := next((n for n, m in models.items() if is_of_model(info, m)), None))
+        if (name := next((n for n, m in models.items() if m.matches(info)), None))
     ]
     return sorted(found, key=lambda item: item[0].rssi, reverse=True)
+
+
+async def _async_models(hass: HomeAssistant) -> Mapping[str, BmsModel]:
+    """Return all models. Raises AbortFlow where what reads them is missing."""
+    try:
+        return await async_load_models(hass)
+    except BmsLibraryError as err:
+        raise AbortFlow("bms_library_missing", {"error": str(err)}) from err
 
 
 async def async_bms_form(
     hass: HomeAssistant, entry: ConfigEntry | None, this: ConfigSubentry | None = None
 ) -> BmsForm:
     """Ask for one of the BMSs that are heard, or an address, and for its model."""
-    models = await async_load_models(hass)
+    models = await _async_models(hass)
     taken = addresses_of(entry, except_for=this)
     infos = [
         info
@@ -124,8 +119,7 @@ async def async_bms_form(
                     [
                         SelectOptionDict(
                             value=info.address,
-                            label=f"{info.name}: {_label(models[name])}"
-                            f" ({info.address})",
+                            label=f"{info.name}: {models[name].label} ({info.address})",
                         )
                         for info, name in heard
                     ],
@@ -158,18 +152,18 @@ async def async_check_bms(
     if address in addresses_of(entry, except_for=this):
         return None, {CONF_ADDRESS: "device_already_configured"}
     name = user_input[CONF_MODEL]
-    model = (await async_load_models(hass))[name]
+    model = (await _async_models(hass))[name]
     device = bluetooth.async_ble_device_from_address(hass, address, connectable=True)
     if device is not None:
         try:
-            await async_read(hass, address, make_client(model, device))
+            await async_read(hass, address, model.make_client(device))
         except BmsError as err:
             return None, {_FIELDS[err.fault]: err.fault.value}
-    title = _label(model)
+    title = model.label
     if device is not None and device.name and device.name != address:
         title = device.name
     return BmsDevice(
         data={CONF_ADDRESS: address, CONF_MODEL: name},
         title=title,
-        placeholders={"name": title, "model": _label(model), "address": address},
+        placeholders={"name": title, "model": model.label, "address": address},
     ), {}
