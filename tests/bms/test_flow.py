@@ -16,12 +16,12 @@ from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.bmw_wallbox_victron.bms import async_load_models, is_of_model
+from custom_components.bmw_wallbox_victron.bms import async_load_models
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from simulators.bms import Battery, BmsRadio, Fault, Jbd, SimulatedBms
 
-from ..test_config_flow import Flow, Result, device_of
-from .conftest import ADDRESS
+from ..kit.bms import ADDRESS
+from ..kit.flows import Flow, Result, device_of
 
 SECTION = ("config_subentries", "bms")
 FORM = {"address": ADDRESS, "model": "jbd_bms"}
@@ -241,7 +241,7 @@ async def test_real_advertisements_are_recognised(
 
         info: Any = Info()
         info.advertisement, info.address = advertisement, address
-        assert [name for name, each in models.items() if is_of_model(info, each)] == [
+        assert [name for name, each in models.items() if each.matches(info)] == [
             model
         ]
 
