@@ -305,11 +305,11 @@ class BmsPoller:
             unsubscribe()
         self._unsubscribe = []
         tasks = [task for task in (self._loading, self._task) if task is not None]
-        self._loading = self._task = None
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        self._loading = self._task = None
 
     @callback
     def _appeared(self, _: BluetoothServiceInfoBleak, change: BluetoothChange) -> None:

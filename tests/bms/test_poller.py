@@ -469,13 +469,13 @@ async def test_a_hang_up_that_fails_does_not_end_the_polls(
     jbd: SimulatedBms,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def fail(_: object, reset: bool) -> None:
+    async def fail(_: object, reset: bool = False) -> None:
         raise RuntimeError
 
     radio.hear(jbd)
     owner = await make_owner(jbd)
     with monkeypatch.context() as patch:
-        patch.setattr("aiobmsble.basebms.BaseBMS._disconnect", fail)
+        patch.setattr("aiobmsble.basebms.BaseBMS.disconnect", fail)
         await owner.start()
         assert owner.heard == []
     await owner.poll()
