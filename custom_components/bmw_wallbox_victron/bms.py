@@ -33,6 +33,7 @@ from homeassistant.requirements import (
 )
 from homeassistant.util.hass_dict import HassKey
 
+from .bms_library import load_models, model_of
 from .bms_model import (
     BmsClient,
     BmsError,
@@ -104,7 +105,7 @@ async def async_load_bms_library(hass: HomeAssistant) -> None:
             await async_process_requirements(
                 hass, DOMAIN, [BMS_REQUIREMENT], is_built_in=False
             )
-        await async_import_module(hass, f"{__package__}.bms_library")
+        await async_import_module(hass, "aiobmsble.utils")
     except (RequirementsNotFound, ImportError) as err:
         raise BmsLibraryError(str(err)) from err
 
@@ -115,13 +116,11 @@ async def async_load_model(hass: HomeAssistant, name: str) -> BmsModel | None:
     Raises BmsLibraryError.
     """
     await async_load_bms_library(hass)
-    from .bms_library import model_of
-
     try:
         module = await async_import_module(hass, f"aiobmsble.bms.{name}")
     except ImportError:
         return None
-    return model_of(module.BMS)
+    return model_of(module)
 
 
 async def async_load_models(hass: HomeAssistant) -> Mapping[str, BmsModel]:
@@ -130,8 +129,6 @@ async def async_load_models(hass: HomeAssistant) -> Mapping[str, BmsModel]:
     Raises BmsLibraryError.
     """
     await async_load_bms_library(hass)
-    from .bms_library import load_models
-
     return await hass.async_add_import_executor_job(load_models)
 
 

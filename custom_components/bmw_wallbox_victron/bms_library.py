@@ -1,17 +1,15 @@
 """What aiobmsble offers, as the integration wants it.
 
-Nothing else imports aiobmsble, and `bms.async_load_bms_library` alone imports this: it
-has to be installed first, importing it blocks, and it takes the Bluetooth client of
+Nothing else imports aiobmsble, and this does not before it is called: aiobmsble may
+have to be installed first, importing it blocks, and it takes the Bluetooth client of
 that moment, which has to be Home Assistant's.
 """
 
 from collections.abc import Mapping
 import logging
+from types import ModuleType
 from typing import Final
 
-from aiobmsble import BMSConfig
-from aiobmsble.basebms import BaseBMS
-from aiobmsble.utils import bms_supported, load_bms_plugins
 from bleak.backends.device import BLEDevice
 from homeassistant.components.bluetooth import BluetoothServiceInfoBleak
 
@@ -32,8 +30,13 @@ _LIBRARY_LOGGER: Final = logging.getLogger(__name__).getChild("aiobmsble")
 _LIBRARY_LOGGER.addFilter(_quieten)
 
 
-def model_of(bms: type[BaseBMS]) -> BmsModel:
-    """Return a model by its class in aiobmsble."""
+def model_of(module: ModuleType) -> BmsModel:
+    """Return the model of a module of aiobmsble."""
+    from aiobmsble import BMSConfig
+    from aiobmsble.basebms import BaseBMS
+    from aiobmsble.utils import bms_supported
+
+    bms: type[BaseBMS] = module.BMS
 
     def make_client(device: BLEDevice) -> BmsClient:
         return bms(device, BMSConfig(keep_alive=False), _LIBRARY_LOGGER.name)
@@ -42,7 +45,7 @@ def model_of(bms: type[BaseBMS]) -> BmsModel:
         return bms_supported(bms, info.advertisement, info.address)
 
     info = bms.INFO
-    # Until 0.29 they had another name.
+    # They had another name before 0.30.
     return BmsModel(
         manufacturer=info.get("manufacturer") or info.get("default_manufacturer", ""),
         model=info.get("model") or info.get("default_model", ""),
@@ -53,8 +56,10 @@ def model_of(bms: type[BaseBMS]) -> BmsModel:
 
 def load_models() -> Mapping[str, BmsModel]:
     """Return all models, by the names that aiobmsble has for them. Blocks."""
+    from aiobmsble.utils import load_bms_plugins
+
     models = {
-        name: model_of(module.BMS)
+        name: model_of(module)
         for module in load_bms_plugins()
         if (name := module.__name__.rpartition(".")[2]) != _NO_MODEL
     }

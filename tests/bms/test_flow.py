@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
+from unittest.mock import patch
 
 from aiobmsble.test_data import bms_advertisements
 from homeassistant.config_entries import (
@@ -249,6 +250,23 @@ async def test_real_advertisements_are_recognised(
         info: Any = Info()
         info.advertisement, info.address = advertisement, address
         assert [name for name, each in models.items() if each.matches(info)] == [model]
+
+
+async def test_a_library_that_cannot_be_installed(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """There is nothing to choose from: the flow says why, and can be begun again."""
+    hass.config.skip_pip = False
+    with (
+        patch("homeassistant.util.package.is_installed", return_value=False),
+        patch("homeassistant.util.package.install_package", return_value=False),
+    ):
+        _, form = await add(hass, entry)
+    assert form["type"] is FlowResultType.ABORT
+    assert form["reason"] == "bms_library_missing"
+    assert "aiobmsble" in form["description_placeholders"]["error"]
+    _, form = await add(hass, entry)
+    assert form["type"] is FlowResultType.FORM
 
 
 async def test_out_of_reach(hass: HomeAssistant, entry: MockConfigEntry) -> None:
