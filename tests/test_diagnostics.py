@@ -212,7 +212,7 @@ async def test_codes_that_nobody_knows(
 ) -> None:
     """What is not published yet can be published with these."""
     record = BY_KIND[Kind.SOLAR_CHARGER]
-    plain = bytearray(encode(record, GOOD[Kind.SOLAR_CHARGER]))
+    plain = bytearray(encode(record.kind, GOOD[Kind.SOLAR_CHARGER]))
     plain[0] = 99
     for counter in (1, 2):
         radio.send(wrap(record, bytes(plain), counter))
