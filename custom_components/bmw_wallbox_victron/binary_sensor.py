@@ -13,8 +13,8 @@ from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from . import bms
 from .battery.battery import BatteryState
+from .bms_model import IDENTITY
 from .coordinator import SiteConfigEntry
 from .entity import (
     BatteryEntity,
@@ -174,7 +174,7 @@ def describe_device(
 ) -> Iterator[DeviceBinarySensorEntityDescription]:
     """Describe the binary sensors of a device, as far as it is known."""
     yield from DEVICE_BINARY_SENSORS
-    if state.identity == bms.IDENTITY:
+    if state.identity == IDENTITY:
         for description in BMS_BINARY_SENSORS:
             yield description.enabled_if_read(state)
 

@@ -23,7 +23,7 @@ from homeassistant.const import (
     UnitOfTime,
 )
 
-from .. import bms
+from .. import bms_model
 from ..entity import DeviceEntityDescription
 from ..listener import record_of
 from ..readings import DeviceState, Value
@@ -185,7 +185,9 @@ _COMMON: Final = (
 
 def _of_bms(key: str) -> DeviceSensorEntityDescription:
     """Describe what a BMS measures."""
-    description = _number(key, Unit(bms.UNITS[key]), enabled=key not in _CANONICAL)
+    description = _number(
+        key, Unit(bms_model.UNITS[key]), enabled=key not in _CANONICAL
+    )
     if not key.startswith("cell_voltage"):
         return description
     return replace(
@@ -198,7 +200,7 @@ def _of_bms(key: str) -> DeviceSensorEntityDescription:
 
 
 BMS_SENSORS: Final = (
-    *(_of_bms(key) for key in bms.UNITS),
+    *(_of_bms(key) for key in bms_model.UNITS),
     DeviceSensorEntityDescription(
         key="cycles",
         state_class=SensorStateClass.TOTAL_INCREASING,
@@ -213,5 +215,5 @@ def describe_device(state: DeviceState) -> Iterator[DeviceSensorEntityDescriptio
     yield from _COMMON
     if (record := record_of(state.identity)) is not None:
         yield from _describe(record, state.values)
-    elif state.identity == bms.IDENTITY:
+    elif state.identity == bms_model.IDENTITY:
         yield from (each.enabled_if_read(state) for each in BMS_SENSORS)
