@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 import logging
 from typing import Any, override
@@ -19,11 +19,13 @@ from homeassistant.const import (
 )
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.event import async_call_later, async_track_time_interval
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
+from .battery.battery import BatteryState, Settings
 from .const import (
     CONF_ALLOW_REBOOT,
     CONF_ALLOWED_TOKENS,
@@ -46,13 +48,13 @@ from .issues import (
     async_show_lost_target,
     async_show_unable,
 )
-from .readings import DeviceState, Value
+from .readings import DeviceState
 from .server import Server
 from .storage import SessionStore, SiteStore
 from .subentries import device_subentries, subentries_of
 from .wallbox.errors import CommandError
 from .wallbox.sessions import Ledger, SessionEvent, session_events
-from .wallbox.state import Identity, WallboxState
+from .wallbox.state import WallboxState
 from .wallbox.station import Station
 from .wallbox.station_config import StationConfig
 from .wallbox.tls import CertificateInfo
@@ -69,13 +71,15 @@ type SiteConfigEntry = ConfigEntry[SiteCoordinator]
 class SiteData:
     """All that entities show."""
 
-    wallboxes: Mapping[str, WallboxState]
+    wallboxes: Mapping[str, WallboxState] = field(default_factory=dict)
     """State of each wallbox, by charge point id; energy as far as it is stored."""
-    devices: Mapping[str, DeviceState]
+    devices: Mapping[str, DeviceState] = field(default_factory=dict)
     """State of each device that is heard by Bluetooth, by address."""
-    battery: Mapping[str, Value]
-    """What is shown of the battery: see `BatteryWatch.values`."""
-    certificate: CertificateInfo | None
+    battery: BatteryState | None = None
+    """What is shown of the battery; None: no device could know of one."""
+    battery_settings: Settings | None = None
+    """The settings of the battery's rules; None: there is no battery."""
+    certificate: CertificateInfo | None = None
     """The server's certificate; None: there is no server."""
 
 
@@ -101,7 +105,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
     def __init__(self, hass: HomeAssistant, entry: SiteConfigEntry) -> None:
         """Take the config entry."""
         super().__init__(hass, _LOGGER, config_entry=entry, name=DOMAIN)
-        self.data = SiteData(wallboxes={}, devices={}, battery={}, certificate=None)
+        self.data = SiteData()
         self.stations: dict[str, Station] = {}
         """By charge point id."""
         self._stations: dict[str, Station] = {}
@@ -252,7 +256,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 self._publish()
             if self._titles[subentry.subentry_id] != subentry.title:
                 self._titles[subentry.subentry_id] = subentry.title
-                self._update_device(subentry, station.state.identity)
+                self._update_device(subentry)
 
     @callback
     def _set_interval(self) -> None:
@@ -303,7 +307,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 for subentry in self._subentries
             },
             devices=self.devices.states,
-            battery=self.devices.values,
+            battery=self.devices.battery_state,
+            battery_settings=self.devices.battery_settings,
             certificate=self.server.certificate,
         )
 
@@ -311,7 +316,12 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
     def _publish_devices(self) -> None:
         """Publish what is new of what is heard by Bluetooth."""
         self.async_set_updated_data(
-            replace(self.data, devices=self.devices.states, battery=self.devices.values)
+            replace(
+                self.data,
+                devices=self.devices.states,
+                battery=self.devices.battery_state,
+                battery_settings=self.devices.battery_settings,
+            )
         )
 
     @callback
@@ -324,7 +334,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             subentry_id = subentry.subentry_id
             old, state = before.get(subentry_id), self._told[subentry_id]
             if old is not None and old.identity != state.identity:
-                self._update_device(subentry, state.identity)
+                self._update_device(subentry)
             if old is not None and session_events(old, state):
                 steps.append((subentry_id, old, state))
             known = None if old is None else old.enforcement
@@ -409,18 +419,25 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             }
         )
 
-    @callback
-    def _update_device(self, subentry: ConfigSubentry, identity: Identity) -> None:
-        """Tell the device registry what a wallbox said of itself."""
-        dr.async_get(self.hass).async_get_or_create(
-            config_entry_id=self.config_entry.entry_id,
-            config_subentry_id=subentry.subentry_id,
+    def wallbox_device_info(self, subentry: ConfigSubentry) -> DeviceInfo:
+        """Return a wallbox's device, as it described itself."""
+        identity = self._station(subentry).state.identity
+        return DeviceInfo(
             identifiers={(DOMAIN, subentry.data[CONF_CHARGE_POINT_ID])},
             name=subentry.title,
             manufacturer=identity.vendor,
             model=identity.model,
             serial_number=identity.serial_number,
             sw_version=identity.firmware_version,
+        )
+
+    @callback
+    def _update_device(self, subentry: ConfigSubentry) -> None:
+        """Update the device registry with what a wallbox described itself as."""
+        dr.async_get(self.hass).async_get_or_create(
+            config_entry_id=self.config_entry.entry_id,
+            config_subentry_id=subentry.subentry_id,
+            **self.wallbox_device_info(subentry),
         )
 
     @callback
