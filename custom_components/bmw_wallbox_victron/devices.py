@@ -23,7 +23,7 @@ from homeassistant.helpers.device_registry import CONNECTION_BLUETOOTH, DeviceIn
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
 
-from .battery.battery import Settings
+from .battery.battery import BatteryState, Settings
 from .battery.sources import Role
 from .battery_watch import BatteryWatch, MainsEntities, async_get_past
 from .bms import BmsPoller, silence_of
@@ -46,7 +46,7 @@ from .feed import Feed
 from .key_check import KeyCheck, key_fault
 from .listener import VictronListener, rules_of
 from .publish import Cancel, Rule
-from .readings import DeviceIdentity, DeviceState, Value
+from .readings import DeviceIdentity, DeviceState
 from .storage import SiteStore
 from .subentries import device_subentries
 from .victron.advertisement import parse_key
@@ -117,9 +117,14 @@ class Devices:
         return {device.address: device.feed.state for device in self._devices.values()}
 
     @property
-    def values(self) -> Mapping[str, Value]:
-        """What is shown of the battery: see `BatteryWatch.values`."""
-        return {} if self.battery is None else self.battery.values
+    def battery_state(self) -> BatteryState | None:
+        """What is shown of the battery; None: there is none."""
+        return None if self.battery is None else self.battery.shown
+
+    @property
+    def battery_settings(self) -> Settings | None:
+        """The settings of the battery's rules; None: there is no battery."""
+        return None if self.battery is None else self.battery.settings
 
     def get(self, address: str) -> Device | None:
         """Return a device; None: it was added or removed just now."""
