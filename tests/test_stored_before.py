@@ -45,25 +45,15 @@ async def old_site(
             "key": key,
             "data": stored[part],
         }
+    settings = stored["entry"]
+    settings["data"] |= {
+        "port": unused_tcp_port,
+        "ssl_cert": str(pki_files.certificate),
+        "ssl_key": str(pki_files.key),
+    }
+    subentries: list[ConfigSubentryData] = settings.pop("subentries")
     entry = MockConfigEntry(
-        domain=DOMAIN,
-        entry_id=ENTRY_ID,
-        **{
-            **{
-                key: value
-                for key, value in stored["entry"].items()
-                if key != "subentries"
-            },
-            "data": stored["entry"]["data"]
-            | {
-                "port": unused_tcp_port,
-                "ssl_cert": str(pki_files.certificate),
-                "ssl_key": str(pki_files.key),
-            },
-        },
-        subentries_data=[
-            ConfigSubentryData(**each) for each in stored["entry"]["subentries"]
-        ],
+        domain=DOMAIN, entry_id=ENTRY_ID, subentries_data=subentries, **settings
     )
     entry.add_to_hass(hass)
     with mock.patch.object(Entity, "entity_registry_enabled_default", new=True):

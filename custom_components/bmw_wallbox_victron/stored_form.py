@@ -14,7 +14,7 @@ from functools import cache
 import logging
 import math
 from types import NoneType
-from typing import Any, Final, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from .const import MAX_CURRENT, MIN_CURRENT
 from .disk import Json
@@ -249,7 +249,7 @@ def load_ledgers(stored: Json) -> tuple[dict[str, list[Session]], dict[str, int]
 
 
 def _rescue(
-    kind: type[Any], stored: Any, name: str, lost: list[str], *, without: str = ""
+    kind: Any, stored: Any, name: str, lost: list[str], *, without: str = ""
 ) -> Json:
     """Read each field of a dataclass by itself; those that cannot be are named."""
     if not isinstance(stored, dict):
@@ -271,7 +271,7 @@ def mapping(stored: Any) -> Json:
 
 
 @cache
-def _hints(kind: type[Any]) -> Mapping[str, Any]:
+def _hints(kind: Any) -> Mapping[str, Any]:
     """Return the types of a dataclass's stored fields: slow to look up, asked often."""
     hints = get_type_hints(kind)
     return {
@@ -281,7 +281,7 @@ def _hints(kind: type[Any]) -> Mapping[str, Any]:
     }
 
 
-def _load(kind: type[Any], stored: Any) -> Any:
+def _load(kind: Any, stored: Any) -> Any:
     """Read a dataclass. What another version wrote and this one lacks is left out."""
     if not isinstance(stored, dict):
         raise TypeError(kind)
@@ -306,7 +306,7 @@ def _read(hint: Any, stored: Any) -> Any:
             return None
         (hint,) = set(get_args(hint)) - {NoneType}
     if is_dataclass(hint):
-        return _load(cast(type[Any], hint), stored)
+        return _load(hint, stored)
     if issubclass(hint, StrEnum):
         return hint(stored)
     if issubclass(hint, datetime):
