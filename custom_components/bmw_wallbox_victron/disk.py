@@ -190,7 +190,7 @@ class Writer:
         self._written = 0
 
     def change(self, within: Budget | float) -> None:
-        """Have a change written after so many s, or as soon as a budget allows it.
+        """Schedule a change after so many s, or as soon as a budget allows it.
 
         Where a write is planned that is earlier, it is in that one.
         """

@@ -184,14 +184,14 @@ class SiteStore:
 
     @callback
     def async_keep_devices(self, devices: Mapping[str, DeviceIdentity]) -> None:
-        """Have written what the devices are, if that is new."""
+        """Schedule a write of what the devices are, if that is new."""
         if devices != self.devices:
             self.devices = devices
             self._writer.change(_DELAY_S)
 
     @callback
     def async_keep_numbers(self, numbers: Mapping[str, float]) -> None:
-        """Have written what the owner has set for the battery."""
+        """Schedule a write of what the owner has set for the battery."""
         self.numbers = numbers
         self._writer.change(_DELAY_S)
 
@@ -199,7 +199,7 @@ class SiteStore:
     def async_keep(
         self, wallboxes: Mapping[str, WallboxState], *, at_once: bool = False
     ) -> int:
-        """Have the lasting part of these states written, soon; return its revision.
+        """Schedule a write of what lasts of these states; return its revision.
 
         `at_once`: something happened in a session that waits for the disk to be told.
         """
@@ -242,7 +242,7 @@ class SiteStore:
         }
 
     def _ended(self, written: bool) -> None:
-        """Take note of the end of a write."""
+        """Handle the end of a write."""
         if written:
             self._on_disk = self._writing
         if self._on_end is not None:
@@ -292,7 +292,7 @@ class SessionStore:
 
     @callback
     def async_keep(self, ledgers: Mapping[str, tuple[Session, ...]]) -> None:
-        """Have the sessions written, soon. Until then the states still have them."""
+        """Schedule a write of the sessions. Until then the states still have them."""
         self._ledgers = ledgers
         self._writer.change(_DELAY_S)
 
