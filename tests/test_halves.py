@@ -22,9 +22,8 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
-from custom_components.bmw_wallbox_victron import bms
+from custom_components.bmw_wallbox_victron import bms, coordinator
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
-from custom_components.bmw_wallbox_victron.issues import SiteIssues
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 from custom_components.bmw_wallbox_victron.wallbox.central_system import CentralSystem
 from custom_components.bmw_wallbox_victron.wallbox.schemas import Schemas
@@ -132,7 +131,7 @@ async def test_server_that_cannot_start(
 STEPS: Final = {
     "load": (Schemas, "load"),
     "start": (CentralSystem, "start"),
-    "judge": (SiteIssues, "async_judge_certificate"),
+    "judge": (coordinator, "async_judge_certificate"),
 }
 
 

@@ -466,8 +466,6 @@ def _translated() -> Iterator[tuple[str, set[str], set[str] | None]]:
             continue
         if function in ("DeviceInfo", "async_get_or_create"):
             kind = "device"
-        elif function == "async_create_issue":
-            kind = "issues"
         else:
             kind = "exceptions"
         names: set[str] | None = set()
@@ -493,9 +491,9 @@ def _constants(value: ast.expr) -> set[str]:
 TRANSLATED = tuple(_translated())
 
 
-@pytest.mark.parametrize("kind", ["device", "exceptions", "issues"])
+@pytest.mark.parametrize("kind", ["device", "exceptions"])
 def test_other_strings(kind: str) -> None:
-    """Devices, exceptions and issues have their strings, and no string is unused."""
+    """Devices and exceptions have their strings, and no string is unused."""
     strings = STRINGS.get(kind, {})
     used = set().union(*(keys for what, keys, _ in TRANSLATED if what == kind))
     assert used <= strings.keys()

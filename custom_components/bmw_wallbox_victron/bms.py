@@ -27,7 +27,7 @@ from homeassistant.helpers.importlib import async_import_module
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
-from .fault_log import FaultLog, Key
+from .problem import Problem, Problems
 from .publish import Rule, rule_for
 from .readings import DeviceIdentity, Value
 
@@ -119,19 +119,10 @@ class BmsFault(StrEnum):
     """What it says no battery can be."""
 
 
-#: What its owner can do.
-_ADVICE: Final[Mapping[BmsFault, str]] = {
-    BmsFault.CANNOT_CONNECT: (
-        "It refuses the connection: close its app on every phone, and check that a"
-        " Bluetooth adapter or proxy near it can still take a connection"
-    ),
-    BmsFault.NO_ANSWER: (
-        "It takes the connection but gives no answer: check that the model is the right"
-        " one and the signal is good"
-    ),
-    BmsFault.IMPLAUSIBLE: (
-        "It says what no battery can be: check that the model is the right one"
-    ),
+_PROBLEMS: Final[Mapping[BmsFault, Problem]] = {
+    BmsFault.CANNOT_CONNECT: Problem.BMS_CANNOT_CONNECT,
+    BmsFault.NO_ANSWER: Problem.BMS_NO_ANSWER,
+    BmsFault.IMPLAUSIBLE: Problem.BMS_IMPLAUSIBLE,
 }
 
 
@@ -297,11 +288,6 @@ async def _hang_up(bms: BaseBMS) -> None:
             return
 
 
-def silence_of(address: str) -> Key:
-    """Name the fault that a device gives no reading."""
-    return address, "silence"
-
-
 class BmsPoller:
     """Polls one BMS, and gives what it says to its owner."""
 
@@ -313,7 +299,7 @@ class BmsPoller:
         heard: Callable[[BmsValues, int | None], None],
         *,
         name: str,
-        faults: FaultLog,
+        problems: Problems,
     ) -> None:
         """Take the address, the class of its model and who is told.
 
@@ -325,7 +311,7 @@ class BmsPoller:
         self._model = model
         self._heard = heard
         self.name = name
-        self._faults = faults
+        self._problems = problems
         self._bms: BaseBMS | None = None
         self._device: BLEDevice | None = None
         self._begins_anew = True
@@ -414,9 +400,7 @@ class BmsPoller:
         self.failures, self.fault = 0, None
         self._successes += 1
         if self._successes >= _SUCCESSES_WORTH_A_LINE:
-            self._faults.end(
-                _LOGGER, silence_of(self.address), "BMS %s answers again", self.name
-            )
+            self._problems.resolve(Problem.BMS_NO_ANSWER, self.address, name=self.name)
         info = bluetooth.async_last_service_info(
             self._hass, self.address, connectable=True
         )
@@ -430,12 +414,10 @@ class BmsPoller:
         self.fault = err.fault
         _LOGGER.debug("Poll %s of BMS %s failed: %s", self.failures, self.address, err)
         if self.failures >= _FAILURES_WORTH_A_LINE:
-            self._faults.begin(
-                _LOGGER,
-                silence_of(self.address),
-                "BMS %s cannot be read (%s). %s. It is tried again every %s s",
-                self.name,
-                err,
-                _ADVICE[err.fault],
-                POLL_INTERVAL.seconds,
+            self._problems.report(
+                _PROBLEMS[err.fault],
+                self.address,
+                name=self.name,
+                error=str(err),
+                interval=POLL_INTERVAL.seconds,
             )

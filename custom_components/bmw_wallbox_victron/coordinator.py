@@ -27,6 +27,7 @@ from homeassistant.helpers.translation import async_get_translations
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
+from .certificate import async_judge_certificate
 from .const import (
     CONF_ALLOW_REBOOT,
     CONF_ALLOWED_TOKENS,
@@ -44,19 +45,12 @@ from .const import (
 )
 from .devices import Devices
 from .disk import NotStoredError
-from .fault_log import SERVER
-from .issues import (
-    async_forget_limit_issues,
-    async_get_issues,
-    async_log_limit,
-    async_show_limit_issue,
-    async_show_lost_target,
-    async_show_unable,
-)
+from .problem import Problem
 from .readings import DeviceState, Value
+from .site_problems import async_get_problems
 from .storage import SessionStore, SiteStore
 from .subentries import device_subentries, subentries_of
-from .wallbox.central_system import Answer, CentralSystem, Knock, ServerConfig
+from .wallbox.central_system import CentralSystem, ServerConfig
 from .wallbox.errors import CommandError
 from .wallbox.schemas import Schemas
 from .wallbox.sessions import Ledger, SessionEvent, session_events
@@ -67,8 +61,14 @@ from .wallbox.tls import CertificateError, CertificateInfo, CertificateStore
 
 _LOGGER = logging.getLogger(__name__)
 #: A renewed certificate is taken with the next connection; what it says, after this.
-#: So is what is over because nothing happens any more.
 _LOOK_AFTER = timedelta(minutes=10)
+
+#: What is wrong only where there is a server.
+_OF_THE_SERVER = (
+    Problem.PORT_IN_USE,
+    Problem.CERTIFICATE_INVALID,
+    Problem.CERTIFICATE_EXPIRES,
+)
 
 #: How long after a failure the server is tried again, in s.
 _SERVER_RETRY_S = 60.0
@@ -119,12 +119,11 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         """By subentry: its id may be corrected while they are connected by the old."""
         self._subentries = subentries_of(entry, SUBENTRY_WALLBOX)
         self.server_device_id: str | None = None
-        self._issues = async_get_issues(hass)
-        self._faults = self._issues.faults
+        self._problems = async_get_problems(hass)
         self._store = SiteStore(
-            hass, entry.entry_id, faults=self._faults, on_end=self._stored
+            hass, entry.entry_id, problems=self._problems, on_end=self._stored
         )
-        self._sessions = SessionStore(hass, entry.entry_id, faults=self._faults)
+        self._sessions = SessionStore(hass, entry.entry_id, problems=self._problems)
         self._told: Mapping[str, WallboxState] = {}
         self._steps: list[_Step] = []
         self._session_listeners: dict[str, list[Callable[[SessionEvent], None]]] = {}
@@ -132,7 +131,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             hass,
             entry,
             store=self._store,
-            faults=self._faults,
+            problems=self._problems,
             call_later=self._call_later,
             on_change=self._publish_devices,
         )
@@ -182,7 +181,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 call_later=self._call_later,
                 on_change=self._publish,
                 ledger=Ledger(ledgers.get(subentry.subentry_id, ())),
-                faults=self._faults,
+                problems=self._problems,
             )
             self.stations[config.charge_point_id] = station
             self._stations[subentry.subentry_id] = station
@@ -190,17 +189,17 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             station.ledger.record(station.state)
         if not ledgers.keys() <= {item.subentry_id for item in self._subentries}:
             self._keep_sessions()  # without those of a wallbox that was removed
-        self._issues.async_begin(self._subentries)
-        self._keep_faults()
+        self._keep_problems()
         if CONF_SSL_CERT not in self.config_entry.data:
-            self._issues.async_no_server()
+            for problem in _OF_THE_SERVER:
+                self._problems.withdraw(problem)
         elif device_subentries(self.config_entry):
             await self._async_try_server()
         else:
             try:
                 await self._async_start_server()
             except ConfigEntryNotReady:
-                self._issues.async_server_failed(None)
+                self._problems.async_note(Problem.SERVER_NOT_STARTED)
                 raise
         await self.devices.async_apply()
         self._publish()
@@ -248,15 +247,15 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 return
             self._configure_wallboxes()
             await self.devices.async_apply()
-            self._keep_faults()
+            self._keep_problems()
 
     @callback
-    def _keep_faults(self) -> None:
-        """Forget the faults of what was removed."""
-        devices = [
-            each.data[CONF_ADDRESS] for each in device_subentries(self.config_entry)
-        ]
-        self._faults.keep({SERVER, *self.stations, *devices})
+    def _keep_problems(self) -> None:
+        """Forget the problems of what was removed."""
+        devices = device_subentries(self.config_entry)
+        self._problems.async_keep(
+            self._subentries, [each.data[CONF_ADDRESS] for each in devices]
+        )
 
     @callback
     def _configure_wallboxes(self) -> None:
@@ -294,7 +293,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         except ConfigEntryNotReady as err:
             if self._stopped.is_set():
                 return
-            self._issues.async_server_failed(str(err))
+            self._problems.report(Problem.SERVER_NOT_STARTED, reason=str(err))
             self.certificates = None
             self._cancel_retry = async_call_later(
                 self.hass, _SERVER_RETRY_S, self._async_try_server_again
@@ -328,15 +327,14 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             stations=self.stations.values(),
             schemas=schemas,
             certificates=self.certificates,
-            on_knock=self._on_knock,
-            faults=self._faults,
+            problems=self._problems,
         )
         try:
             await server.start()
         except CertificateError as err:
             if self._stopped.is_set():
                 return
-            await self._issues.async_judge_certificate(self.certificates)
+            await async_judge_certificate(self.hass, self._problems, self.certificates)
             raise ConfigEntryNotReady(
                 translation_domain=DOMAIN,
                 translation_key="certificate_unusable",
@@ -346,10 +344,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             if self._stopped.is_set():
                 return
             if err.errno == errno.EADDRINUSE:
-                self._issues.async_port_in_use(config.port)
+                self._problems.report(Problem.PORT_IN_USE, port=config.port)
             else:
-                self._issues.async_port_free()
-            await self._issues.async_judge_certificate(self.certificates)
+                self._problems.resolve(Problem.PORT_IN_USE)
+            await async_judge_certificate(self.hass, self._problems, self.certificates)
             raise ConfigEntryNotReady(
                 translation_domain=DOMAIN,
                 translation_key=(
@@ -364,8 +362,9 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             await server.stop()
             return
         self._server = server
-        self._issues.async_server_started()
-        await self._issues.async_judge_certificate(self.certificates)
+        for problem in (Problem.PORT_IN_USE, Problem.SERVER_NOT_STARTED):
+            self._problems.resolve(problem)
+        await async_judge_certificate(self.hass, self._problems, self.certificates)
         if self._stopped.is_set():
             return
         device = dr.async_get(self.hass).async_get_or_create(
@@ -400,8 +399,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             self._server = None
         for station in self.stations.values():
             station.close()
-        for subentry in self._subentries:
-            async_forget_limit_issues(self.hass, subentry)
+        self._problems.async_unload()
         await self._store.async_close()
         await self._sessions.async_close()
 
@@ -444,17 +442,9 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 self._update_device(subentry, state.identity)
             if old is not None and session_events(old, state):
                 steps.append((subentry_id, old, state))
-            known = None if old is None else old.enforcement
-            able = state.enforcement.able
-            tells = able is not None and (known is None or known.able != able)
-            if tells:
-                async_show_unable(self.hass, subentry, state)
-            if tells or known is None or known.failing != state.enforcement.failing:
-                async_show_limit_issue(self.hass, subentry, state)
-            async_log_limit(self.hass, subentry, state)
-            if old is None or old.target.lost != state.target.lost:
-                async_show_lost_target(self.hass, subentry, state)
-            recorded = self._station(subentry).ledger.take_changes() or recorded
+            station = self._station(subentry)
+            station.report_problems()
+            recorded = station.ledger.take_changes() or recorded
         revision = self._store.async_keep(self._told, at_once=bool(steps))
         self._steps += [_Step(*step, revision) for step in steps]
         if recorded:
@@ -558,34 +548,17 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         for station in self.stations.values():
             station.poll()
         self.devices.look_for_silence()
-        self._faults.sweep()
+        self._problems.async_sweep()
 
     async def _async_look_after(self, _: datetime) -> None:
-        """Look whether the certificate was renewed, and what is over by now."""
-        self._issues.async_sweep()
+        """Look whether the certificate was renewed, and which keys fit by now."""
         # A device could not be asked about while its owner changed something else.
         self.devices.check_keys()
         if self.certificates is not None:
             await self.certificates.context()
-            await self._issues.async_judge_certificate(self.certificates)
+            await async_judge_certificate(self.hass, self._problems, self.certificates)
             if self.certificates.info != self.data.certificate:
                 self._publish()
-
-    @callback
-    def _on_knock(self, knock: Knock) -> None:
-        """Take note of who wants to connect."""
-        if knock.answer is Answer.UNKNOWN:
-            self._issues.async_stranger(knock.charge_point_id, knock.address)
-            return
-        for subentry in self._subentries:
-            if subentry.data[CONF_CHARGE_POINT_ID] == knock.charge_point_id:
-                if knock.answer is Answer.WRONG_PASSWORD:
-                    self._issues.async_wrong_password(subentry, knock.address)
-                    return
-                self._issues.async_right_password(subentry)
-                self._issues.async_protocol(
-                    knock.charge_point_id, right=knock.answer is Answer.ADMITTED
-                )
 
 
 def _foundation(entry: ConfigEntry) -> tuple[object, ...]:

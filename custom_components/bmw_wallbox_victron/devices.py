@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from homeassistant.components import bluetooth
 from homeassistant.config_entries import (
@@ -43,9 +43,9 @@ from .const import (
     SUBENTRY_BMS,
     SUBENTRY_VICTRON,
 )
-from .fault_log import FaultLog, Key
 from .feed import Feed
 from .listener import VictronListener, rules_of
+from .problem import Problem, Problems
 from .publish import Cancel, Rule
 from .readings import DeviceIdentity, DeviceState, Value
 from .storage import SiteStore
@@ -58,9 +58,6 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
-#: A device that is heard for so long is back, in s: at the edge of a receiver's reach
-#: it comes and goes.
-_HEARD_S: Final = 600.0
 #: What the owner may set of the battery's rules.
 BATTERY_NUMBERS = ("charge_detect_min_voltage", "charge_detect_min_rise")
 
@@ -94,7 +91,7 @@ class Devices:
         entry: ConfigEntry,
         *,
         store: SiteStore,
-        faults: FaultLog,
+        problems: Problems,
         call_later: Callable[[float, Callable[[], None]], Cancel],
         on_change: Callable[[], None],
     ) -> None:
@@ -102,7 +99,7 @@ class Devices:
         self._hass = hass
         self._entry = entry
         self._store = store
-        self._faults = faults
+        self._problems = problems
         self._call_later = call_later
         self._on_change = on_change
         self._past = async_get_past(hass, entry.entry_id)
@@ -299,11 +296,8 @@ class Devices:
         self._stop_polling(device)
         device.model = self._models[setting]
         if device.model is None:
-            self._faults.begin(
-                _LOGGER,
-                bms.silence_of(device.address),
-                "The model of %s is not known any more: reconfigure it",
-                subentry.title,
+            self._problems.report(
+                Problem.BMS_MODEL_UNKNOWN, device.address, name=subentry.title
             )
             return
         device.poller = bms.BmsPoller(
@@ -312,7 +306,7 @@ class Devices:
             device.model,
             partial(_hear_bms, device.feed),
             name=subentry.title,
-            faults=self._faults,
+            problems=self._problems,
         )
         device.poller.async_start()
 
@@ -417,21 +411,9 @@ class Devices:
             address = device.address
             if device.listener is None or device.listener.key_is_wrong:
                 wrong.append(subentry)
-                self._faults.drop(bms.silence_of(address))
-                self._faults.begin(
-                    _LOGGER,
-                    _key_fault(address),
-                    "The encryption key does not fit %s any more: it was changed in "
-                    "VictronConnect, or never was right. Home Assistant asks for it",
-                    subentry.title,
-                )
+                self._problems.report(Problem.WRONG_KEY, address, name=subentry.title)
             elif device.listener.key_is_right:
-                self._faults.end(
-                    _LOGGER,
-                    _key_fault(address),
-                    "The encryption key fits %s again",
-                    subentry.title,
-                )
+                self._problems.resolve(Problem.WRONG_KEY, address, name=subentry.title)
         addresses = self.wrong_keys = {
             subentry.data[CONF_ADDRESS] for subentry in wrong
         }
@@ -455,27 +437,23 @@ class Devices:
 
     @callback
     def look_for_silence(self) -> None:
-        """Say which battery monitor or BMS gives no reading, and which does again."""
+        """Report which battery monitor or BMS gives no reading, and which does."""
         silent = [] if self.battery is None else self.battery.silent()
         for subentry in device_subentries(self._entry):
             device = self._devices.get(subentry.subentry_id)
-            if device is None or self._faults.is_on(_key_fault(device.address)):
+            if device is None:
                 continue
-            fault, name = bms.silence_of(device.address), subentry.title
             if device.feed in silent:
                 minutes = round((self._hass.loop.time() - device.feed.heard_at) / 60)
-                self._faults.begin(
-                    _LOGGER,
-                    fault,
-                    "%s has given no reading for %s min: close VictronConnect and the "
-                    "like on every phone, and check that it has power and that a "
-                    "Bluetooth adapter or proxy is near enough",
-                    name,
-                    minutes,
+                self._problems.report(
+                    Problem.SILENT,
+                    device.address,
+                    name=subentry.title,
+                    minutes=minutes,
                 )
             elif device.feed.state.fresh and device.listener is not None:
-                self._faults.end(
-                    _LOGGER, fault, "%s is heard again", name, calm_s=_HEARD_S
+                self._problems.resolve(
+                    Problem.SILENT, device.address, name=subentry.title
                 )
 
     # The end
@@ -517,11 +495,6 @@ class Devices:
             # Hanging up takes its time; nobody else waits for it.
             self._hass.async_create_task(device.poller.async_stop())
             device.poller = None
-
-
-def _key_fault(address: str) -> Key:
-    """Name the fault that a key does not fit."""
-    return address, "key"
 
 
 def _model_of(subentry: ConfigSubentry) -> str:

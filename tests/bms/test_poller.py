@@ -22,10 +22,10 @@ from custom_components.bmw_wallbox_victron.bms import (
     BmsValues,
     async_load_model,
 )
-from custom_components.bmw_wallbox_victron.fault_log import FaultLog
+from custom_components.bmw_wallbox_victron.site_problems import SiteProblems
 from simulators.bms import Battery, BmsRadio, Fault, SimulatedBms
 
-OUR_LOGGERS = (bms_module.__name__, "aiobmsble")
+OUR_LOGGERS = (bms_module.__name__, SiteProblems.__module__, "aiobmsble")
 EXPECTED = {
     "voltage": 13.28,
     "current": -4.2,
@@ -60,7 +60,7 @@ class Owner:
             model,
             self.hear,
             name="House battery",
-            faults=FaultLog(hass.loop.time),
+            problems=SiteProblems(hass),
         )
         self.heard: list[tuple[BmsValues, int | None]] = []
         self.took = 0.0
