@@ -1,1 +1,1 @@
-"""Simulated devices that speak the real protocols."""
+"""A Home Assistant with the integration and simulated devices: `scripts/demo`."""

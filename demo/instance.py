@@ -27,7 +27,7 @@ from homeassistant.components.http import server
 from homeassistant.components.zeroconf.models import HaZeroconf
 from homeassistant.util import package
 
-from simulators.caravan.silence import no_radios
+from demo.silence import no_radios
 
 from .layout import LOOPBACK, ROOT, Layout
 from .seed import seed

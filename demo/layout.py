@@ -6,6 +6,7 @@ can reach, with nothing in it but simulated devices.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+import json
 from pathlib import Path
 import shutil
 from typing import Final
@@ -28,11 +29,23 @@ PLUG_POWER: Final = "sensor.caravan_plug_power"
 PLUG_CURRENT: Final = "sensor.caravan_plug_current"
 BATTERY_LEVEL: Final = "number.caravan_battery"
 
-INTEGRATIONS: Final = {
-    DOMAIN: ROOT / "custom_components" / DOMAIN,
-    "demo_radio": ROOT / "demo" / "radio",
+RADIO_DOMAIN: Final = "demo_radio"
+"""The demo's own custom integration."""
+
+_RADIO: Final = ROOT / "demo" / "radio"
+_RADIO_MANIFEST: Final = {
+    "domain": RADIO_DOMAIN,
+    "name": "Demo radio",
+    "codeowners": [],
+    "dependencies": ["bluetooth"],
+    "documentation": "https://www.home-assistant.io/integrations/bluetooth",
+    "integration_type": "system",
+    "iot_class": "local_push",
+    "requirements": [],
+    "version": "1.0.0",
 }
-"""The custom integrations of the demo, and where they are."""
+"""Its manifest.json, which is written where the demo runs: HACS takes a repository with
+more than one for something else than an integration."""
 
 _RENEW_BEFORE: Final = timedelta(days=30)
 """The integration asks for a new certificate later than this."""
@@ -158,12 +171,26 @@ def prepare(layout: Layout, *, speed: float = 1.0, now: datetime | None = None) 
     if components.is_symlink():
         components.unlink()
     components.mkdir(exist_ok=True)
-    for domain, target in INTEGRATIONS.items():
-        _link(components / domain, target)
+    _link(components / DOMAIN, ROOT / "custom_components" / DOMAIN)
+    _lay_out_radio(components / RADIO_DOMAIN)
     now = now or datetime.now(UTC)
     if not _is_good(layout.tls, now):
         # Not of today: a demo may have lived for a week (demo.past).
         pki.issue(layout.tls.certificate.parent, not_before=now - timedelta(days=30))
+
+
+def _lay_out_radio(folder: Path) -> None:
+    """Make the folder of the demo's own integration: a manifest, and links."""
+    # A link itself, where an older demo made it.
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir()
+    manifest = json.dumps(_RADIO_MANIFEST, indent=2)
+    (folder / "manifest.json").write_text(f"{manifest}\n", encoding="utf-8")
+    for module in _RADIO.glob("*.py"):
+        (folder / module.name).symlink_to(module)
 
 
 def _link(link: Path, target: Path) -> None:

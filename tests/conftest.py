@@ -10,27 +10,26 @@ import time
 from typing import Any
 from unittest import mock
 
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components import bluetooth
 from homeassistant.config_entries import ConfigSubentryData
-from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
-from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity import Entity
-from homeassistant.helpers.event import async_track_state_change_event
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.bmw_wallbox_victron import sensor
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
-from custom_components.bmw_wallbox_victron.coordinator import SiteCoordinator
 from custom_components.bmw_wallbox_victron.publish import Publisher
 from simulators import pki
 from simulators.bms import BmsRadio
-from simulators.wallbox import Quirks, SimulatedWallbox
+from simulators.wallbox import DELTA, Quirks, SimulatedWallbox
 
-from .victron.common import KEY
-from .victron.radio import SHUNT, Radio
-
-CHARGE_POINT_ID = "DE*BMW*E1234567890ABCDEF"
+from .kit.bench import Bench, MakeBench, charge
+from .kit.radio import SHUNT, Radio
+from .kit.site import CHARGE_POINT_ID, Site
+from .kit.victron import KEY
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -128,80 +127,6 @@ def entry(
     return config_entry
 
 
-class Site:
-    """A running site, looked at from outside: by unique ids."""
-
-    def __init__(self, hass: HomeAssistant, entry: MockConfigEntry) -> None:
-        """Take the instance and its entry."""
-        self.hass = hass
-        self.entry = entry
-
-    @property
-    def url(self) -> str:
-        """Where wallboxes connect to."""
-        return f"wss://localhost:{self.entry.data['port']}"
-
-    def entity_id(self, platform: str, key: str, owner: str = CHARGE_POINT_ID) -> str:
-        """Find an entity by its unique id."""
-        found = er.async_get(self.hass).async_get_entity_id(
-            platform, DOMAIN, f"{owner}_{key}"
-        )
-        assert found is not None, f"no {platform} {key}"
-        return found
-
-    def state(
-        self, key: str, platform: str = "sensor", owner: str = CHARGE_POINT_ID
-    ) -> str:
-        """Give an entity's state."""
-        state = self.hass.states.get(self.entity_id(platform, key, owner))
-        assert state is not None, f"{key} has no state"
-        return state.state
-
-    def number(self, key: str) -> float:
-        """Give a sensor's state as a number."""
-        return float(self.state(key))
-
-    def states(self, *keys: str) -> dict[str, str]:
-        """Give the states of several sensors."""
-        return {key: self.state(key) for key in keys}
-
-    def binary(self, key: str) -> str:
-        """Give a binary sensor's state."""
-        return self.state(key, "binary_sensor")
-
-    def device(self) -> dr.DeviceEntry:
-        """Give the wallbox's device."""
-        registry = dr.async_get(self.hass)
-        for device in dr.async_entries_for_config_entry(registry, self.entry.entry_id):
-            if (DOMAIN, CHARGE_POINT_ID) in device.identifiers:
-                return device
-        raise AssertionError("no device")
-
-    async def until(
-        self,
-        key: str,
-        value: str | Callable[[str], bool],
-        owner: str = CHARGE_POINT_ID,
-    ) -> None:
-        """Wait until a sensor's state is `value`, or passes it; 5 s at most."""
-        passes = value if callable(value) else value.__eq__
-        entity_id = self.entity_id("sensor", key, owner)
-        reached = asyncio.Event()
-
-        @callback
-        def look(event: Event[EventStateChangedData] | None = None) -> None:
-            state = self.hass.states.get(entity_id)
-            if state is not None and passes(state.state):
-                reached.set()
-
-        unsubscribe = async_track_state_change_event(self.hass, entity_id, look)
-        look()
-        async with asyncio.timeout(5):
-            await reached.wait()
-        unsubscribe()
-        await self.hass.async_block_till_done()
-
-
 @pytest.fixture
 async def site(hass: HomeAssistant, entry: MockConfigEntry) -> AsyncGenerator[Site]:
     """A site that is set up, and shut down afterwards."""
@@ -248,22 +173,6 @@ async def make_wallbox(
         with contextlib.suppress(Exception):
             await wallbox.disconnect()
         assert wallbox.violations == []
-
-
-async def settle(hass: HomeAssistant, *wallboxes: SimulatedWallbox) -> None:
-    """Wait until all that was sent is answered and shown, on both sides."""
-    coordinator: SiteCoordinator = hass.config_entries.async_entries(DOMAIN)[
-        0
-    ].runtime_data
-    for wallbox in wallboxes:
-        connection = coordinator.stations[wallbox.charge_point_id].connection
-        async with asyncio.timeout(5):
-            await wallbox.settle()
-            while (
-                wallbox.connected and connection is not None and not connection.at_rest
-            ):
-                await wallbox.settle()
-    await hass.async_block_till_done()
 
 
 @pytest.fixture
@@ -350,3 +259,38 @@ async def caravan(
     if hass.config_entries.async_get_entry(caravan_entry.entry_id):
         await hass.config_entries.async_unload(caravan_entry.entry_id)
         await hass.async_block_till_done()
+
+
+@pytest.fixture
+async def make_bench(
+    hass: HomeAssistant,
+    site: Site,
+    make_wallbox: Callable[..., SimulatedWallbox],
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncGenerator[MakeBench]:
+    """Make benches; what still waits when the test ends is given up."""
+    # Stack traces of every callback, and a thread for each check of a payload: most
+    # of the time that hundreds of sessions take.
+    hass.loop.set_debug(False)
+    monkeypatch.setattr("ocpp.messages.ASYNC_VALIDATION", False)
+    made: list[Bench] = []
+
+    def make(quirks: Quirks = DELTA, **kwargs: Any) -> Bench:
+        bench = Bench(hass, site, freezer, make_wallbox(quirks, **kwargs))
+        made.append(bench)
+        return bench
+
+    yield make
+    for bench in made:
+        await bench.box.disconnect()
+        await bench.rest()
+        await asyncio.gather(*bench.asked, return_exceptions=True)
+
+
+@pytest.fixture
+async def charging(make_bench: MakeBench) -> Bench:
+    """A Delta box at which a car charges at full power."""
+    bench = make_bench()
+    await charge(bench)
+    return bench

@@ -13,12 +13,12 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 
-from .conftest import Site
-from .test_victron import let_pass
-from .victron.common import GOOD, KEY
-from .victron.radio import CHARGER, ORION, SHUNT, Radio
+from .kit.battery import CURRENT, MONITOR, POWER, SWITCH, shows, tells
+from .kit.radio import CHARGER, ORION, SHUNT, Radio
+from .kit.site import Site
+from .kit.time import let_pass
+from .kit.victron import GOOD, KEY
 
-MONITOR = GOOD[Kind.BATTERY_MONITOR]
 CHARGING: dict[str, Any] = {
     "charge_state": "bulk",
     "charger_error": "no_error",
@@ -28,24 +28,12 @@ CHARGING: dict[str, Any] = {
 }
 DRIVING = GOOD[Kind.DC_DC_CONVERTER]
 OTHER = "F8:5C:00:00:00:04"
-SWITCH, POWER, CURRENT = "switch.plug", "sensor.plug_power", "sensor.plug_current"
 
 
 @pytest.fixture
 def caravan_keys() -> dict[str, str]:
     """The devices of the caravan, by address; a test may parametrize it."""
     return {address: KEY.hex() for address in (SHUNT, CHARGER, ORION)}
-
-
-def shows(site: Site, *keys: str) -> Any:
-    """Give states of the battery's sensors."""
-    states = [site.state(key, owner="battery") for key in keys]
-    return states[0] if len(keys) == 1 else states
-
-
-def tells(site: Site, key: str) -> str:
-    """Give the state of a binary sensor of the battery."""
-    return site.state(key, "binary_sensor", "battery")
 
 
 @pytest.fixture

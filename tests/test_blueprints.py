@@ -15,8 +15,8 @@ from homeassistant.util.yaml import load_yaml_dict
 import pytest
 from pytest_homeassistant_custom_component.common import async_mock_service
 
-from .blueprints import BLUEPRINTS, SOURCE, Automaton, rest, use_blueprint
-from .conftest import Site
+from .kit.blueprints import BLUEPRINTS, SOURCE, Automaton, rest, use_blueprint
+from .kit.site import Site
 
 NOON = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 

@@ -1,10 +1,8 @@
 """The brand images: those that Home Assistant asks for, as it wants them."""
 
-from collections.abc import Callable, Iterator
 from http import HTTPStatus
 import io
 from pathlib import Path
-import runpy
 
 from homeassistant.components.brands.const import ALLOWED_IMAGES
 from homeassistant.core import HomeAssistant
@@ -15,6 +13,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 import custom_components.bmw_wallbox_victron as integration
 from custom_components.bmw_wallbox_victron.const import DOMAIN
+from docs.tools.brand import draw
 
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(integration.__file__).parent / "brand"
@@ -69,17 +68,10 @@ def test_what_it_is_drawn_for(name: str) -> None:
     assert outline > LIGHT if name.startswith("dark_") else outline < DARK
 
 
-def _drawn() -> Iterator[tuple[Path, bytes]]:
-    draw: Callable[[], Iterator[tuple[Path, bytes]]] = runpy.run_path(
-        str(ROOT / "scripts" / "brand.py")
-    )["draw"]
-    return draw()
-
-
 def test_drawn_from_their_sources() -> None:
     """What scripts/brand.py draws is what is there, but for a rounding error."""
     seen = set()
-    for path, content in _drawn():
+    for path, content in draw():
         with Image.open(io.BytesIO(content)) as drawn, Image.open(path) as kept:
             assert drawn.size == kept.size
             difference = ImageChops.difference(drawn, kept)

@@ -11,7 +11,7 @@ import aiohttp
 from PIL import Image
 import pytest
 
-from demo import browser
+from docs.tools import browser
 
 URL = "http://127.0.0.1:8123"
 

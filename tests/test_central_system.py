@@ -22,18 +22,18 @@ from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_fire_time_changed,
 )
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed, InvalidMessage
 from websockets.typing import Subprotocol
 
 from simulators import pki
 from simulators.wallbox import DELTA, CallFailed, Car, SimulatedWallbox
 
-from .conftest import CHARGE_POINT_ID, Site, settle
-from .test_victron import let_pass
+from .kit.client import basic, dial, refused
+from .kit.site import CHARGE_POINT_ID, Site, settle
+from .kit.time import let_pass
 
 MakeWallbox = Callable[..., SimulatedWallbox]
-OCPP = [Subprotocol("ocpp2.0.1")]
 PASSWORD = "correct horse 16"
 BOOT = {
     "reason": "PowerUp",
@@ -48,32 +48,6 @@ def logged(caplog: pytest.LogCaptureFixture) -> str:
         for record in caplog.records
         if record.name != "websockets.client"
     )
-
-
-def basic(user: str, password: str) -> dict[str, str]:
-    """Make an Authorization header."""
-    secret = base64.b64encode(f"{user}:{password}".encode()).decode()
-    return {"Authorization": f"Basic {secret}"}
-
-
-def dial(
-    site: Site,
-    context: ssl.SSLContext | None,
-    path: str = CHARGE_POINT_ID,
-    **kwargs: Any,
-) -> connect:
-    """Connect with a bare client."""
-    settings: dict[str, Any] = {"subprotocols": OCPP, "ssl": context, "proxy": None}
-    scheme = "wss" if context else "ws"
-    url = site.url.replace("wss", scheme)
-    return connect(f"{url}/{path}", **settings | kwargs)
-
-
-async def refused(dialing: connect) -> InvalidStatus:
-    """Expect a refusal before the upgrade."""
-    with pytest.raises(InvalidStatus) as refusal:
-        await dialing
-    return refusal.value
 
 
 async def answer(

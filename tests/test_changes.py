@@ -24,13 +24,14 @@ from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 from simulators.wallbox import SimulatedWallbox
 
-from .conftest import CHARGE_POINT_ID, Site, settle
-from .test_battery import POWER, SWITCH, shows, tells
-from .test_init import MakeWallbox, charge, complaints, listens
-from .test_options import save
-from .test_victron import fresh, let_pass
-from .victron.common import GOOD, KEY
-from .victron.radio import CHARGER, SHUNT, Radio
+from .kit.battery import POWER, SWITCH, fresh, shows, tells
+from .kit.flows import save
+from .kit.log import complaints
+from .kit.ports import listens
+from .kit.radio import CHARGER, SHUNT, Radio
+from .kit.site import CHARGE_POINT_ID, MakeWallbox, Site, charge, settle
+from .kit.time import let_pass
+from .kit.victron import GOOD, KEY
 
 MONITOR = GOOD[Kind.BATTERY_MONITOR]
 BMS = "A4:C1:37:00:11:22"

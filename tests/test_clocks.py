@@ -11,7 +11,7 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from simulators.wallbox import Car, SimulatedWallbox
 
-from .conftest import CHARGE_POINT_ID, Site, settle
+from .kit.site import CHARGE_POINT_ID, Site, settle
 
 MakeWallbox = Callable[..., SimulatedWallbox]
 

@@ -16,12 +16,11 @@ from custom_components.bmw_wallbox_victron.const import BATTERY_DEVICE, DOMAIN
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 from simulators.wallbox import Car
 
-from .automations import automate, show
-from .conftest import Site, settle
-from .test_sessions import MakeWallbox, later, switch_charging
-from .test_victron import let_pass
-from .victron.common import GOOD
-from .victron.radio import Radio
+from .kit.automations import automate, show
+from .kit.radio import Radio
+from .kit.site import MakeWallbox, Site, settle, switch_charging
+from .kit.time import later, let_pass
+from .kit.victron import GOOD
 
 GONE = "unavailable"
 NOT_KNOWN = ("unknown", GONE, None)

@@ -1,12 +1,10 @@
 """Setting up in the UI, with real files, real ports and a simulated wallbox."""
 
 from collections.abc import Callable, Iterator, Mapping
-import contextlib
 from datetime import UTC, datetime, timedelta
 import errno
 from http import HTTPStatus
 from pathlib import Path
-import socket
 import ssl
 from types import MappingProxyType
 from typing import Any
@@ -16,8 +14,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from homeassistant.config_entries import (
-    SOURCE_RECONFIGURE,
-    SOURCE_USER,
     ConfigEntryState,
     ConfigSubentry,
 )
@@ -34,154 +30,29 @@ from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from simulators import pki
 from simulators.wallbox import Car, SimulatedWallbox
 
-from .conftest import CHARGE_POINT_ID, Site, settle
-from .test_translations import assert_translated
+from .kit.client import visit
+from .kit.flows import (
+    OTHER_ID,
+    WALLBOX,
+    add,
+    add_wallbox,
+    device_of,
+    reconfigure,
+    subentry_flow,
+    suggested,
+    wallbox_subentry,
+)
+from .kit.ports import free_port, listening, listens
+from .kit.site import CHARGE_POINT_ID, Site, settle
 
-OTHER_ID = "DE*BMW*E2"
-WALLBOX = {"charge_point_id": CHARGE_POINT_ID, "max_current": 32}
-SUBENTRY = ("config_subentries", "wallbox")
 #: No address of this computer: for documentation only (RFC 5737).
 NOT_OURS = "192.0.2.1"
-
-type Result = Mapping[str, Any]
-
-
-class Flow:
-    """A flow as its user sees it; each result is checked for its strings."""
-
-    def __init__(self, manager: Any, *section: str) -> None:
-        """Take the flow manager, and where the flow's strings are."""
-        self._manager = manager
-        self._section = section
-        self._id = ""
-
-    async def start(self, handler: Any, **context: Any) -> Result:
-        """Open the flow."""
-        return self._seen(await self._manager.async_init(handler, context=context))
-
-    async def submit(self, user_input: Mapping[str, Any]) -> Result:
-        """Send a form."""
-        done = await self._manager.async_configure(self._id, dict(user_input))
-        return self._seen(done)
-
-    def _seen(self, result: Result) -> Result:
-        self._id = result["flow_id"]
-        assert_translated(result, *self._section)
-        return result
-
-
-async def add(hass: HomeAssistant) -> tuple[Flow, Result]:
-    """Open the flow that adds the integration."""
-    flow = Flow(hass.config_entries.flow, "config")
-    return flow, await flow.start(DOMAIN, source=SOURCE_USER)
-
-
-async def add_wallbox(hass: HomeAssistant) -> tuple[Flow, Result]:
-    """Open the flow, and choose a wallbox in its menu."""
-    flow, _ = await add(hass)
-    return flow, await flow.submit({"next_step_id": "wallbox"})
-
-
-async def reconfigure(
-    hass: HomeAssistant, entry: MockConfigEntry
-) -> tuple[Flow, Result]:
-    """Open the flow that changes the server."""
-    flow = Flow(hass.config_entries.flow, "config")
-    return flow, await flow.start(
-        DOMAIN, source=SOURCE_RECONFIGURE, entry_id=entry.entry_id
-    )
-
-
-async def subentry_flow(
-    hass: HomeAssistant, entry: MockConfigEntry, subentry_id: str | None = None
-) -> tuple[Flow, Result]:
-    """Open the flow that adds a wallbox to the entry, or changes one."""
-    flow = Flow(hass.config_entries.subentries, *SUBENTRY)
-    handler = (entry.entry_id, "wallbox")
-    if subentry_id is None:
-        return flow, await flow.start(handler, source=SOURCE_USER)
-    return flow, await flow.start(
-        handler, source=SOURCE_RECONFIGURE, subentry_id=subentry_id
-    )
-
-
-def wallbox_subentry(entry: MockConfigEntry, charge_point_id: str) -> ConfigSubentry:
-    """Find a wallbox among the subentries."""
-    return next(
-        subentry
-        for subentry in entry.subentries.values()
-        if subentry.data["charge_point_id"] == charge_point_id
-    )
-
-
-def device_of(
-    hass: HomeAssistant, entry: MockConfigEntry, identifier: str
-) -> dr.DeviceEntry | None:
-    """Find a device of the entry."""
-    devices = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
-    return next(
-        (item for item in devices if (DOMAIN, identifier) in item.identifiers), None
-    )
 
 
 def the_entry(hass: HomeAssistant) -> Any:
     """Give the entry, of which there is only one."""
     (entry,) = hass.config_entries.async_entries(DOMAIN)
     return entry
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
-
-
-@contextlib.contextmanager
-def listening(port: int = 0) -> Iterator[int]:
-    """Be another program that listens on a port."""
-    with socket.create_server(("127.0.0.1", port)) as server:
-        yield server.getsockname()[1]
-
-
-def listens(port: int) -> bool:
-    """Tell whether anybody listens on a port."""
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
-    except ConnectionRefusedError:
-        return False
-    return True
-
-
-async def visit(
-    url: str,
-    context: ssl.SSLContext,
-    charge_point_id: str = CHARGE_POINT_ID,
-    password: str | None = None,
-) -> None:
-    """Connect a wallbox and say hello; raises where it is refused."""
-    wallbox = SimulatedWallbox(
-        url=url,
-        charge_point_id=charge_point_id,
-        password=password,
-        ssl_context=context,
-    )
-    try:
-        await wallbox.connect()
-        assert wallbox.online
-        await wallbox.settle()
-    finally:
-        await wallbox.disconnect()
-    assert wallbox.violations == []
-
-
-def suggested(result: Result) -> dict[str, Any]:
-    """Read what a form is filled in with."""
-    return {
-        str(field): field.description["suggested_value"]
-        for field in result["data_schema"].schema
-        if field.description and "suggested_value" in field.description
-    }
 
 
 @pytest.fixture(autouse=True)

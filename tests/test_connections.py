@@ -24,7 +24,7 @@ from custom_components.bmw_wallbox_victron.wallbox.connection_limit import (
 from custom_components.bmw_wallbox_victron.wallbox.tls import SecureConnection
 from simulators.wallbox import SimulatedWallbox
 
-from .conftest import CHARGE_POINT_ID, Site, settle
+from .kit.site import CHARGE_POINT_ID, Site, settle
 
 type MakeWallbox = Callable[..., SimulatedWallbox]
 type Reader = asyncio.StreamReader

@@ -17,10 +17,10 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 
-from .blueprints import BLUEPRINTS, SOURCE
-from .conftest import CHARGE_POINT_ID
-from .victron.common import GOOD, KEY
-from .victron.radio import CHARGER, ORION, SHUNT, Radio
+from .kit.blueprints import BLUEPRINTS, SOURCE
+from .kit.radio import CHARGER, ORION, SHUNT, Radio
+from .kit.site import CHARGE_POINT_ID
+from .kit.victron import GOOD, KEY
 
 FOLDER = Path(__file__).parents[1] / "dashboards"
 NAMES = ("battery", "wallbox")

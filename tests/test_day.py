@@ -22,8 +22,8 @@ from simulators.caravan.devices import WELL, Device, Quirks, fit_out
 from simulators.caravan.identity import ALTERNATOR_CHARGER, MAINS_CHARGER, SHUNT
 from simulators.caravan.physics import Caravan, ChargeState, Plan
 
-from .conftest import Site
-from .victron.radio import Radio
+from .kit.radio import Radio
+from .kit.site import Site
 
 STEP_S = 10
 TIMEOUT_S = 300

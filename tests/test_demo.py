@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 import importlib
+import json
 import logging
 from pathlib import Path
+import shutil
 import socket
 import ssl
 import sys
@@ -64,13 +66,18 @@ async def seed_apart(layout: Layout, *, port: int, ocpp_port: int | None) -> Non
 
 
 def assert_integrations(layout: Layout) -> None:
-    """Look for the real integration and the demo's, each as a link."""
+    """Look for the real integration, and the demo's with a manifest of its own."""
     folder = layout.config / "custom_components"
     assert not folder.is_symlink()
-    assert {link.name: link.resolve() for link in folder.iterdir()} == {
-        "bmw_wallbox_victron": ROOT / "custom_components" / "bmw_wallbox_victron",
-        "demo_radio": ROOT / "demo" / "radio",
-    }
+    ours, radio = folder / "bmw_wallbox_victron", folder / "demo_radio"
+    assert {*folder.iterdir()} == {ours, radio}
+    assert ours.resolve() == ROOT / "custom_components" / "bmw_wallbox_victron"
+    assert not radio.is_symlink()
+    manifest = json.loads((radio / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["domain"] == "demo_radio"
+    modules = {each.name: each.resolve() for each in radio.glob("*.py")}
+    assert modules == {each.name: each for each in (ROOT / "demo/radio").glob("*.py")}
+    assert "__init__.py" in modules
 
 
 def our_entry(hass_storage: dict[str, Any]) -> dict[str, Any]:
@@ -326,9 +333,20 @@ def test_prepare_follows_a_checkout_that_was_moved(layout: Layout) -> None:
 
 def test_prepare_follows_a_checkout_that_was_moved_again(layout: Layout) -> None:
     prepare(layout)
-    link = layout.config / "custom_components" / "demo_radio"
-    link.unlink()
-    link.symlink_to("/nowhere/radio")
+    components = layout.config / "custom_components"
+    for name in ("bmw_wallbox_victron", "demo_radio"):
+        link = components / name
+        if link.is_symlink():
+            link.unlink()
+        else:
+            shutil.rmtree(link)
+        link.symlink_to("/nowhere/" + name)
+    prepare(layout)
+    assert_integrations(layout)
+    module = components / "demo_radio" / "sensor.py"
+    module.unlink()
+    module.symlink_to("/nowhere/sensor.py")
+    (components / "demo_radio" / "gone.py").symlink_to("/nowhere/gone.py")
     prepare(layout)
     assert_integrations(layout)
 

@@ -20,10 +20,9 @@ from custom_components.bmw_wallbox_victron.victron.records import BY_KIND, Kind
 from simulators.victron.encode import encode
 from simulators.wallbox import Car, SimulatedWallbox
 
-from .conftest import CHARGE_POINT_ID, Site, settle
-from .test_init import device_of
-from .victron.common import GOOD, KEY, wrap
-from .victron.radio import ORION, SHUNT, Radio
+from .kit.radio import ORION, SHUNT, Radio
+from .kit.site import CHARGE_POINT_ID, Site, settle
+from .kit.victron import GOOD, KEY, wrap
 
 MakeWallbox = Callable[..., SimulatedWallbox]
 BMS = "A4:C1:37:11:22:33"
@@ -264,7 +263,7 @@ async def test_device(
     radio.say(Kind.BATTERY_MONITOR, GOOD[Kind.BATTERY_MONITOR])
     await hass.async_block_till_done()
     whole = await download()
-    data = await download(device_of(everything, identifier))
+    data = await download(everything.device(identifier))
     assert data.keys() == {"versions", "settings", part}
     assert data[part]
     if part in whole:
@@ -282,7 +281,7 @@ async def test_not_loaded(
     await hass.config_entries.async_unload(entry.entry_id)
     data = await download()
     assert data.keys() == {"versions", "settings"}
-    device = device_of(everything, CHARGE_POINT_ID)
+    device = everything.device()
     assert (await download(device)).keys() == {"versions", "settings"}
 
 

@@ -15,8 +15,8 @@ import pytest
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 
-from .conftest import Site
-from .victron.radio import SHUNT
+from .kit.radio import SHUNT
+from .kit.site import Site
 
 ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = (

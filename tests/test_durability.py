@@ -32,7 +32,7 @@ from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.disk import DiskFile
 from simulators.wallbox import DELTA, Car, SimulatedWallbox
 
-from .conftest import Site, settle
+from .kit.site import Site, settle
 
 type MakeWallbox = Callable[..., SimulatedWallbox]
 type Act = tuple[str, str, str, dict[str, Any]]

@@ -13,27 +13,21 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
-from homeassistant.util.yaml import parse_yaml
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from simulators.wallbox import DELTA, Car, Quirks, RegisterRestarts, SimulatedWallbox
 
-from .conftest import Site, settle
-from .test_monthly_sessions import FOLDER, NAME, SOURCE
-from .test_sessions import later, reload
+from .kit.blueprints import MONTHLY_SESSIONS, SCRIPTS, SCRIPTS_FOLDER
+from .kit.energy import EXAMPLES, example, number
+from .kit.site import Site, reload, settle
+from .kit.time import later
 
 pytestmark = pytest.mark.usefixtures("unpaced")
 
 type MakeWallbox = Callable[..., SimulatedWallbox]
 
 BERLIN: Final = ZoneInfo("Europe/Berlin")
-PAGE: Final = (Path(__file__).parents[1] / "docs" / "energy.md").read_text(
-    encoding="utf-8"
-)
-EXAMPLES: Final[list[Any]] = [
-    parse_yaml(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-]
 METER: Final = {
     "name": "Month",
     "cycle": "monthly",
@@ -55,12 +49,6 @@ async def _berlin(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     hass.loop.slow_callback_duration = 1e9
 
 
-def example(key: str, value: str | None = None) -> Any:
-    """Give the page's example that has this key, with this value."""
-    (found,) = [each for each in EXAMPLES if key in each and value in (None, each[key])]
-    return found
-
-
 @pytest.fixture
 async def automations_end(hass: HomeAssistant) -> AsyncGenerator[None]:
     """Turn automations off at the end: they wait for their time."""
@@ -68,13 +56,6 @@ async def automations_end(hass: HomeAssistant) -> AsyncGenerator[None]:
     await hass.services.async_call(
         "automation", "turn_off", {"entity_id": "all"}, blocking=True
     )
-
-
-def number(hass: HomeAssistant, entity_id: str) -> float:
-    """Give a state as a number."""
-    state = hass.states.get(entity_id)
-    assert state is not None, entity_id
-    return float(state.state)
 
 
 # Utility meters
@@ -247,14 +228,16 @@ async def test_the_first_of_the_month(
     """The page's automation tells the CSV on that day alone."""
     await wallbox.disconnect()
     hass.config.config_dir = str(tmp_path)
-    await hass.async_add_executor_job(shutil.copytree, SOURCE, tmp_path / FOLDER)
+    await hass.async_add_executor_job(
+        shutil.copytree, SCRIPTS, tmp_path / SCRIPTS_FOLDER
+    )
     made = {
-        "path": f"{SOURCE.name}/{NAME}.yaml",
+        "path": f"{SCRIPTS.name}/{MONTHLY_SESSIONS}.yaml",
         "input": {"wallbox": site.device().id},
     }
     config = {
         "automation": [example("alias", "Charging of last month")],
-        "script": {NAME: {"use_blueprint": made}},
+        "script": {MONTHLY_SESSIONS: {"use_blueprint": made}},
     }
     for domain in ("persistent_notification", *config):
         assert await async_setup_component(hass, domain, config)

@@ -16,12 +16,11 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 from simulators.wallbox import Car, SimulatedWallbox
 
-from .conftest import Site
-from .test_battery import MONITOR
-from .test_energy import example, number
-from .test_sessions import later
-from .test_victron import let_pass
-from .victron.radio import Radio
+from .kit.battery import MONITOR
+from .kit.energy import example, number
+from .kit.radio import Radio
+from .kit.site import Site
+from .kit.time import later, let_pass
 
 type MakeWallbox = Callable[..., SimulatedWallbox]
 

@@ -23,7 +23,7 @@ from custom_components.bmw_wallbox_victron.wallbox import frames as room
 from simulators.wallbox import DELTA, Car, SimulatedWallbox
 from simulators.wallbox.quirks import Bent
 
-from .conftest import CHARGE_POINT_ID, Site, settle
+from .kit.site import CHARGE_POINT_ID, Site, settle
 
 pytestmark = pytest.mark.usefixtures("unpaced")
 

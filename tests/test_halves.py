@@ -28,12 +28,13 @@ from custom_components.bmw_wallbox_victron.victron.records import Kind
 from custom_components.bmw_wallbox_victron.wallbox.central_system import CentralSystem
 from custom_components.bmw_wallbox_victron.wallbox.schemas import Schemas
 
-from .conftest import Site
-from .test_battery import POWER, SWITCH, shows, tells
-from .test_init import complaints, listens
-from .test_victron import fresh, let_pass
-from .victron.common import GOOD, KEY
-from .victron.radio import SHUNT, Radio
+from .kit.battery import POWER, SWITCH, fresh, shows, tells
+from .kit.log import complaints
+from .kit.ports import listens
+from .kit.radio import SHUNT, Radio
+from .kit.site import Site
+from .kit.time import let_pass
+from .kit.victron import GOOD, KEY
 
 MONITOR = GOOD[Kind.BATTERY_MONITOR]
 OTHER = "F8:5C:00:00:00:04"

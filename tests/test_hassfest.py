@@ -8,7 +8,6 @@ that are a part of Home Assistant. Each rule has a broken copy that it has to re
 
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
-import copy
 from functools import partial
 import json
 from pathlib import Path
@@ -19,12 +18,11 @@ from typing import Any, get_args, get_type_hints
 
 from awesomeversion import AwesomeVersion, AwesomeVersionStrategy
 import hass_frontend
-from homeassistant import components as core_components, loader
+from homeassistant import loader
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.selector import TargetSelector, validate_selector
-from homeassistant.util.yaml import load_yaml_dict
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 import probatio
@@ -35,57 +33,21 @@ import custom_components.bmw_wallbox_victron as integration
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 
-ROOT = Path(integration.__file__).parent
-PROJECT = Path(__file__).parents[1]
-CORE = Path(core_components.__file__).parent
-
-type Changer = Callable[[Any], object]
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
-
-
-def refuse(message: str) -> Any:
-    raise probatio.Invalid(message)
-
-
-def put(*path: str, value: Any) -> Changer:
-    """Give a change that puts a value at a path."""
-
-    def change(content: Any) -> None:
-        for key in path[:-1]:
-            content = content[key]
-        content[path[-1]] = value
-
-    return change
-
-
-def drop(*path: str) -> Changer:
-    """Give a change that removes what lies at a path."""
-
-    def change(content: Any) -> None:
-        for key in path[:-1]:
-            content = content[key]
-        del content[path[-1]]
-
-    return change
-
-
-def assert_refused(
-    check: Callable[[Any], object], good: Any, change: Changer, why: str
-) -> None:
-    """Check that what is right passes, and why a broken copy does not."""
-    check(copy.deepcopy(good))
-    broken = copy.deepcopy(good)
-    change(broken)
-    assert broken != good or list(broken) != list(good)
-    with pytest.raises(probatio.Invalid) as raised:
-        check(broken)
-    errors = getattr(raised.value, "errors", [raised.value])
-    said = "; ".join(f"{each.path}: {each.msg}" for each in errors)
-    assert re.search(why, said, re.IGNORECASE), said
+from .kit.files import (
+    CORE,
+    DESCRIPTIONS,
+    MANIFEST,
+    PROJECT,
+    PROJECT_TABLE,
+    ROOT,
+    SOURCES,
+    Changer,
+    assert_refused,
+    drop,
+    put,
+    read_json,
+    refuse,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -95,9 +57,7 @@ def _real_world() -> None:
 
 # The manifest
 
-MANIFEST = read_json(ROOT / "manifest.json")
 LOCK = tomllib.loads((PROJECT / "uv.lock").read_text(encoding="utf-8"))
-PROJECT_TABLE = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def _lowercase(value: str) -> str:
@@ -293,11 +253,6 @@ def test_loggers() -> None:
 
 
 # What is imported from Home Assistant's components
-
-SOURCES = {
-    path.relative_to(ROOT): ast.parse(path.read_text(encoding="utf-8"))
-    for path in sorted(ROOT.rglob("*.py"))
-}
 
 
 def imported_components(tree: ast.AST) -> Iterator[str]:
@@ -656,9 +611,6 @@ DESCRIPTION_SCHEMAS = {
         )
         for kind in ("triggers", "conditions")
     },
-}
-DESCRIPTIONS = {
-    kind: load_yaml_dict(str(ROOT / f"{kind}.yaml")) for kind in DESCRIPTION_SCHEMAS
 }
 
 

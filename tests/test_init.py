@@ -31,9 +31,12 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from custom_components.bmw_wallbox_victron.disk import Budget
 from simulators import pki
-from simulators.wallbox import DELTA, WORST, Car, Quirks, SimulatedWallbox
+from simulators.wallbox import DELTA, WORST, Quirks, SimulatedWallbox
 
-from .conftest import CHARGE_POINT_ID, Site, settle
+from .kit.log import complaints
+from .kit.ports import listening, listens
+from .kit.site import CHARGE_POINT_ID, Site, charge, settle
+from .kit.time import retry
 
 MakeWallbox = Callable[..., SimulatedWallbox]
 
@@ -95,62 +98,11 @@ OPTIONS = {
 }
 
 
-@contextlib.contextmanager
-def listening(port: int) -> Iterator[None]:
-    """Be another program that listens on a port."""
-    with socket.create_server(("127.0.0.1", port)):
-        yield
-
-
-def listens(port: int) -> bool:
-    """Tell whether anybody listens on a port."""
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
-    except ConnectionRefusedError:
-        return False
-    return True
-
-
-def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Give what was logged as an error, and what Home Assistant finds wrong with us."""
-    records = caplog.get_records("setup") + caplog.get_records("call")
-    return [
-        record.getMessage()
-        for record in records
-        if record.levelname in ("ERROR", "CRITICAL")
-        or "Detected that custom integration" in record.getMessage()
-    ]
-
-
 @pytest.fixture(autouse=True)
 def _no_complaints(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Have no error in the log."""
     yield
     assert complaints(caplog) == []
-
-
-async def retry(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    """Wait until Home Assistant tries the entry again."""
-    freezer.tick(120)
-    async_fire_time_changed(hass)
-    await hass.async_block_till_done(wait_background_tasks=True)
-
-
-async def charge(hass: HomeAssistant, wallbox: SimulatedWallbox) -> None:
-    """Charge a car for a minute."""
-    await wallbox.connect()
-    await wallbox.plug_in(Car(phases=1))
-    await wallbox.tick(60)
-    await settle(hass, wallbox)
-
-
-def device_of(site: Site, identifier: str) -> dr.DeviceEntry:
-    """Find a device of the entry."""
-    devices = dr.async_entries_for_config_entry(
-        dr.async_get(site.hass), site.entry.entry_id
-    )
-    (found,) = [item for item in devices if (DOMAIN, identifier) in item.identifiers]
-    return found
 
 
 # Coming and going
@@ -379,7 +331,7 @@ async def test_devices(
     hass: HomeAssistant, site: Site, make_wallbox: MakeWallbox
 ) -> None:
     """The wallbox hangs on the server, and is what it says of itself."""
-    server, wallbox = device_of(site, "server"), device_of(site, CHARGE_POINT_ID)
+    server, wallbox = site.device("server"), site.device()
     assert server.entry_type is dr.DeviceEntryType.SERVICE
     assert server.name == "OCPP server"
     assert server.via_device_id is None
@@ -391,7 +343,7 @@ async def test_devices(
     assert (wallbox.manufacturer, wallbox.model) == (None, None)
 
     def identity() -> tuple[str | None, ...]:
-        device = device_of(site, CHARGE_POINT_ID)
+        device = site.device()
         assert device.id == wallbox.id
         return (
             device.manufacturer,
@@ -412,7 +364,7 @@ async def test_devices(
     await newer.connect()
     await settle(hass, newer)
     assert identity() == ("Delta", "X1", "S1", "2.0")
-    assert device_of(site, CHARGE_POINT_ID).via_device_id == server.id
+    assert site.device().via_device_id == server.id
 
 
 @pytest.mark.parametrize("quirks", [DELTA, WORST], ids=["usual", "worst"])
@@ -425,7 +377,7 @@ async def test_identity_without_a_boot(
     await settle(hass, box)
 
     def asked() -> bool:
-        device = device_of(site, CHARGE_POINT_ID)
+        device = site.device()
         return (device.manufacturer, device.model) == (
             box.identity.vendor,
             box.identity.model,
@@ -471,7 +423,7 @@ async def test_entities(hass: HomeAssistant, all_entities: Site) -> None:
     """Each entity has its unit, classes and category, and belongs to its wallbox."""
     registry = er.async_get(hass)
     (subentry_id,) = all_entities.entry.subentries
-    device = device_of(all_entities, CHARGE_POINT_ID)
+    device = all_entities.device()
     for platform, key, unit, device_class, state_class, category, _ in ENTITIES:
         entity = registry.async_get(all_entities.entity_id(platform, key))
         assert entity is not None
@@ -503,7 +455,7 @@ async def test_certificate_expiry(hass: HomeAssistant, site: Site) -> None:
     entity_id = site.entity_id("sensor", "certificate_expiry", "server")
     entity = er.async_get(hass).async_get(entity_id)
     assert entity is not None
-    assert entity.device_id == device_of(site, "server").id
+    assert entity.device_id == site.device("server").id
     assert entity.original_device_class == "timestamp"
     assert entity.entity_category == "diagnostic"
     assert entity.disabled_by is None

@@ -31,16 +31,14 @@ from custom_components.bmw_wallbox_victron.storage import SessionStore
 from custom_components.bmw_wallbox_victron.wallbox.sessions import Session
 from simulators.wallbox import DELTA, Car, SimulatedWallbox
 
-from .conftest import Site, settle
-from .test_sessions import get_sessions, later, subentry_id
+from .kit.blueprints import MONTHLY_SESSIONS, SCRIPTS, SCRIPTS_FOLDER
+from .kit.site import Site, get_sessions, settle, subentry_id
+from .kit.time import later
 
 type MakeWallbox = Callable[..., SimulatedWallbox]
 #: Runs the script made with some inputs; gives its response.
 type Run = Callable[..., Coroutine[Any, Any, Any]]
 
-FOLDER: Final = "blueprints/script/bmw_wallbox_victron"
-SOURCE: Final = Path(__file__).parents[1] / FOLDER
-NAME: Final = "monthly_sessions"
 BERLIN: Final = ZoneInfo("Europe/Berlin")
 HEAD: Final = ["Start", "End", "Duration", "Energy (kWh)", "Card"]
 COSTS: Final = ["Price of 1 kWh", "Cost"]
@@ -56,7 +54,9 @@ async def _berlin(
     freezer.move_to(datetime(2026, 10, 20, 12, tzinfo=BERLIN))
     # Every step of the frozen clock looks like a slow one.
     hass.loop.slow_callback_duration = 1e9
-    await hass.async_add_executor_job(shutil.copytree, SOURCE, tmp_path / FOLDER)
+    await hass.async_add_executor_job(
+        shutil.copytree, SCRIPTS, tmp_path / SCRIPTS_FOLDER
+    )
 
 
 @pytest.fixture
@@ -65,8 +65,12 @@ def run(hass: HomeAssistant, site: Site) -> Run:
 
     async def make_and_run(month: object = None, **inputs: Any) -> Any:
         inputs = {"wallbox": site.device().id} | inputs
-        path = f"{SOURCE.name}/{NAME}.yaml"
-        config = {"script": {NAME: {"use_blueprint": {"path": path, "input": inputs}}}}
+        path = f"{SCRIPTS.name}/{MONTHLY_SESSIONS}.yaml"
+        config = {
+            "script": {
+                MONTHLY_SESSIONS: {"use_blueprint": {"path": path, "input": inputs}}
+            }
+        }
         # What is JSON is YAML.
         await hass.async_add_executor_job(
             Path(hass.config.path("configuration.yaml")).write_text, json.dumps(config)
@@ -75,7 +79,7 @@ def run(hass: HomeAssistant, site: Site) -> Run:
         await hass.services.async_call("script", "reload", blocking=True)
         return await hass.services.async_call(
             "script",
-            NAME,
+            MONTHLY_SESSIONS,
             {} if month is None else {"month": month},
             blocking=True,
             return_response=True,
@@ -123,11 +127,13 @@ def session(
 
 def test_it_is_complete() -> None:
     blueprint = Blueprint(
-        load_yaml_dict(str(SOURCE / f"{NAME}.yaml")),
+        load_yaml_dict(str(SCRIPTS / f"{MONTHLY_SESSIONS}.yaml")),
         expected_domain="script",
         schema=BLUEPRINT_SCHEMA,
     )
-    assert blueprint.metadata["source_url"].endswith(f"{FOLDER}/{NAME}.yaml")
+    assert blueprint.metadata["source_url"].endswith(
+        f"{SCRIPTS_FOLDER}/{MONTHLY_SESSIONS}.yaml"
+    )
     assert blueprint.metadata["homeassistant"] == {"min_version": "2026.10.0"}
     assert blueprint.validate() is None
     for key, field in blueprint.inputs.items():

@@ -14,17 +14,15 @@ from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_fire_time_changed,
 )
-import voluptuous as vol
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from simulators.wallbox import Car, SimulatedWallbox
 
-from .conftest import CHARGE_POINT_ID, Site, settle
-from .test_translations import STRINGS
-from .test_victron import let_pass
+from .kit.flows import Form, open_form, save, subentry_data
+from .kit.site import CHARGE_POINT_ID, Site, settle
+from .kit.time import let_pass
 
 type MakeWallbox = Callable[..., SimulatedWallbox]
-type Form = dict[str, Any]
 
 OTHER_ID = "DE*BMW*E2"
 DEFAULTS: Form = {
@@ -33,42 +31,6 @@ DEFAULTS: Form = {
     "freshness_timeout": 300,
     "allow_reboot": False,
 }
-
-
-async def open_form(hass: HomeAssistant, entry: MockConfigEntry) -> tuple[str, Form]:
-    """Open the options; give the flow's id and what the form is filled in with."""
-    result = await hass.config_entries.options.async_init(entry.entry_id)
-    assert result["type"] is FlowResultType.FORM
-    schema = result["data_schema"]
-    assert schema is not None
-    strings = STRINGS["options"]["step"]["init"]
-    shown: Form = {}
-    for field in schema.schema:
-        assert strings["data"][field]
-        assert strings["data_description"][field]
-        suggested = (field.description or {}).get("suggested_value")
-        if suggested is not None:
-            shown[str(field)] = suggested
-        elif isinstance(field, vol.Required):
-            default: Any = field.default
-            shown[str(field)] = default()
-    return result["flow_id"], shown
-
-
-async def save(hass: HomeAssistant, entry: MockConfigEntry, **changes: Any) -> None:
-    """Change something in the form and save it."""
-    flow_id, shown = await open_form(hass, entry)
-    result = await hass.config_entries.options.async_configure(flow_id, shown | changes)
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-    await hass.async_block_till_done()
-
-
-def subentry_data(entry: MockConfigEntry, charge_point_id: str) -> dict[str, Any]:
-    """Give what is stored of a wallbox."""
-    for subentry in entry.subentries.values():
-        if subentry.unique_id == charge_point_id:
-            return dict(subentry.data)
-    raise AssertionError("no such wallbox")
 
 
 def most(hass: HomeAssistant, site: Site) -> float:

@@ -22,6 +22,7 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
+from demo.clock import SteppedClock
 from demo.past.guide import (
     HOUR_S,
     LENGTH_S,
@@ -35,10 +36,9 @@ from demo.past.guide import (
 )
 from demo.past.instance import Follower
 from demo.scenario import CAR_A
-from simulators.caravan.clock import SteppedClock
 from simulators.wallbox import SimulatedWallbox
 
-from .conftest import Site, settle
+from .kit.site import Site, settle
 
 
 def test_a_clock_that_is_behind() -> None:

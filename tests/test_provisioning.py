@@ -29,11 +29,10 @@ from custom_components.bmw_wallbox_victron.wallbox.state import Light, WallboxSt
 from simulators.wallbox import DELTA, Car, SimulatedWallbox
 from simulators.wallbox.device_model import MEASURANDS as MEASURED, VariableId
 
-from .test_control import Bench, MakeBench, charge, make_bench
+from .kit.bench import Bench, MakeBench, charge
 
 NOW = Now(datetime(2026, 3, 1, 12, tzinfo=UTC), 1000.0)
 
-__all__ = ["make_bench"]
 
 EVENT, METER = TRIGGERS
 NOW = Now(datetime(2026, 10, 3, 12, tzinfo=UTC), 1000.0)

@@ -19,8 +19,7 @@ import custom_components.bmw_wallbox_victron as integration
 from custom_components.bmw_wallbox_victron import config_flow, diagnostics
 from custom_components.bmw_wallbox_victron.const import DOMAIN, PLATFORMS
 
-from .conftest import Site
-from .test_hassfest import (
+from .kit.files import (
     CORE,
     DESCRIPTIONS,
     MANIFEST,
@@ -33,6 +32,7 @@ from .test_hassfest import (
     put,
     refuse,
 )
+from .kit.site import Site
 
 SCALE = load_yaml_dict(str(ROOT / "quality_scale.yaml"))
 

@@ -23,13 +23,12 @@ from simulators.caravan.identity import IDENTITIES, SHUNT
 from simulators.caravan.physics import Caravan, Plan
 from simulators.wallbox import DELTA, Car, RegisterRestarts, station
 
-from .conftest import CHARGE_POINT_ID
-from .quiet import PASSWORD, PLUG, TOKEN, Log, World
-from .test_central_system import basic, dial
-from .test_control import KEEPS_NO_LIMIT, MakeBench, make_bench
-from .victron.radio import Radio
-
-__all__ = ["make_bench"]
+from .kit.bench import KEEPS_NO_LIMIT, MakeBench
+from .kit.client import basic, dial
+from .kit.log import Log
+from .kit.radio import Radio
+from .kit.site import CHARGE_POINT_ID
+from .kit.world import PASSWORD, PLUG, TOKEN, World
 
 HOUR = 3600.0
 #: Devices count for 300 s.

@@ -12,10 +12,8 @@ from simulators.wallbox import DELTA, Car, Quirks, SimulatedWallbox, SmartChargi
 from simulators.wallbox.link import Link
 from simulators.wallbox.strict import Frame
 
-from .conftest import Site
-from .test_control import FULL, Bench, MakeBench, charge, make_bench
-
-__all__ = ["make_bench"]
+from .kit.bench import FULL, Bench, MakeBench, charge
+from .kit.site import Site
 
 WITH_CARD = replace(DELTA, auth_enabled=True)
 

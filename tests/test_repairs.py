@@ -34,15 +34,14 @@ from custom_components.bmw_wallbox_victron.victron.records import Kind
 from simulators import pki
 from simulators.wallbox import DELTA, SimulatedWallbox, SmartCharging
 
-from .conftest import CHARGE_POINT_ID, Site, settle
-from .test_central_system import basic, dial, refused
-from .test_control import MakeBench, charge, make_bench
-from .test_init import listening, retry
-from .test_translations import STRINGS, placeholders
-from .victron.common import GOOD
-from .victron.radio import Radio
-
-__all__ = ["make_bench"]
+from .kit.bench import MakeBench, charge
+from .kit.client import basic, dial, refused
+from .kit.ports import listening
+from .kit.radio import Radio
+from .kit.site import CHARGE_POINT_ID, Site, settle
+from .kit.strings import STRINGS, placeholders
+from .kit.time import retry
+from .kit.victron import GOOD
 
 MakeWallbox = Callable[..., SimulatedWallbox]
 STRANGER = "DE*BMW*ESTRANGER"

@@ -1,7 +1,10 @@
 """The repository as HACS and GitHub want it: hacs.json, files, workflows."""
 
+import ast
 from collections.abc import Iterator
+from pathlib import Path
 import re
+import subprocess
 from typing import Any
 
 from awesomeversion import AwesomeVersion
@@ -12,7 +15,7 @@ import pytest
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 
-from .test_hassfest import (
+from .kit.files import (
     MANIFEST,
     PROJECT,
     Changer,
@@ -55,6 +58,21 @@ HACS_SCHEMA = Schema(
         Optional("hacs"): str,
     }
 )
+
+
+def test_one_manifest_is_in_the_repository() -> None:
+    """HACS refuses an integration's repository with a second one."""
+    found = subprocess.run(  # noqa: S603 - a command of ours
+        (
+            *("git", "ls-files", "--cached", "--others", "--exclude-standard"),
+            *("manifest.json", "**/manifest.json"),
+        ),
+        cwd=PROJECT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert found.stdout.split() == [f"custom_components/{DOMAIN}/manifest.json"]
 
 
 def test_hacs() -> None:
@@ -198,3 +216,24 @@ def test_what_a_report_has_to_say() -> None:
     }
     assert required == {"version", "home-assistant", "what", "diagnostics"}
     assert "log" in {part.get("id") for part in form["body"]}
+
+
+# The tests
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PROJECT / "tests").rglob("*.py")), ids=lambda path: path.stem
+)
+def test_no_test_is_imported(path: Path) -> None:
+    """What tests share is in tests/kit."""
+    imported = {
+        name
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        and (node.level or (node.module or "").partition(".")[0] == "tests")
+        for name in (
+            *(node.module or "").split("."),
+            *(each.name for each in node.names),
+        )
+    }
+    assert not {name for name in imported if name.startswith(("test_", "conftest"))}

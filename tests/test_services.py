@@ -25,8 +25,8 @@ import voluptuous as vol
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from simulators.wallbox import DELTA, Car, SimulatedWallbox
 
-from .conftest import Site, settle
-from .test_translations import STRINGS, placeholders
+from .kit.site import Site, settle
+from .kit.strings import STRINGS, placeholders
 
 type MakeWallbox = Callable[..., SimulatedWallbox]
 #: Calls an action for the wallbox.

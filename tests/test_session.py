@@ -23,7 +23,7 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from simulators.wallbox import DELTA, Car, RegisterRestarts, SimulatedWallbox
 
-from .conftest import Site, settle
+from .kit.site import Site, settle
 
 pytestmark = pytest.mark.usefixtures("unpaced")
 

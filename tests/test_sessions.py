@@ -1,6 +1,5 @@
 """The ledger of sessions and the session event, from the socket to Home Assistant."""
 
-from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from types import MappingProxyType
@@ -29,13 +28,21 @@ from custom_components.bmw_wallbox_victron.wallbox.sessions import (
     KEPT_SESSIONS,
     Session,
 )
-from simulators.wallbox import DELTA, Car, SimulatedWallbox
+from simulators.wallbox import DELTA, Car
 
-from .conftest import CHARGE_POINT_ID, Site, settle
+from .kit.site import (
+    MakeWallbox,
+    Site,
+    get_sessions,
+    reload,
+    settle,
+    subentry_id,
+    switch_charging,
+)
+from .kit.time import later
 
 pytestmark = pytest.mark.usefixtures("unpaced")
 
-type MakeWallbox = Callable[..., SimulatedWallbox]
 type Storage = dict[str, Any]
 
 OTHER_ID = "DE*BMW*E2"
@@ -55,56 +62,11 @@ def old_session(number: int) -> Session:
     )
 
 
-async def later(
-    hass: HomeAssistant,
-    freezer: FrozenDateTimeFactory,
-    seconds: float,
-    *wallboxes: SimulatedWallbox,
-) -> None:
-    """Let time pass, for the wallboxes and for Home Assistant."""
-    # The clock moves timeouts as well: a call that is still out would end by its own.
-    await settle(hass, *wallboxes)
-    freezer.tick(seconds)
-    for wallbox in wallboxes:
-        await wallbox.tick(seconds)
-    async_fire_time_changed(hass, dt_util.utcnow())
-    await settle(hass, *wallboxes)
-
-
-async def get_sessions(hass: HomeAssistant, site: Site) -> list[dict[str, Any]]:
-    """Ask for the wallbox's sessions."""
-    response: Any = await hass.services.async_call(
-        DOMAIN,
-        "get_sessions",
-        {"device_id": site.device().id},
-        blocking=True,
-        return_response=True,
-    )
-    sessions: list[dict[str, Any]] = response["sessions"]
-    return sessions
-
-
-async def reload(hass: HomeAssistant, site: Site) -> None:
-    """Unload the entry, and set it up again from what is stored."""
-    assert await hass.config_entries.async_unload(site.entry.entry_id)
-    assert await hass.config_entries.async_setup(site.entry.entry_id)
-    await hass.async_block_till_done()
-
-
 def stored(hass_storage: Storage, site: Site) -> dict[str, list[dict[str, Any]]]:
     """Read the sessions' file, by subentry."""
     key = f"{DOMAIN}.{site.entry.entry_id}.sessions"
     found: dict[str, list[dict[str, Any]]] = hass_storage.get(key, {}).get("data", {})
     return found
-
-
-def subentry_id(entry: MockConfigEntry, charge_point_id: str = CHARGE_POINT_ID) -> str:
-    """Find the wallbox's subentry."""
-    return next(
-        item.subentry_id
-        for item in entry.subentries.values()
-        if item.unique_id == charge_point_id
-    )
 
 
 class Events:
@@ -146,16 +108,6 @@ class Events:
 def events(hass: HomeAssistant, site: Site) -> Events:
     """Listen to the session event."""
     return Events(hass, site)
-
-
-async def switch_charging(hass: HomeAssistant, site: Site, state: str) -> None:
-    """Turn the charging switch on or off."""
-    await hass.services.async_call(
-        "switch",
-        f"turn_{state}",
-        {"entity_id": site.entity_id("switch", "charging")},
-        blocking=True,
-    )
 
 
 # The ledger

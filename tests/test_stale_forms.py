@@ -19,21 +19,21 @@ from simulators import pki
 from simulators.bms import BmsRadio
 from simulators.wallbox import Car, SimulatedWallbox
 
-from .conftest import CHARGE_POINT_ID, Site, settle
-from .test_config_flow import (
+from .kit.client import visit
+from .kit.flows import (
     OTHER_ID,
     WALLBOX,
     Flow,
     add_wallbox,
-    free_port,
-    listens,
+    open_form,
     reconfigure,
+    subentry_data,
     subentry_flow,
     suggested,
-    visit,
     wallbox_subentry,
 )
-from .test_options import open_form, subentry_data
+from .kit.ports import free_port, listens
+from .kit.site import CHARGE_POINT_ID, Site, settle
 
 type MakeWallbox = Callable[..., SimulatedWallbox]
 

@@ -41,7 +41,7 @@ from custom_components.bmw_wallbox_victron.wallbox.target import (
 )
 from simulators.wallbox import SimulatedWallbox
 
-from .conftest import CHARGE_POINT_ID, Site, settle
+from .kit.site import CHARGE_POINT_ID, Site, settle
 
 type Storage = dict[str, Any]
 

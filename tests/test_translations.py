@@ -13,10 +13,8 @@ from typing import Any
 
 from homeassistant.config_entries import ConfigFlow, ConfigSubentryFlow, OptionsFlow
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity import EntityDescription
-from homeassistant.util.yaml import load_yaml_dict
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -34,9 +32,10 @@ from custom_components.bmw_wallbox_victron.targets import Source, WallboxSource
 from custom_components.bmw_wallbox_victron.trigger import TRIGGERS
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 
-from .conftest import Site
+from .kit.files import ROOT, read_json
+from .kit.site import Site
+from .kit.strings import STRINGS, TRIGGERS_YAML, described, find, leaves, placeholders
 
-ROOT = Path(integration.__file__).parent
 LANGUAGES = sorted((ROOT / "translations").glob("*.json"))
 #: What Home Assistant itself says in a flow, by the helper that says it.
 REASONS_OF_HELPERS = {
@@ -69,27 +68,11 @@ RECONFIGURE = {
 }
 
 
-def _read(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
+ICONS = read_json(ROOT / "icons.json")
 
 
-STRINGS = _read(ROOT / "translations" / "en.json")
-ICONS = _read(ROOT / "icons.json")
-
-
-def _described(kind: str) -> dict[str, Any]:
-    """Read actions, triggers or conditions, without the anchors for several."""
-    return {
-        name: description or {}
-        for name, description in load_yaml_dict(str(ROOT / f"{kind}.yaml")).items()
-        if not name.startswith(".")
-    }
-
-
-SERVICES_YAML = _described("services")
-TRIGGERS_YAML = _described("triggers")
-CONDITIONS_YAML = _described("conditions")
+SERVICES_YAML = described("services")
+CONDITIONS_YAML = described("conditions")
 
 
 def _modules() -> Iterator[ModuleType]:
@@ -111,59 +94,7 @@ TEXTS = {
 NAMES = {node.attr for node in NODES if isinstance(node, ast.Attribute)}
 
 
-def _leaves(strings: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
-    """Give all strings with their paths."""
-    for key, value in strings.items():
-        where = f"{path}.{key}".removeprefix(".")
-        if isinstance(value, Mapping):
-            yield from _leaves(value, where)
-        else:
-            yield where, value
-
-
-def placeholders(text: str) -> set[str]:
-    """Find the placeholders of a string."""
-    return set(re.findall(r"{(\w+)}", text))
-
-
-def _get(path: Iterable[str], strings: Mapping[str, Any] = STRINGS) -> Any:
-    """Find what lies at a path; nothing, if it is not there."""
-    found: Any = strings
-    for key in path:
-        found = found.get(key, {})
-    return found
-
-
 # What flows show: test_config_flow.py has every result looked at
-
-
-def assert_translated(result: Mapping[str, Any], *section: str) -> None:
-    """Check that all that a flow shows has its string, and gets its placeholders."""
-    strings = _get(section)
-    given = set(result.get("description_placeholders") or ())
-    shown: list[str] = []
-    kind = result["type"]
-    if kind is FlowResultType.ABORT:
-        if "translation_domain" in result:
-            return  # Home Assistant's own
-        shown = [strings["abort"][result["reason"]]]
-    elif kind is FlowResultType.CREATE_ENTRY:
-        shown = [strings["create_entry"][result["description"]]]
-    else:
-        step = strings["step"][result["step_id"]]
-        shown = [text for _, text in _leaves(step)]
-        if kind is FlowResultType.MENU:
-            assert step["menu_options"].keys() == set(result["menu_options"])
-            assert (
-                step["menu_option_descriptions"].keys() == step["menu_options"].keys()
-            )
-        else:
-            fields = {str(field) for field in result["data_schema"].schema}
-            assert step["data"].keys() == fields
-            assert step["data_description"].keys() == fields
-            errors = result.get("errors") or {}
-            shown += [strings["error"][error] for error in errors.values()]
-    assert set().union(*map(placeholders, shown)) == given
 
 
 def _sections() -> dict[tuple[str, ...], type]:
@@ -225,7 +156,7 @@ def test_each_flow_has_its_strings() -> None:
 @pytest.mark.parametrize("section", SECTIONS, ids=".".join)
 def test_steps_and_endings(section: tuple[str, ...]) -> None:
     """A flow's steps, endings and its entries in the menu are those with strings."""
-    strings, calls = _get(section), _calls(SECTIONS[section])
+    strings, calls = find(section), _calls(SECTIONS[section])
     names = {call.func.attr for call in calls if isinstance(call.func, ast.Attribute)}
     assert strings["step"].keys() == _words(
         calls, "step_id", "async_show_form", "async_show_menu"
@@ -257,7 +188,7 @@ def test_steps_and_endings(section: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("section", SECTIONS, ids=".".join)
 def test_no_error_is_unused(section: tuple[str, ...]) -> None:
     """Each error with a string is one that the code knows."""
-    assert set(_get(section).get("error", ())) <= TEXTS
+    assert set(find(section).get("error", ())) <= TEXTS
 
 
 # Entities
@@ -335,7 +266,7 @@ async def test_every_entity_is_found(hass: HomeAssistant, all_entities: Site) ->
     for entity in found:
         assert entity.translation_key is not None
         assert (entity.domain, entity.translation_key) in ENTITIES
-        assert entity.original_name == _get(
+        assert entity.original_name == find(
             ("entity", entity.domain, entity.translation_key, "name")
         )
 
@@ -357,9 +288,9 @@ def test_words_for_states(platform: str, key: str) -> None:
         assert set(strings.get("state", ())) == states
     else:
         assert set(strings.get("state", ())) <= states
-    events = _get(("state_attributes", "event_type", "state"), strings)
+    events = find(("state_attributes", "event_type", "state"), strings)
     assert set(events) == set(_attribute(description, "event_types") or ())
-    flags = _get(("state_attributes", "flags", "state"), strings)
+    flags = find(("state_attributes", "flags", "state"), strings)
     if any(_attribute(each, "has_flags") for each in descriptions):
         assert {"none", *flags} == states
     else:
@@ -385,7 +316,7 @@ def test_words_of_its_own(key: str) -> None:
 def test_icon(platform: str, key: str) -> None:
     """An entity that has no icon from its device class has one of ours."""
     descriptions = ENTITIES[platform, key]
-    icon = _get(("entity", platform, key), ICONS)
+    icon = find(("entity", platform, key), ICONS)
     if any(each.device_class in (None, "enum") for each in descriptions):
         assert icon["default"].startswith("mdi:")
     assert set(icon.get("state", ())) <= _states(platform, descriptions)
@@ -428,7 +359,7 @@ def test_actions_triggers_and_conditions(
             assert text["description"].strip()
             select = fields[field].get("selector", {}).get("select", {})
             if "translation_key" in select:
-                words = _get(("selector", select["translation_key"], "options"))
+                words = find(("selector", select["translation_key"], "options"))
                 assert words.keys() == set(select["options"])
 
 
@@ -502,7 +433,7 @@ def test_other_strings(kind: str) -> None:
         if what == kind and names is not None:
             for key in keys:
                 needed = set().union(
-                    *(placeholders(text) for _, text in _leaves(strings[key]))
+                    *(placeholders(text) for _, text in leaves(strings[key]))
                 )
                 assert needed <= names, key
 
@@ -525,8 +456,8 @@ def test_english_is_there() -> None:
 @pytest.mark.parametrize("path", LANGUAGES, ids=lambda path: path.stem)
 def test_languages(path: Path) -> None:
     """Each language has the same strings with the same placeholders, none empty."""
-    english = dict(_leaves(STRINGS))
-    own = dict(_leaves(_read(path)))
+    english = dict(leaves(STRINGS))
+    own = dict(leaves(read_json(path)))
     assert list(own) == list(english)
     for key, text in own.items():
         assert text, key
@@ -562,10 +493,10 @@ def numbers(text: str) -> list[str]:
 @pytest.mark.parametrize("path", LANGUAGES, ids=lambda path: path.stem)
 def test_form(path: Path) -> None:
     """A file is written like all others, and its texts have no stray blanks."""
-    strings = _read(path)
+    strings = read_json(path)
     written = json.dumps(strings, ensure_ascii=False, indent=2) + "\n"
     assert path.read_text(encoding="utf-8") == written
-    for key, text in _leaves(strings):
+    for key, text in leaves(strings):
         assert all(line == line.strip() for line in text.split("\n")), key
         assert "  " not in text, key
         assert not set(text) & set("\t\r\u00a0\u200b"), key
@@ -574,8 +505,8 @@ def test_form(path: Path) -> None:
 @pytest.mark.parametrize("path", TRANSLATIONS, ids=lambda path: path.stem)
 def test_markup(path: Path) -> None:
     """A translation is marked up as the English text, with the same numbers."""
-    own = dict(_leaves(_read(path)))
-    for key, text in _leaves(STRINGS):
+    own = dict(leaves(read_json(path)))
+    for key, text in leaves(STRINGS):
         assert markup(own[key]) == markup(text), key
         assert numbers(own[key]) == numbers(text), key
         for end in (".", ":", "?"):
@@ -585,7 +516,7 @@ def test_markup(path: Path) -> None:
 @pytest.mark.parametrize("path", LANGUAGES, ids=lambda path: path.stem)
 def test_emphasis_is_on_names(path: Path) -> None:
     """What a text points to with emphasis has just that name in this language."""
-    texts = dict(_leaves(_read(path)))
+    texts = dict(leaves(read_json(path)))
     for key, text in texts.items():
         for name in EMPHASIS.findall(CODE.sub("", text)):
             assert name in {RECONFIGURE[path.stem], *texts.values()}, key
@@ -594,17 +525,17 @@ def test_emphasis_is_on_names(path: Path) -> None:
 @pytest.mark.parametrize("path", TRANSLATIONS, ids=lambda path: path.stem)
 def test_nothing_is_left_in_english(path: Path) -> None:
     """Only names and words that both languages share are as in English."""
-    own = dict(_leaves(_read(path)))
-    same = {text for key, text in _leaves(STRINGS) if own[key] == text}
+    own = dict(leaves(read_json(path)))
+    same = {text for key, text in leaves(STRINGS) if own[key] == text}
     assert same - NAMES_OF_THINGS == SAME_AS_ENGLISH[path.stem]
 
 
 @pytest.mark.parametrize("path", TRANSLATIONS, ids=lambda path: path.stem)
 def test_states_can_be_told_apart(path: Path) -> None:
     """An entity's states have different words where they have them in English."""
-    own = _read(path)
+    own = read_json(path)
     for platform, entities in STRINGS["entity"].items():
         for key, strings in entities.items():
             states = strings.get("state", {})
-            words = _get(("entity", platform, key, "state"), own)
+            words = find(("entity", platform, key, "state"), own)
             assert len(set(words.values())) == len(set(states.values())), key

@@ -20,13 +20,12 @@ from custom_components.bmw_wallbox_victron.trigger import (
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 from simulators.wallbox import Car
 
-from .automations import Automation, automate, show
-from .conftest import CHARGE_POINT_ID, Site, settle
-from .test_sessions import MakeWallbox, later, switch_charging
-from .test_translations import TRIGGERS_YAML
-from .test_victron import let_pass
-from .victron.common import GOOD
-from .victron.radio import Radio
+from .kit.automations import Automation, automate, show
+from .kit.radio import Radio
+from .kit.site import CHARGE_POINT_ID, MakeWallbox, Site, settle, switch_charging
+from .kit.strings import TRIGGERS_YAML
+from .kit.time import later, let_pass
+from .kit.victron import GOOD
 
 GONE = "unavailable"
 #: A trigger of the battery, its entity, and the states that mean no and yes.

@@ -1,6 +1,5 @@
 """Victron devices, from an advertisement to the states of entities."""
 
-from datetime import timedelta
 import logging
 import random
 from types import MappingProxyType
@@ -16,7 +15,6 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
-    async_fire_time_changed,
 )
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
@@ -24,31 +22,19 @@ from custom_components.bmw_wallbox_victron.readings import Flags
 from custom_components.bmw_wallbox_victron.victron.records import BY_KIND, Kind
 from simulators.victron import advertise
 
-from .conftest import Site
-from .victron.common import GOOD, KEY, Captured, captured, model_of
-from .victron.radio import CHARGER, SHUNT, Radio
+from .kit.battery import fresh
+from .kit.radio import CHARGER, SHUNT, Radio
+from .kit.site import Site
+from .kit.time import let_pass
+from .kit.victron import GOOD, KEY, Captured, captured, model_of
 
 MONITOR = GOOD[Kind.BATTERY_MONITOR]
 CHARGING = GOOD[Kind.AC_CHARGER]
 
 
-async def let_pass(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float
-) -> None:
-    """Let time pass."""
-    freezer.tick(timedelta(seconds=seconds))
-    async_fire_time_changed(hass)
-    await hass.async_block_till_done()
-
-
 def value(site: Site, key: str, address: str = SHUNT) -> str:
     """Give the state of a device's sensor."""
     return site.state(key, owner=address)
-
-
-def fresh(site: Site, address: str = SHUNT) -> str:
-    """Give the state of `data_fresh`."""
-    return site.state("data_fresh", "binary_sensor", address)
 
 
 def add_device(site: Site, key: str, address: str = SHUNT) -> None:

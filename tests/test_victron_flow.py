@@ -25,10 +25,10 @@ from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 from simulators.pki import Files
 
-from .conftest import Site
-from .test_translations import assert_translated
-from .victron.common import GOOD, KEY
-from .victron.radio import CHARGER, ORION, SHUNT, Radio
+from .kit.radio import CHARGER, ORION, SHUNT, Radio
+from .kit.site import Site
+from .kit.strings import assert_translated
+from .kit.victron import GOOD, KEY
 
 MONITOR = GOOD[Kind.BATTERY_MONITOR]
 SHUNT_DATA = {"address": SHUNT, "encryption_key": KEY.hex()}

@@ -15,9 +15,7 @@ from custom_components.bmw_wallbox_victron.const import DOMAIN
 from simulators.wallbox import DELTA, Car
 from simulators.wallbox.quirks import CompositeOddity, SmartCharging
 
-from .test_control import FULL, Bench, MakeBench, charge, charging, make_bench
-
-__all__ = ["charging", "make_bench"]
+from .kit.bench import FULL, Bench, MakeBench, charge
 
 
 def setting(bench: Bench, **quirks: Any) -> None:

@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
-from simulators.caravan.clock import SteppedClock
+from demo.clock import SteppedClock
 
 if TYPE_CHECKING:
     from homeassistant.core import HomeAssistant

@@ -1,8 +1,8 @@
 """Only in the demo's Home Assistant: the simulated caravan, as far as that reaches it.
 
 It hears the caravan's devices, has the plug that feeds mains in, and can empty or fill
-the battery at once. Linked into the
-demo's configuration as the custom integration `demo_radio`.
+the battery at once. `demo.layout` links it into the demo's configuration, with a
+manifest, as the custom integration `demo_radio`.
 """
 
 from datetime import datetime, timedelta
@@ -16,16 +16,15 @@ from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.event import async_track_time_interval
 import voluptuous as vol
 
+from demo.layout import RADIO_DOMAIN
 from simulators.caravan.devices import Quirks, fit_out
 from simulators.caravan.physics import Caravan
 from simulators.caravan.scanner import Receiver, register
 
 from .entity import CARAVAN, SIGNAL
 
-DOMAIN: Final = "demo_radio"
-
 CONFIG_SCHEMA: Final = vol.Schema(
-    {DOMAIN: vol.Schema({vol.Required("speed"): vol.Coerce(float)})},
+    {RADIO_DOMAIN: vol.Schema({vol.Required("speed"): vol.Coerce(float)})},
     extra=vol.ALLOW_EXTRA,
 )
 
@@ -40,7 +39,7 @@ _LINGERS: Final = Quirks(lingers_s=20.0)
 
 async def async_setup(hass: HomeAssistant, config: dict[str, Any]) -> bool:
     """Let the caravan live, `speed` times as fast as time passes."""
-    speed: float = config[DOMAIN]["speed"]
+    speed: float = config[RADIO_DOMAIN]["speed"]
     caravan = hass.data[CARAVAN] = Caravan()
     devices = fit_out(caravan, mains_charger=_LINGERS)
     receiver = Receiver()
@@ -58,7 +57,7 @@ async def async_setup(hass: HomeAssistant, config: dict[str, Any]) -> bool:
                 receiver.hear(frame, now)
         async_dispatcher_send(hass, SIGNAL)
 
-    stop = async_track_time_interval(hass, live, _EVERY, name=DOMAIN)
+    stop = async_track_time_interval(hass, live, _EVERY, name=RADIO_DOMAIN)
 
     @callback
     def end(_: Event) -> None:
@@ -67,5 +66,7 @@ async def async_setup(hass: HomeAssistant, config: dict[str, Any]) -> bool:
 
     hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, end)
     for platform in (Platform.NUMBER, Platform.SWITCH, Platform.SENSOR):
-        hass.async_create_task(async_load_platform(hass, platform, DOMAIN, {}, config))
+        hass.async_create_task(
+            async_load_platform(hass, platform, RADIO_DOMAIN, {}, config)
+        )
     return True

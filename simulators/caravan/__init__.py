@@ -1,5 +1,5 @@
 """A simulated caravan: its battery, its chargers and their Victron radios.
 
-`identity` needs nothing, `physics` only mathematics, `devices` the table of records;
-`scanner` and `radio` bring it into a Home Assistant.
+`identity` needs nothing, `physics` only mathematics, `devices` the records of
+`simulators.victron`; `scanner` brings them into a Home Assistant.
 """

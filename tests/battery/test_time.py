@@ -11,7 +11,7 @@ from custom_components.bmw_wallbox_victron.battery.power_source import Plug
 from custom_components.bmw_wallbox_victron.battery.sources import Role, Source
 from custom_components.bmw_wallbox_victron.battery.trend import WINDOW_S, Trend
 
-from .test_rules import charger, monitor, source
+from ..kit.sources import charger, monitor, source
 
 OFF = Plug(has_switch=True, is_on=False)
 ON = Plug(has_switch=True, is_on=True)

@@ -4,7 +4,7 @@ import pytest
 
 from simulators.bms import BmsRadio, Humsienk, Jbd, SimulatedBms
 
-ADDRESS = "A4:C1:37:00:11:22"
+from ..kit.bms import ADDRESS
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from custom_components.bmw_wallbox_victron.bms import async_load_models, is_of_m
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from simulators.bms import Battery, BmsRadio, Fault, Jbd, SimulatedBms
 
-from ..test_config_flow import Flow, Result, device_of
-from .conftest import ADDRESS
+from ..kit.bms import ADDRESS
+from ..kit.flows import Flow, Result, device_of
 
 SECTION = ("config_subentries", "bms")
 FORM = {"address": ADDRESS, "model": "jbd_bms"}

@@ -24,8 +24,8 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from simulators.bms import Battery, BmsRadio, Fault, SimulatedBms
 
-from ..test_config_flow import device_of
-from .conftest import ADDRESS
+from ..kit.bms import ADDRESS
+from ..kit.flows import device_of
 
 
 @pytest.fixture

@@ -21,11 +21,18 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from demo import radio
-from demo.layout import BATTERY_LEVEL, PLUG_CURRENT, PLUG_POWER, PLUG_SWITCH
+from demo.layout import (
+    BATTERY_LEVEL,
+    PLUG_CURRENT,
+    PLUG_POWER,
+    PLUG_SWITCH,
+    RADIO_DOMAIN,
+)
 from demo.radio import number, sensor, switch
 from demo.radio.entity import CARAVAN
 from simulators.caravan.identity import IDENTITIES, MAINS_CHARGER
-from tests.conftest import Site
+
+from ..kit.site import Site
 
 PLUG = (PLUG_SWITCH, PLUG_POWER, PLUG_CURRENT)
 OPTIONS = dict(zip(("mains_switch", "mains_power", "mains_current"), PLUG, strict=True))
@@ -91,7 +98,7 @@ async def demo(
     """A caravan that is on the air, and has a plug."""
     monkeypatch.setattr(bluetooth, "MONOTONIC_TIME", time.monotonic)
     monkeypatch.setattr(radio, "MONOTONIC_TIME", time.monotonic)
-    mock_integration(hass, MockModule(radio.DOMAIN, async_setup=radio.async_setup))
+    mock_integration(hass, MockModule(RADIO_DOMAIN, async_setup=radio.async_setup))
     for platform, async_setup_platform in (
         (Platform.NUMBER, number.async_setup_platform),
         (Platform.SWITCH, switch.async_setup_platform),
@@ -99,11 +106,11 @@ async def demo(
     ):
         mock_platform(
             hass,
-            f"{radio.DOMAIN}.{platform}",
+            f"{RADIO_DOMAIN}.{platform}",
             MockPlatform(async_setup_platform=async_setup_platform),
         )
     assert await async_setup_component(
-        hass, radio.DOMAIN, {radio.DOMAIN: {"speed": speed}}
+        hass, RADIO_DOMAIN, {RADIO_DOMAIN: {"speed": speed}}
     )
     await hass.async_block_till_done()
     yield Demo(hass, freezer)

@@ -14,6 +14,7 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 from custom_components.bmw_wallbox_victron.victron.decoder import Decoder
 from custom_components.bmw_wallbox_victron.victron.records import Reading
 from demo import radio
+from demo.layout import RADIO_DOMAIN
 from simulators.caravan.devices import Quirks, SmartShunt
 from simulators.caravan.identity import IDENTITIES, SHUNT
 from simulators.caravan.physics import Caravan
@@ -116,7 +117,7 @@ async def test_the_radio_lets_the_caravan_live(
     speed: float,
     chargers: int,
 ) -> None:
-    config = radio.CONFIG_SCHEMA({radio.DOMAIN: {"speed": speed}})
+    config = radio.CONFIG_SCHEMA({RADIO_DOMAIN: {"speed": speed}})
     assert await radio.async_setup(hass, config)
 
     async def pass_time(seconds: float) -> None:

@@ -7,7 +7,7 @@ from homeassistant.components import bluetooth, usb
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 
-from simulators.caravan.silence import no_radios
+from demo.silence import no_radios
 
 
 async def test_bluetooth_without_radios(hass: HomeAssistant) -> None:

@@ -28,7 +28,7 @@ from custom_components.bmw_wallbox_victron.victron.records import (
 )
 from simulators.victron import advertise, encode
 
-from .common import GOOD, KEY, SHUNT, Captured, captured, model_of, simple, wrap
+from ..kit.victron import GOOD, KEY, SHUNT, Captured, captured, model_of, simple, wrap
 
 
 @pytest.fixture(autouse=True)

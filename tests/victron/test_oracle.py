@@ -45,7 +45,7 @@ from custom_components.bmw_wallbox_victron.victron.records import (
 )
 from simulators.victron import encode
 
-from .common import GOOD
+from ..kit.victron import GOOD
 
 PAYLOADS_EACH = 2000
 

@@ -25,7 +25,7 @@ from custom_components.bmw_wallbox_victron.victron.records import (
 )
 from simulators.victron import advertise, encode
 
-from .common import GOOD, KEY, captured, model_of, noise
+from ..kit.victron import GOOD, KEY, captured, model_of, noise
 
 #: Wrong keys that pass the check byte, tried for each kind.
 WRONG_KEYS = 500

@@ -27,7 +27,7 @@ from custom_components.bmw_wallbox_victron.wallbox.transitions import (
     transaction_checked,
 )
 
-from .common import START, STEADY, at, ended, event, now as moment, play, started
+from ..kit.wallbox import START, STEADY, at, ended, event, now as moment, play, started
 
 
 @pytest.fixture(autouse=True)

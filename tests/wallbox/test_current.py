@@ -11,7 +11,7 @@ from custom_components.bmw_wallbox_victron.wallbox.state import (
     WallboxState,
 )
 
-from .common import at, ended, event, play, started
+from ..kit.wallbox import at, ended, event, play, started
 
 
 @pytest.fixture(autouse=True)

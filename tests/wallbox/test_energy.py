@@ -12,7 +12,7 @@ from custom_components.bmw_wallbox_victron.wallbox.energy import (
     lifetime,
 )
 
-from .common import RULE, at
+from ..kit.wallbox import RULE, at
 
 
 @pytest.fixture(autouse=True)

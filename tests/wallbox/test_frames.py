@@ -1,15 +1,16 @@
 """The gate: every frame is admitted, answered with the right CALLERROR, or dropped."""
 
+from datetime import datetime
+from functools import cache
 import gc
 from importlib import resources
 import json
-import sys
 import threading
 import time
 from typing import Any
-from unittest.mock import patch
 
 from hypothesis import given, strategies as st
+from jsonschema import Draft6Validator, FormatChecker
 from ocpp.messages import Call, CallError, CallResult
 import pytest
 
@@ -24,7 +25,7 @@ from custom_components.bmw_wallbox_victron.wallbox.frames import (
 from custom_components.bmw_wallbox_victron.wallbox.handlers import HANDLERS
 from custom_components.bmw_wallbox_victron.wallbox.schemas import Schemas
 
-from .common import RULE
+from ..kit.wallbox import RULE
 
 
 @pytest.fixture(autouse=True)
@@ -75,8 +76,6 @@ CODES = {
     "TypeConstraintViolation",
 }
 SCHEMAS = Schemas.load()
-with patch.dict(sys.modules, {"jsonschema_rs": None}):
-    SLOW = Schemas.load()
 GATE = Gate(SCHEMAS, frozenset(STATION_REQUESTS))
 SECRET = "04A1B2C3D4E5F6"
 
@@ -141,10 +140,31 @@ def minimal(schema: dict[str, Any], root: dict[str, Any] | None = None) -> Any:
             return "x"
 
 
+@cache
+def schema_of(action: str) -> dict[str, Any]:
+    """Read the schema of a request."""
+    file = resources.files("ocpp.v201") / "schemas" / f"{action}Request.json"
+    found: dict[str, Any] = json.loads(file.read_text("utf-8-sig"))
+    return found
+
+
 def request(action: str) -> Any:
     """Build the smallest valid payload of a request."""
-    file = resources.files("ocpp.v201") / "schemas" / f"{action}Request.json"
-    return minimal(json.loads(file.read_text("utf-8-sig")))
+    return minimal(schema_of(action))
+
+
+FORMATS = FormatChecker(formats=())
+
+
+@FORMATS.checks("date-time", raises=ValueError)
+def is_date_time(value: object) -> bool:
+    return not isinstance(value, str) or bool(datetime.fromisoformat(value))
+
+
+@cache
+def validator(action: str) -> Draft6Validator:
+    """Return another judge of a request's payload."""
+    return Draft6Validator(schema_of(action), format_checker=FORMATS)
 
 
 # What is admitted
@@ -635,26 +655,14 @@ def within(part: Any, all_of_it: Any) -> bool:
     return bool(part == all_of_it)
 
 
-def test_without_the_compiled_library() -> None:
-    """Where it cannot be installed, the slow one finds the same."""
-    gate = Gate(SLOW, frozenset(STATION_REQUESTS))
-    bent = EVENT | {"triggerReason": "Boredom"}
-    for payload in (EVENT, bent):
-        raw = frame("TransactionEvent", payload)
-        mine, other = gate.admit(raw), GATE.admit(raw)
-        assert type(mine) is type(other)
-        if isinstance(mine, Refused) and isinstance(other, Refused):
-            assert mine.answer == other.answer
-            assert str(mine.whole) == str(other.whole)
-
-
 @RULE
 @given(
     st.sampled_from(STATION_REQUESTS),
     st.lists(st.integers(0, 9), max_size=5),
     st.sampled_from([None, 1, -1.5, "x", "", [], {}, True, "2026-03-01T12:00:00Z"]),
 )
-def test_both_libraries_agree(action: str, where: list[int], value: Any) -> None:
+def test_a_library_agrees(action: str, where: list[int], value: Any) -> None:
+    """What is said to be wrong is wrong, and nothing that is wrong goes unseen."""
     payload = request(action)
     outer, key = {"payload": payload}, "payload"
     for step in where:
@@ -663,12 +671,12 @@ def test_both_libraries_agree(action: str, where: list[int], value: Any) -> None
             break
         outer, key = inner, list(inner)[step % len(inner)]
     outer[key] = value
-    message = f"{action}Request"
-    mine, other = SCHEMAS.fault(message, payload), SLOW.fault(message, payload)
-    assert (mine is None) == (other is None)
-    if mine is not None and other is not None:
-        assert (mine.path, mine.code) == (other.path, other.code)
-    assert SCHEMAS.whole(message, payload) == SLOW.whole(message, payload)
+    wrong = {
+        (tuple(error.absolute_path), error.validator)
+        for error in validator(action).iter_errors(payload)
+    }
+    fault = SCHEMAS.fault(f"{action}Request", payload)
+    assert (not wrong) if fault is None else (fault.path, fault.rule) in wrong
 
 
 @pytest.mark.parametrize("count", [1, 7, 100, 3000])

@@ -18,7 +18,7 @@ from custom_components.bmw_wallbox_victron.wallbox.meter import (
     samples,
 )
 
-from .common import RULE, START, at
+from ..kit.wallbox import RULE, START, at
 
 
 @pytest.fixture(autouse=True)

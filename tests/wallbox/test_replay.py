@@ -15,7 +15,7 @@ from custom_components.bmw_wallbox_victron.wallbox.transitions import (
     transaction_event,
 )
 
-from .common import RULE, ended, event, now, play, started
+from ..kit.wallbox import RULE, ended, event, now, play, started
 
 
 @pytest.fixture(autouse=True)

@@ -34,7 +34,7 @@ from custom_components.bmw_wallbox_victron.wallbox.transitions import (
     transaction_event,
 )
 
-from .common import RULE, at, ended, event, now, play, started
+from ..kit.wallbox import RULE, at, ended, event, now, play, started
 
 #: A session lasts so long, and so long it is until the next one, in s.
 LENGTH, PAUSE = 100, 1000

@@ -38,7 +38,7 @@ from custom_components.bmw_wallbox_victron.wallbox.target import (
     Target,
 )
 
-from .common import RULE, at
+from ..kit.wallbox import RULE, at
 
 MAX_CURRENT = 32
 #: What the model's car draws where nothing limits it, A.

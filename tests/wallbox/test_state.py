@@ -36,7 +36,7 @@ from custom_components.bmw_wallbox_victron.wallbox.transitions import (
     transaction_event,
 )
 
-from .common import RULE, STEADY, at, ended, event, now, play, started
+from ..kit.wallbox import RULE, STEADY, at, ended, event, now, play, started
 
 
 @pytest.fixture(autouse=True)

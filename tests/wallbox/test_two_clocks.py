@@ -27,7 +27,7 @@ from custom_components.bmw_wallbox_victron.wallbox.transitions import (
     transaction_event,
 )
 
-from .common import RULE, START
+from ..kit.wallbox import RULE, START
 
 
 @pytest.fixture(autouse=True)

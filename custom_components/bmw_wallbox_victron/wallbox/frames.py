@@ -109,17 +109,16 @@ class Gate:
             return _refuse("-1", "RpcFrameworkError", fault), None
         if not isinstance(frame, list) or not frame:
             return _refuse("-1", "RpcFrameworkError", "not an OCPP frame"), frame
-        huge = len(raw) > json_text.LARGE
         if fault is not None:
-            return self._not_json(frame, fault, huge=huge), frame
-        verdict = self._frame(frame, huge=huge)
+            return self._not_json(frame, fault), frame
+        verdict = self._frame(frame)
         if isinstance(verdict, CallResult) and len(raw) > _MAX_ANSWER:
             verdict = CallResult(verdict.unique_id, None)
         return verdict, frame
 
-    def _not_json(self, frame: list[Any], fault: str, *, huge: bool) -> Refused:
+    def _not_json(self, frame: list[Any], fault: str) -> Refused:
         """Refuse what is JSON but for some numbers; what else it says may count."""
-        verdict = self._frame(frame, huge=huge)
+        verdict = self._frame(frame)
         refused = _refuse("-1", "RpcFrameworkError", f"not JSON: {fault}")
         if isinstance(verdict, Call):
             return replace(refused, whole=verdict)
@@ -127,7 +126,7 @@ class Gate:
             return replace(refused, whole=verdict.whole)
         return refused
 
-    def _frame(self, frame: list[Any], *, huge: bool) -> Verdict:
+    def _frame(self, frame: list[Any]) -> Verdict:
         """Check a frame by its kind."""
         kind = frame[0] if type(frame[0]) is int else None
         unique_id = frame[1] if len(frame) > 1 else None
@@ -139,9 +138,9 @@ class Gate:
             return _refuse("-1", "RpcFrameworkError", "no readable message id")
         if kind != _CALL:
             return _refuse(unique_id, "MessageTypeNotSupported", "unknown message type")
-        return self._call(unique_id, frame, huge=huge)
+        return self._call(unique_id, frame)
 
-    def _call(self, unique_id: str, frame: list[Any], *, huge: bool) -> Call | Refused:
+    def _call(self, unique_id: str, frame: list[Any]) -> Call | Refused:
         """Check a CALL."""
         if len(frame) != 4 or not isinstance(frame[2], str):
             return _refuse(
@@ -157,7 +156,7 @@ class Gate:
         if not isinstance(payload, dict):
             return _refuse(unique_id, "FormatViolation", f"{action}: not an object")
         message = f"{action}Request"
-        fault = self._schemas.fault(message, payload, large=huge)
+        fault = self._schemas.fault(message, payload)
         if fault is None:
             return Call(unique_id, action, payload)
         refused = _refuse(unique_id, fault.code, f"{action}, {fault}")

@@ -15,10 +15,7 @@ import pytest
 from demo.layout import ROOT
 from simulators.wallbox import DELTA, Car
 from simulators.wallbox.noise import NoisyCharger
-
-from .test_control import Bench, MakeBench, make_bench
-
-__all__ = ["make_bench"]
+from tests.kit.bench import Bench, MakeBench
 
 REGISTER_KWH = 910.0
 
@@ -26,7 +23,7 @@ REGISTER_KWH = 910.0
 def test_rows_of_a_charging_hour(tmp_path: Path) -> None:
     """In the real recorder, all default entities together: 400 at most."""
     done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "demo.charging_hour", f"--folder={tmp_path}"],
+        [sys.executable, "-m", "benchmarks.charging_hour", f"--folder={tmp_path}"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -1,6 +1,6 @@
 """Plays an hour of charging on three phases, and counts what the recorder writes.
 
-A process of its own, as `simulators.caravan.replay` is: it holds the clock, so that
+A process of its own, as `benchmarks.caravan_replay` is: it holds the clock, so that
 the hour takes some seconds, and prints its figures as one line of JSON.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import sys
 from typing import Any, Final
 
-from simulators.caravan.clock import SteppedClock
+from demo.clock import SteppedClock
 
 _STEP_S: Final = 1.0
 _AROUND_S: Final = 60.0
@@ -27,12 +27,12 @@ async def _play(
     from homeassistant.components.recorder import get_instance
     from homeassistant.config_entries import ConfigSubentryData
 
-    from simulators.caravan.silence import no_radios
+    from demo.home_assistant import free_port
+    from demo.layout import CHARGE_POINT_ID, DOMAIN, LOOPBACK, Layout, prepare
+    from demo.silence import no_radios
     from simulators.wallbox import DELTA, Car, SimulatedWallbox
     from simulators.wallbox.noise import NoisyCharger
 
-    from .home_assistant import free_port
-    from .layout import CHARGE_POINT_ID, DOMAIN, LOOPBACK, Layout, prepare
     from .replayed import count_rows, count_rows_by_entity, make_entry, start
 
     layout = Layout(folder)

@@ -13,7 +13,7 @@ from custom_components.bmw_wallbox_victron.victron.advertisement import COMPANY_
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 from simulators.victron import advertise
 
-from .common import KEY, SHUNT as SHUNT_MODEL
+from .victron import KEY, SHUNT as SHUNT_MODEL
 
 SHUNT = "F8:5C:00:00:00:01"
 CHARGER = "F8:5C:00:00:00:02"

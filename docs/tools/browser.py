@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 from PIL import Image
 
-from .client import get_tokens
+from demo.client import get_tokens
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page

@@ -18,9 +18,11 @@ from PIL import Image, ImageDraw
 from playwright.async_api import Browser, Error as PlaywrightError, Page
 from websockets.exceptions import InvalidHandshake
 
+from demo import home_assistant as demo
+from demo.client import Client, log_in
+from demo.layout import CHARGE_POINT_ID, DOMAIN, LOOPBACK, ROOT, Layout
 from simulators.wallbox import SimulatedWallbox
 
-from . import home_assistant as demo
 from .browser import (
     DESKTOP,
     PHONE,
@@ -32,8 +34,6 @@ from .browser import (
     settle,
     take,
 )
-from .client import Client, log_in
-from .layout import CHARGE_POINT_ID, DOMAIN, LOOPBACK, ROOT, Layout
 
 _STRANGER: Final = "DE*BMW*EDEMO00000002"
 """A wallbox that nobody has added."""

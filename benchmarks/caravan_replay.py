@@ -1,6 +1,6 @@
 """Plays the caravan's hour to a Home Assistant, as fast as that takes it.
 
-A process of its own, started by demo.bench: it takes the clock over before it imports
+A process of its own, started by benchmarks: it takes the clock over before it imports
 anything of Home Assistant, and prints its figures as one line of JSON.
 """
 
@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 import sys
 
-from .clock import SteppedClock
+from demo.clock import SteppedClock
 
 
 def main() -> int:
@@ -25,7 +25,7 @@ def main() -> int:
     clock.install()
 
     # Only now: it keeps functions of the clock under names of its own.
-    from .stack import replay
+    from .caravan_stack import replay
 
     figures = asyncio.run(
         replay(

@@ -16,13 +16,8 @@ import time
 from typing import Any, Final
 
 from custom_components.bmw_wallbox_victron.publish import PACE_S
-from simulators.wallbox.records import wire_time
-from simulators.wallbox.simulator import utc_now
-
-from .bench_instance import Longest
-from .bench_line import Line, connected
-from .client import Client
-from .home_assistant import (
+from demo.client import Client
+from demo.home_assistant import (
     Instance,
     choose_ocpp_port,
     find_entity,
@@ -30,7 +25,12 @@ from .home_assistant import (
     logged_in,
     wait_running,
 )
-from .layout import CHARGE_POINT_ID, DOMAIN, Layout, prepare
+from demo.layout import CHARGE_POINT_ID, DOMAIN, Layout, prepare
+from simulators.wallbox.records import wire_time
+from simulators.wallbox.simulator import utc_now
+
+from .connection import Line, connected
+from .instance import Longest
 
 _TICKS_PER_S: Final = 100
 """Unit of the times in /proc/PID/stat on Linux (USER_HZ)."""
@@ -392,7 +392,7 @@ async def bench_wallbox(messages: int) -> None:
         port = free_port()
         ocpp_port = choose_ocpp_port(None, other=port)
         instance = Instance(
-            layout, port=port, ocpp_port=ocpp_port, module="demo.bench_instance"
+            layout, port=port, ocpp_port=ocpp_port, module="benchmarks.instance"
         )
         try:
             await instance.start()

@@ -1,4 +1,4 @@
-"""Automations made from the blueprints, and a clock that tests turn."""
+"""Automations made from the blueprints, and the script; a clock that tests turn."""
 
 import asyncio
 from pathlib import Path
@@ -15,8 +15,11 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 FOLDER: Final = "blueprints/automation/bmw_wallbox_victron"
-SOURCE: Final = Path(__file__).parents[1] / FOLDER
+SOURCE: Final = Path(__file__).parents[2] / FOLDER
 BLUEPRINTS: Final = tuple(sorted(path.stem for path in SOURCE.glob("*.yaml")))
+SCRIPTS_FOLDER: Final = "blueprints/script/bmw_wallbox_victron"
+SCRIPTS: Final = Path(__file__).parents[2] / SCRIPTS_FOLDER
+MONTHLY_SESSIONS: Final = "monthly_sessions"
 #: So many turns of the event loop an automation takes at most to come to rest.
 _TURNS: Final = 25
 

@@ -8,10 +8,9 @@ from typing import Final
 from custom_components.bmw_wallbox_victron.readings import Value
 from custom_components.bmw_wallbox_victron.victron.decoder import Decoder
 from custom_components.bmw_wallbox_victron.victron.records import Reading
-
-from .devices import WELL, Frame, Quirks, fit_out
-from .identity import ALTERNATOR_CHARGER
-from .physics import Caravan, Plan
+from simulators.caravan.devices import WELL, Frame, Quirks, fit_out
+from simulators.caravan.identity import ALTERNATOR_CHARGER
+from simulators.caravan.physics import Caravan, Plan
 
 PACE_S: Final = 0.2
 """How often each device is heard."""

@@ -25,14 +25,14 @@ import sys
 import tempfile
 from typing import Any
 
-from simulators.caravan.hour import QUANTITIES
+from demo.layout import ROOT
 
-from .bench_wallbox import bench_wallbox, tell
-from .layout import ROOT
+from .caravan_hour import QUANTITIES
+from .wallbox import bench_wallbox, tell
 
 
 async def _replay(
-    *arguments: str, module: str = "simulators.caravan.replay"
+    *arguments: str, module: str = "benchmarks.caravan_replay"
 ) -> dict[str, Any]:
     """Play an hour in a process of its own; gives its figures."""
     with tempfile.TemporaryDirectory() as folder:
@@ -66,7 +66,9 @@ async def _bench_charging(seconds: float) -> None:
     print(f"\n{seconds / 60:.0f} minutes of charging on three phases.", flush=True)
     for amperes in (6, 16, 32):
         figures = await _replay(
-            f"--seconds={seconds}", f"--amperes={amperes}", module="demo.charging_hour"
+            f"--seconds={seconds}",
+            f"--amperes={amperes}",
+            module="benchmarks.charging_hour",
         )
         _tell_rows(f"{amperes} A: rows of a charging hour", figures["rows"])
 

@@ -14,14 +14,14 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity import Entity
 
+from demo.clock import SteppedClock
 from demo.layout import DOMAIN, Layout, prepare
-from demo.replayed import count_rows, make_entry, start
+from demo.silence import no_radios
+from simulators.caravan.identity import IDENTITIES, SHUNT
+from simulators.caravan.scanner import Receiver, register
 
-from .clock import SteppedClock
-from .hour import PACE_S, QUANTITIES, Tick, Watch, play
-from .identity import IDENTITIES, SHUNT
-from .scanner import Receiver, register
-from .silence import no_radios
+from .caravan_hour import PACE_S, QUANTITIES, Tick, Watch, play
+from .replayed import count_rows, make_entry, start
 
 _CORE: Final = "victron_ble"
 _CORE_NAMES: Final = {

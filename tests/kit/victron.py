@@ -140,7 +140,7 @@ class Captured:
 
 def captured() -> list[Captured]:
     """Give all captured advertisements."""
-    path = Path(__file__).parent / "data" / "advertisements.json"
+    path = Path(__file__).parents[1] / "victron" / "data" / "advertisements.json"
     return [
         Captured(
             kind=Kind(item["kind"]),

@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from .layout import CHARGE_POINT_ID, WALLBOX_PASSWORD, Layout
+from demo.layout import CHARGE_POINT_ID, WALLBOX_PASSWORD, Layout
 
 
 class Line:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.caravan_hour import PACE_S, Watch, play
+from demo.clock import SteppedClock
 from demo.layout import ROOT
-from simulators.caravan.clock import SteppedClock
-from simulators.caravan.hour import PACE_S, Watch, play
 from simulators.caravan.identity import ALTERNATOR_CHARGER, MAINS_CHARGER, SHUNT
 
 
@@ -77,7 +77,7 @@ def test_a_minute_is_played(tmp_path: Path, reader: str) -> None:
             *(
                 sys.executable,
                 "-m",
-                "simulators.caravan.replay",
+                "benchmarks.caravan_replay",
                 f"--folder={tmp_path}",
             ),
             *("--reader", reader, "--all-entities", "--seconds=60"),

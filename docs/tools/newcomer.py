@@ -21,18 +21,8 @@ from aiohttp import web
 from homeassistant.util.yaml import load_yaml_dict
 from playwright.async_api import Error as PlaywrightError, Locator, Page
 
-from simulators import pki
-from simulators.caravan.identity import (
-    ALTERNATOR_CHARGER,
-    MAINS_CHARGER,
-    SHUNT,
-    Identity,
-)
-from simulators.wallbox import Car, SimulatedWallbox
-
-from .browser import PHONE, BrowserError, go, open_browser, open_page, settle, take
-from .client import Client, RefusedError
-from .home_assistant import (
+from demo.client import Client, RefusedError
+from demo.home_assistant import (
     DemoError,
     Instance,
     choose_ocpp_port,
@@ -41,7 +31,7 @@ from .home_assistant import (
     only_one,
     wait_running,
 )
-from .layout import (
+from demo.layout import (
     BATTERY_LEVEL,
     CHARGE_POINT_ID,
     LOOPBACK,
@@ -52,7 +42,17 @@ from .layout import (
     clear,
     prepare,
 )
-from .scenario import CAR_A, make_wallbox
+from demo.scenario import CAR_A, make_wallbox
+from simulators import pki
+from simulators.caravan.identity import (
+    ALTERNATOR_CHARGER,
+    MAINS_CHARGER,
+    SHUNT,
+    Identity,
+)
+from simulators.wallbox import Car, SimulatedWallbox
+
+from .browser import PHONE, BrowserError, go, open_browser, open_page, settle, take
 
 _NAME: Final = "wallbox.example.com"
 """What the certificate is for: only the simulated wallbox looks it up, and finds us."""

@@ -1,0 +1,1 @@
+"""What the integration costs, and what it shows for that: `scripts/bench`."""
