@@ -22,8 +22,9 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
-from custom_components.bmw_wallbox_victron import bms, coordinator
+from custom_components.bmw_wallbox_victron import bms
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
+from custom_components.bmw_wallbox_victron.server import Server
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 from custom_components.bmw_wallbox_victron.wallbox.central_system import CentralSystem
 from custom_components.bmw_wallbox_victron.wallbox.schemas import Schemas
@@ -119,11 +120,11 @@ async def test_server_that_cannot_start(
         for _ in range(3):
             await let_pass(hass, freezer, 61)
         assert caplog.text.count("go on without it") == 1
-        assert entry.runtime_data.port is None
+        assert entry.runtime_data.server.port is None
     for _ in range(3):
         await let_pass(hass, freezer, 61)
         await hass.async_block_till_done(wait_background_tasks=True)
-    assert entry.runtime_data.port == entry.data["port"]
+    assert entry.runtime_data.server.port == entry.data["port"]
     assert caplog.text.count("The server for wallboxes can start now") == 1
     assert site.state("certificate_expiry", owner="server") != "unavailable"
     await hass.config_entries.async_unload(entry.entry_id)
@@ -132,7 +133,7 @@ async def test_server_that_cannot_start(
 STEPS: Final = {
     "load": (Schemas, "load"),
     "start": (CentralSystem, "start"),
-    "judge": (coordinator, "async_judge_certificate"),
+    "judge": (Server, "_async_judge_certificate"),
 }
 
 
@@ -200,7 +201,7 @@ async def test_stopped_while_the_server_is_tried_again(
         for _ in range(3):
             await let_pass(hass, freezer, 61)
     assert starts == 0
-    assert first.port is None
+    assert first.server.port is None
     assert getattr(entry, "runtime_data", None) is second is not first
     assert listens(port) is (then == "reload")
     assert complaints(caplog) == []
@@ -220,7 +221,10 @@ async def test_nothing_is_lost_while_it_starts(
     freezer: FrozenDateTimeFactory,
     hass_storage: dict[str, Any],
 ) -> None:
-    """A device that is heard before all is set up does not cost the wallbox's wish."""
+    """A device that is heard before all is set up does not cost the wallbox's target.
+
+    Nobody waits for the model of a BMS.
+    """
     add(hass, entry, "victron_device", SHUNT_DATA)
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
@@ -241,12 +245,7 @@ async def test_nothing_is_lost_while_it_starts(
         return await load(hass, model)
 
     with patch.object(bms, "async_load_model", slowly):
-        setting_up = asyncio.create_task(
-            hass.config_entries.async_setup(entry.entry_id)
-        )
-        for _ in range(2000):
-            await asyncio.sleep(0)
-        assert entry.state is ConfigEntryState.SETUP_IN_PROGRESS
+        assert await hass.config_entries.async_setup(entry.entry_id)
         freezer.tick(timedelta(seconds=3))
         async_fire_time_changed(hass)
         for _ in range(2000):
@@ -255,7 +254,6 @@ async def test_nothing_is_lost_while_it_starts(
         (wallbox,) = stored["wallboxes"].values()
         assert wallbox["wish"]["current_limit"] == 9
         imported.set()
-        assert await setting_up
     await hass.async_block_till_done()
     state = hass.states.get(limit)
     assert state is not None

@@ -20,14 +20,12 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 import custom_components.bmw_wallbox_victron as integration
 from custom_components.bmw_wallbox_victron import config_flow
-from custom_components.bmw_wallbox_victron.battery_entities import (
-    BATTERY_BINARY_SENSORS,
-    BATTERY_SENSORS,
-)
+from custom_components.bmw_wallbox_victron.binary_sensor import BATTERY_BINARY_SENSORS
 from custom_components.bmw_wallbox_victron.condition import CONDITIONS
-from custom_components.bmw_wallbox_victron.device_sensor import describe_device
 from custom_components.bmw_wallbox_victron.entity import WallboxEntityDescription
 from custom_components.bmw_wallbox_victron.readings import DeviceIdentity, DeviceState
+from custom_components.bmw_wallbox_victron.sensors.battery import BATTERY_SENSORS
+from custom_components.bmw_wallbox_victron.sensors.device import describe_device
 from custom_components.bmw_wallbox_victron.targets import Source, WallboxSource
 from custom_components.bmw_wallbox_victron.trigger import TRIGGERS
 from custom_components.bmw_wallbox_victron.victron.records import Kind
@@ -159,10 +157,10 @@ def test_steps_and_endings(section: tuple[str, ...]) -> None:
     strings, calls = find(section), _calls(SECTIONS[section])
     names = {call.func.attr for call in calls if isinstance(call.func, ast.Attribute)}
     assert strings["step"].keys() == _words(
-        calls, "step_id", "async_show_form", "async_show_menu"
+        calls, "step_id", "async_show_form", "async_show_menu", "_step_key"
     )
     assert set(strings.get("create_entry", ())) == _words(
-        calls, "description", "async_create_entry"
+        calls, "description", "async_create_entry", "_async_add"
     )
     assert _words(calls, "menu_options", "async_show_menu") == {
         option
@@ -173,7 +171,7 @@ def test_steps_and_endings(section: tuple[str, ...]) -> None:
         reason for helper, reason in REASONS_OF_HELPERS.items() if helper in names
     }
     assert set(strings.get("abort", ())) == of_helpers | _words(
-        calls, "reason", "async_abort", "async_update_and_abort"
+        calls, "reason", "async_abort", "async_update_and_abort", "_step_key"
     )
     if section[0] == "config_subentries":
         assert strings["entry_type"]

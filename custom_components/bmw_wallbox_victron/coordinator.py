@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-import errno
 import logging
 from typing import Any, override
 
@@ -16,62 +15,45 @@ from homeassistant.config_entries import (
 from homeassistant.const import (
     CONF_ADDRESS,
     CONF_PASSWORD,
-    CONF_PORT,
     EVENT_HOMEASSISTANT_STOP,
 )
 from homeassistant.core import Event, HomeAssistant, callback
-from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.event import async_call_later, async_track_time_interval
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
-from .certificate import async_judge_certificate
+from .battery.battery import BatteryState, Settings
 from .const import (
     CONF_ALLOW_REBOOT,
     CONF_ALLOWED_TOKENS,
     CONF_CHARGE_POINT_ID,
-    CONF_HOST,
     CONF_MAX_CURRENT,
     CONF_METER_INTERVAL,
     CONF_RFID_TOKEN,
-    CONF_SSL_CERT,
-    CONF_SSL_KEY,
     DEFAULT_METER_INTERVAL,
     DOMAIN,
-    SERVER_DEVICE,
     SUBENTRY_WALLBOX,
 )
 from .devices import Devices
 from .disk import NotStoredError
-from .problem import Problem
-from .readings import DeviceState, Value
+from .readings import DeviceState
+from .server import Server
 from .site_problems import async_get_problems
 from .storage import SessionStore, SiteStore
 from .subentries import device_subentries, subentries_of
-from .wallbox.central_system import CentralSystem, ServerConfig
 from .wallbox.errors import CommandError
-from .wallbox.schemas import Schemas
 from .wallbox.sessions import Ledger, SessionEvent, session_events
-from .wallbox.state import Identity, WallboxState
+from .wallbox.state import WallboxState
 from .wallbox.station import Station
 from .wallbox.station_config import StationConfig
-from .wallbox.tls import CertificateError, CertificateInfo, CertificateStore
+from .wallbox.tls import CertificateInfo
 
 _LOGGER = logging.getLogger(__name__)
 #: A renewed certificate is taken with the next connection; what it says, after this.
 _LOOK_AFTER = timedelta(minutes=10)
-
-#: What is wrong only where there is a server.
-_OF_THE_SERVER = (
-    Problem.PORT_IN_USE,
-    Problem.CERTIFICATE_INVALID,
-    Problem.CERTIFICATE_EXPIRES,
-)
-
-#: How long after a failure the server is tried again, in s.
-_SERVER_RETRY_S = 60.0
 
 type SiteConfigEntry = ConfigEntry[SiteCoordinator]
 
@@ -80,13 +62,15 @@ type SiteConfigEntry = ConfigEntry[SiteCoordinator]
 class SiteData:
     """All that entities show."""
 
-    wallboxes: Mapping[str, WallboxState]
+    wallboxes: Mapping[str, WallboxState] = field(default_factory=dict)
     """State of each wallbox, by charge point id; energy as far as it is stored."""
-    devices: Mapping[str, DeviceState]
+    devices: Mapping[str, DeviceState] = field(default_factory=dict)
     """State of each device that is heard by Bluetooth, by address."""
-    battery: Mapping[str, Value]
-    """What is shown of the battery: see `BatteryWatch.values`."""
-    certificate: CertificateInfo | None
+    battery: BatteryState | None = None
+    """What is shown of the battery; None: no device could know of one."""
+    battery_settings: Settings | None = None
+    """The settings of the battery's rules; None: there is no battery."""
+    certificate: CertificateInfo | None = None
     """The server's certificate; None: there is no server."""
 
 
@@ -112,13 +96,12 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
     def __init__(self, hass: HomeAssistant, entry: SiteConfigEntry) -> None:
         """Take the config entry."""
         super().__init__(hass, _LOGGER, config_entry=entry, name=DOMAIN)
-        self.data = SiteData(wallboxes={}, devices={}, battery={}, certificate=None)
+        self.data = SiteData()
         self.stations: dict[str, Station] = {}
         """By charge point id."""
         self._stations: dict[str, Station] = {}
         """By subentry: its id may be corrected while they are connected by the old."""
         self._subentries = subentries_of(entry, SUBENTRY_WALLBOX)
-        self.server_device_id: str | None = None
         self._problems = async_get_problems(hass)
         self._store = SiteStore(
             hass, entry.entry_id, problems=self._problems, on_end=self._stored
@@ -141,10 +124,9 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._changing = asyncio.Lock()
         self._interval = 0
         self._cancel_poll: Callable[[], None] | None = None
-        self._cancel_retry: Callable[[], None] | None = None
-        self.certificates: CertificateStore | None = None
-        self._server: CentralSystem | None = None
-        self._stopped = asyncio.Event()  # no bool: that would be taken not to change
+        self.server = Server(
+            hass, entry, problems=self._problems, stations=self.stations
+        )
         self.english: Mapping[str, str] = {}
         """The English names of entities, by their place in the translations."""
 
@@ -190,17 +172,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         if not ledgers.keys() <= {item.subentry_id for item in self._subentries}:
             self._keep_sessions()  # without those of a wallbox that was removed
         self._keep_problems()
-        if CONF_SSL_CERT not in self.config_entry.data:
-            for problem in _OF_THE_SERVER:
-                self._problems.withdraw(problem)
-        elif device_subentries(self.config_entry):
-            await self._async_try_server()
-        else:
-            try:
-                await self._async_start_server()
-            except ConfigEntryNotReady:
-                self._problems.async_note(Problem.SERVER_NOT_STARTED)
-                raise
+        await self.server.async_start()
         await self.devices.async_apply()
         self._publish()
         self._set_interval()
@@ -269,7 +241,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 self._publish()
             if self._titles[subentry.subentry_id] != subentry.title:
                 self._titles[subentry.subentry_id] = subentry.title
-                self._update_device(subentry, station.state.identity)
+                self._update_device(subentry)
 
     @callback
     def _set_interval(self) -> None:
@@ -286,100 +258,6 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             self.hass, self._poll, timedelta(seconds=interval), cancel_on_shutdown=True
         )
 
-    async def _async_try_server(self) -> None:
-        """Start the server, or go on without it: either half works by itself."""
-        try:
-            await self._async_start_server()
-        except ConfigEntryNotReady as err:
-            if self._stopped.is_set():
-                return
-            self._problems.report(Problem.SERVER_NOT_STARTED, reason=str(err))
-            self.certificates = None
-            self._cancel_retry = async_call_later(
-                self.hass, _SERVER_RETRY_S, self._async_try_server_again
-            )
-
-    async def _async_try_server_again(self, _: datetime) -> None:
-        """Look whether the server can start now; its entities come with a reload."""
-        await self._async_try_server()
-        if self._server is not None and not self._stopped.is_set():
-            self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
-
-    async def _async_start_server(self) -> None:
-        """Start the server that wallboxes connect to. Raises ConfigEntryNotReady.
-
-        What is stopped while this waits gets no server, and says nothing of it: by then
-        another one may have the port.
-        """
-        data = self.config_entry.data
-        config = ServerConfig(
-            host=data.get(CONF_HOST),
-            port=data[CONF_PORT],
-            certificate=data[CONF_SSL_CERT],
-            key=data[CONF_SSL_KEY],
-        )
-        self.certificates = CertificateStore(config.certificate, config.key)
-        schemas = await self.hass.async_add_executor_job(Schemas.load)
-        if self._stopped.is_set():
-            return
-        server = CentralSystem(
-            config,
-            stations=self.stations.values(),
-            schemas=schemas,
-            certificates=self.certificates,
-            problems=self._problems,
-        )
-        try:
-            await server.start()
-        except CertificateError as err:
-            if self._stopped.is_set():
-                return
-            await async_judge_certificate(self.hass, self._problems, self.certificates)
-            raise ConfigEntryNotReady(
-                translation_domain=DOMAIN,
-                translation_key="certificate_unusable",
-                translation_placeholders={"error": str(err)},
-            ) from err
-        except OSError as err:
-            if self._stopped.is_set():
-                return
-            if err.errno == errno.EADDRINUSE:
-                self._problems.report(Problem.PORT_IN_USE, port=config.port)
-            else:
-                self._problems.resolve(Problem.PORT_IN_USE)
-            await async_judge_certificate(self.hass, self._problems, self.certificates)
-            raise ConfigEntryNotReady(
-                translation_domain=DOMAIN,
-                translation_key=(
-                    "port_in_use" if err.errno == errno.EADDRINUSE else "cannot_listen"
-                ),
-                translation_placeholders={
-                    "port": str(config.port),
-                    "error": err.strerror or str(err),
-                },
-            ) from err
-        if self._stopped.is_set():
-            await server.stop()
-            return
-        self._server = server
-        for problem in (Problem.PORT_IN_USE, Problem.SERVER_NOT_STARTED):
-            self._problems.resolve(problem)
-        await async_judge_certificate(self.hass, self._problems, self.certificates)
-        if self._stopped.is_set():
-            return
-        device = dr.async_get(self.hass).async_get_or_create(
-            config_entry_id=self.config_entry.entry_id,
-            identifiers={(DOMAIN, SERVER_DEVICE)},
-            translation_key="server",
-            entry_type=dr.DeviceEntryType.SERVICE,
-        )
-        self.server_device_id = device.id
-
-    @property
-    def port(self) -> int | None:
-        """The port that wallboxes connect to; None: there is no server."""
-        return None if self._server is None else self._server.port
-
     async def _async_stop(self, _: Event) -> None:
         """Stop with Home Assistant, which does not unload its entries."""
         await self.async_shutdown()
@@ -388,15 +266,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
     async def async_shutdown(self) -> None:
         """Stop listening and write what waits to be written."""
         await super().async_shutdown()
-        self._stopped.set()
-        if self._cancel_retry is not None:
-            self._cancel_retry()
         if self._cancel_poll is not None:
             self._cancel_poll()
         self.devices.async_stop()
-        if self._server is not None:
-            await self._server.stop()
-            self._server = None
+        await self.server.async_stop()
         for station in self.stations.values():
             station.close()
         self._problems.async_unload()
@@ -418,15 +291,21 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 for subentry in self._subentries
             },
             devices=self.devices.states,
-            battery=self.devices.values,
-            certificate=None if self.certificates is None else self.certificates.info,
+            battery=self.devices.battery_state,
+            battery_settings=self.devices.battery_settings,
+            certificate=self.server.certificate,
         )
 
     @callback
     def _publish_devices(self) -> None:
         """Publish what is new of what is heard by Bluetooth."""
         self.async_set_updated_data(
-            replace(self.data, devices=self.devices.states, battery=self.devices.values)
+            replace(
+                self.data,
+                devices=self.devices.states,
+                battery=self.devices.battery_state,
+                battery_settings=self.devices.battery_settings,
+            )
         )
 
     @callback
@@ -439,7 +318,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             subentry_id = subentry.subentry_id
             old, state = before.get(subentry_id), self._told[subentry_id]
             if old is not None and old.identity != state.identity:
-                self._update_device(subentry, state.identity)
+                self._update_device(subentry)
             if old is not None and session_events(old, state):
                 steps.append((subentry_id, old, state))
             station = self._station(subentry)
@@ -516,18 +395,25 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             }
         )
 
-    @callback
-    def _update_device(self, subentry: ConfigSubentry, identity: Identity) -> None:
-        """Tell the device registry what a wallbox said of itself."""
-        dr.async_get(self.hass).async_get_or_create(
-            config_entry_id=self.config_entry.entry_id,
-            config_subentry_id=subentry.subentry_id,
+    def wallbox_device_info(self, subentry: ConfigSubentry) -> DeviceInfo:
+        """Return a wallbox's device, as it described itself."""
+        identity = self._station(subentry).state.identity
+        return DeviceInfo(
             identifiers={(DOMAIN, subentry.data[CONF_CHARGE_POINT_ID])},
             name=subentry.title,
             manufacturer=identity.vendor,
             model=identity.model,
             serial_number=identity.serial_number,
             sw_version=identity.firmware_version,
+        )
+
+    @callback
+    def _update_device(self, subentry: ConfigSubentry) -> None:
+        """Update the device registry with what a wallbox described itself as."""
+        dr.async_get(self.hass).async_get_or_create(
+            config_entry_id=self.config_entry.entry_id,
+            config_subentry_id=subentry.subentry_id,
+            **self.wallbox_device_info(subentry),
         )
 
     @callback
@@ -551,14 +437,12 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._problems.async_sweep()
 
     async def _async_look_after(self, _: datetime) -> None:
-        """Look whether the certificate was renewed, and which keys fit by now."""
+        """Check whether the certificate was renewed, and which keys fit by now."""
         # A device could not be asked about while its owner changed something else.
         self.devices.check_keys()
-        if self.certificates is not None:
-            await self.certificates.context()
-            await async_judge_certificate(self.hass, self._problems, self.certificates)
-            if self.certificates.info != self.data.certificate:
-                self._publish()
+        await self.server.async_check_certificate()
+        if self.server.certificate != self.data.certificate:
+            self._publish()
 
 
 def _foundation(entry: ConfigEntry) -> tuple[object, ...]:

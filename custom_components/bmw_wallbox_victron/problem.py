@@ -59,6 +59,8 @@ class Problem(StrEnum):
     """Its encryption key does not fit."""
     SILENT = "silent"
     """It gives no reading."""
+    BMS_LIBRARY_MISSING = "bms_library_missing"
+    """Because what reads BMSs is not installed, and cannot be."""
     BMS_MODEL_UNKNOWN = "bms_model_unknown"
     """Because nobody knows its model any more."""
     BMS_CANNOT_CONNECT = "bms_cannot_connect"

@@ -325,6 +325,16 @@ TABLE: Final[Mapping[Problem, ProblemDescription]] = {
         # At the edge of a receiver's reach it comes and goes.
         calm_s=600,
     ),
+    Problem.BMS_LIBRARY_MISSING: ProblemDescription(
+        about=About.DEVICE,
+        start=(
+            "BMS %(name)s cannot be read: what reads BMSs could not be loaded "
+            "(%(error)s). Check that Home Assistant reaches the internet. It is tried "
+            "again every %(interval)s min"
+        ),
+        end="BMS %(name)s answers again",
+        case_of=Problem.SILENT,
+    ),
     Problem.BMS_MODEL_UNKNOWN: ProblemDescription(
         about=About.DEVICE,
         start="The model of %(name)s is not known any more: reconfigure it",

@@ -38,7 +38,7 @@ def _real_world() -> None:
 
 def reading_of(kind: Kind, **changed: Value) -> Reading:
     record = BY_KIND[kind]
-    reading = decode(record, encode(record, {**GOOD[kind], **changed}))
+    reading = decode(record, encode(record.kind, {**GOOD[kind], **changed}))
     assert reading is not None
     return reading
 
