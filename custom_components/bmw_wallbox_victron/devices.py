@@ -12,9 +12,7 @@ import logging
 from homeassistant.components import bluetooth
 from homeassistant.config_entries import (
     SOURCE_BLUETOOTH,
-    SOURCE_REAUTH,
     ConfigEntry,
-    ConfigFlowContext,
     ConfigSubentry,
 )
 from homeassistant.const import CONF_ADDRESS
@@ -41,15 +39,15 @@ from .const import (
     DEFAULT_FRESHNESS_TIMEOUT,
     DOMAIN,
     SUBENTRY_BMS,
-    SUBENTRY_VICTRON,
 )
 from .feed import Feed
+from .key_check import KeyCheck
 from .listener import VictronListener, rules_of
 from .problem import Problem, Problems
 from .publish import Cancel, Rule
 from .readings import DeviceIdentity, DeviceState
 from .storage import SiteStore
-from .subentries import device_subentries, subentries_of
+from .subentries import device_subentries
 from .victron.advertisement import parse_key
 from .victron.models import MANUFACTURER, model_name
 
@@ -103,8 +101,7 @@ class Devices:
         self._devices: dict[str, Device] = {}
         """By subentry."""
         self._stopped = False
-        self.wrong_keys: set[str] = set()
-        """Addresses of the devices whose key does not fit what they say."""
+        self._key_check = KeyCheck(hass, entry, problems)
         self.battery: BatteryWatch | None = None
         """The battery; None: there is no device that could know of one."""
         self.messages: Mapping[str, str] = {}
@@ -396,38 +393,18 @@ class Devices:
 
     @callback
     def check_keys(self) -> None:
-        """Ask for the key of a device that cannot be read, of one at a time."""
-        wrong = []
-        for subentry in subentries_of(self._entry, SUBENTRY_VICTRON):
-            device = self._devices.get(subentry.subentry_id)
-            if device is None:
-                continue  # it was added just now
-            address = device.address
-            if device.listener is None or device.listener.key_is_wrong:
-                wrong.append(subentry)
-                self._problems.report(Problem.WRONG_KEY, address, name=subentry.title)
-            elif device.listener.key_is_right:
-                self._problems.resolve(Problem.WRONG_KEY, address, name=subentry.title)
-        addresses = self.wrong_keys = {
-            subentry.data[CONF_ADDRESS] for subentry in wrong
-        }
-        asked = None
-        flows = self._entry.async_get_active_flows(self._hass, {SOURCE_REAUTH})
-        for flow in list(flows):
-            asked = flow["context"].get("unique_id")
-            if asked not in addresses and asked != self._entry.unique_id:
-                self._hass.config_entries.flow.async_abort(flow["flow_id"])
-                asked = None
-        if wrong and asked is None:
-            address = wrong[0].data[CONF_ADDRESS]
-            self._entry.async_start_reauth(
-                self._hass,
-                # The entry has one unique id, and a key for each device.
-                ConfigFlowContext(
-                    unique_id=address, title_placeholders={"name": wrong[0].title}
-                ),
-                {CONF_ADDRESS: address},
-            )
+        """Ask for the key of a device that cannot be read."""
+        self._key_check.async_check(
+            {
+                subentry_id: device.listener
+                for subentry_id, device in self._devices.items()
+            }
+        )
+
+    @property
+    def wrong_keys(self) -> frozenset[str]:
+        """Addresses of the devices whose key does not fit what they send."""
+        return self._key_check.wrong_keys
 
     @callback
     def look_for_silence(self) -> None:
@@ -470,7 +447,6 @@ class Devices:
         """Forget a device that was removed."""
         device = self._devices.pop(subentry_id)
         self._stop(device)
-        self.wrong_keys.discard(device.address)
         # Whoever removed a device finds it among the discovered ones.
         bluetooth.async_rediscover_address(self._hass, device.address)
 
