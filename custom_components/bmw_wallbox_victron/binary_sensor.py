@@ -13,12 +13,12 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from . import bms
 from .battery_entities import (
     BATTERY_BINARY_SENSORS,
     BatteryBinarySensor,
     add_battery_entities,
 )
+from .bms_model import IDENTITY
 from .coordinator import SiteConfigEntry
 from .device_sensor import if_present
 from .entity import (
@@ -128,7 +128,7 @@ def describe_device(
 ) -> Iterator[DeviceBinarySensorEntityDescription]:
     """Describe the binary sensors of a device, as far as it is known."""
     yield from DEVICE_BINARY_SENSORS
-    if state.identity == bms.IDENTITY:
+    if state.identity == IDENTITY:
         for description in BMS_BINARY_SENSORS:
             yield if_present(description, state)
 

@@ -24,7 +24,7 @@ from homeassistant.const import (
     UnitOfTime,
 )
 
-from . import bms
+from . import bms_model
 from .const import ATTR_FLAGS
 from .entity import DeviceEntity, DeviceEntityDescription
 from .listener import record_of
@@ -182,7 +182,9 @@ _COMMON: Final = (
 
 def _of_bms(key: str) -> DeviceSensorEntityDescription:
     """Describe what a BMS measures."""
-    description = _number(key, Unit(bms.UNITS[key]), enabled=key not in _CANONICAL)
+    description = _number(
+        key, Unit(bms_model.UNITS[key]), enabled=key not in _CANONICAL
+    )
     if not key.startswith("cell_voltage"):
         return description
     return replace(
@@ -195,7 +197,7 @@ def _of_bms(key: str) -> DeviceSensorEntityDescription:
 
 
 BMS_SENSORS: Final = (
-    *(_of_bms(key) for key in bms.UNITS),
+    *(_of_bms(key) for key in bms_model.UNITS),
     DeviceSensorEntityDescription(
         key="cycles",
         state_class=SensorStateClass.TOTAL_INCREASING,
@@ -219,7 +221,7 @@ def describe_device(state: DeviceState) -> Iterator[DeviceSensorEntityDescriptio
     yield from _COMMON
     if (record := record_of(state.identity)) is not None:
         yield from _describe(record, state.values)
-    elif state.identity == bms.IDENTITY:
+    elif state.identity == bms_model.IDENTITY:
         yield from (if_present(description, state) for description in BMS_SENSORS)
 
 

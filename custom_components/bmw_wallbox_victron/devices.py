@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from homeassistant.components import bluetooth
 from homeassistant.config_entries import (
@@ -25,10 +25,11 @@ from homeassistant.helpers.device_registry import CONNECTION_BLUETOOTH, DeviceIn
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
 
-from . import bms
 from .battery.battery import Settings
 from .battery.sources import Role
 from .battery_watch import BatteryWatch, MainsEntities, async_get_past
+from .bms import BmsPoller, silence_of
+from .bms_model import IDENTITY, RULES, BmsValues
 from .const import (
     BATTERY_DEVICE,
     CONF_ENCRYPTION_KEY,
@@ -53,9 +54,6 @@ from .subentries import device_subentries, subentries_of
 from .victron.advertisement import parse_key
 from .victron.models import MANUFACTURER, model_name
 
-if TYPE_CHECKING:
-    from aiobmsble.basebms import BaseBMS
-
 _LOGGER = logging.getLogger(__name__)
 
 #: A device that is heard for so long is back, in s: at the edge of a receiver's reach
@@ -77,10 +75,8 @@ class Device:
     """What it is heard with: a key or a model, as it was set."""
     listener: VictronListener | None = None
     """Hears it; None: it is a BMS, or its key cannot be read."""
-    poller: bms.BmsPoller | None = None
-    """Polls it; None: it is no BMS, or its model is not known."""
-    model: type[BaseBMS] | None = None
-    """The model of a BMS, as far as it is known."""
+    poller: BmsPoller | None = None
+    """Polls it; None: it is no BMS."""
     info: DeviceInfo | None = None
     """What the device registry was told."""
 
@@ -110,8 +106,6 @@ class Devices:
         """When those were heard that outlived a reload, in s, by address."""
         self._devices: dict[str, Device] = {}
         """By subentry."""
-        self._models: dict[str, type[BaseBMS] | None] = {}
-        """The models of BMSs that were looked for, by name."""
         self._stopped = False
         self.wrong_keys: set[str] = set()
         """Addresses of the devices whose key does not fit what they say."""
@@ -150,9 +144,9 @@ class Devices:
             name=subentry.title,
         )
         if subentry.subentry_type == SUBENTRY_BMS:
-            if device.model is not None:
-                info["manufacturer"] = device.model.INFO["manufacturer"]
-                info["model"] = device.model.INFO["model"]
+            if device.poller is not None and (model := device.poller.model) is not None:
+                info["manufacturer"] = model.manufacturer
+                info["model"] = model.model
             return info
         info["manufacturer"] = MANUFACTURER
         if (model_id := device.feed.state.identity.model_id) is not None:
@@ -167,9 +161,6 @@ class Devices:
         if not self.messages and device_subentries(self._entry):
             self.messages = await _async_messages(self._hass)
         # What follows waits for nothing, so that nothing is set in its midst.
-        while missing := self._models_set - self._models.keys():
-            for name in missing:
-                self._models[name] = await bms.async_load_model(self._hass, name)
         if self._stopped:
             return
         wanted = {
@@ -198,13 +189,6 @@ class Devices:
         self._forget_discovered()
         self._take_battery()
         self.publish()
-
-    @property
-    def _models_set(self) -> set[str]:
-        """The names of the models that BMSs are set to."""
-        return {
-            _model_of(subentry) for subentry in subentries_of(self._entry, SUBENTRY_BMS)
-        }
 
     def _device(self, subentry: ConfigSubentry) -> Device:
         """Return the device of a subentry; a new one where its address is another."""
@@ -253,6 +237,12 @@ class Devices:
             self._poll(subentry, device)
         else:
             unheard = self._listen(subentry, device)
+        self._describe(subentry, device)
+        return unheard
+
+    @callback
+    def _describe(self, subentry: ConfigSubentry, device: Device) -> None:
+        """Update the device registry, where it was told something else."""
         info = self.device_info(subentry)
         if device.info is not None and device.info != info:
             dr.async_get(self._hass).async_get_or_create(
@@ -261,7 +251,6 @@ class Devices:
                 **info,
             )
         device.info = info
-        return unheard
 
     def _listen(
         self, subentry: ConfigSubentry, device: Device
@@ -297,24 +286,22 @@ class Devices:
             return
         device.setting = setting
         self._stop_polling(device)
-        device.model = self._models[setting]
-        if device.model is None:
-            self._faults.begin(
-                _LOGGER,
-                bms.silence_of(device.address),
-                "The model of %s is not known any more: reconfigure it",
-                subentry.title,
-            )
-            return
-        device.poller = bms.BmsPoller(
+        device.poller = BmsPoller(
             self._hass,
             device.address,
-            device.model,
-            partial(_hear_bms, device.feed),
+            setting,
             name=subentry.title,
             faults=self._faults,
+            on_model=partial(self._on_model, subentry.subentry_id),
+            on_values=partial(_hear_bms, device.feed),
         )
         device.poller.async_start()
+
+    @callback
+    def _on_model(self, subentry_id: str) -> None:
+        """Describe a BMS by its model, now that it is loaded."""
+        if (subentry := self._entry.subentries.get(subentry_id)) is not None:
+            self._describe(subentry, self._devices[subentry_id])
 
     @callback
     def _forget_discovered(self) -> None:
@@ -417,7 +404,7 @@ class Devices:
             address = device.address
             if device.listener is None or device.listener.key_is_wrong:
                 wrong.append(subentry)
-                self._faults.drop(bms.silence_of(address))
+                self._faults.drop(silence_of(address))
                 self._faults.begin(
                     _LOGGER,
                     _key_fault(address),
@@ -461,7 +448,7 @@ class Devices:
             device = self._devices.get(subentry.subentry_id)
             if device is None or self._faults.is_on(_key_fault(device.address)):
                 continue
-            fault, name = bms.silence_of(device.address), subentry.title
+            fault, name = silence_of(device.address), subentry.title
             if device.feed in silent:
                 minutes = round((self._hass.loop.time() - device.feed.heard_at) / 60)
                 self._faults.begin(
@@ -531,13 +518,13 @@ def _model_of(subentry: ConfigSubentry) -> str:
 
 def _rules_of_bms(_: DeviceIdentity) -> Mapping[str, Rule]:
     """Return how closely what is shown of a BMS follows it."""
-    return bms.RULES
+    return RULES
 
 
 @callback
-def _hear_bms(feed: Feed, values: bms.BmsValues, signal_strength: int | None) -> None:
+def _hear_bms(feed: Feed, values: BmsValues, signal_strength: int | None) -> None:
     """Take what a BMS said just now."""
-    feed.hear(bms.IDENTITY, values, signal_strength=signal_strength)
+    feed.hear(IDENTITY, values, signal_strength=signal_strength)
 
 
 async def _async_messages(hass: HomeAssistant) -> dict[str, str]:
