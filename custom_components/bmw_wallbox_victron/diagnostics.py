@@ -317,7 +317,7 @@ def _battery(coordinator: SiteCoordinator) -> dict[str, Any] | None:
     battery = coordinator.devices.battery
     if battery is None:
         return None
-    return {"settings": battery.settings, "values": battery.values}
+    return {"settings": battery.settings, "values": battery.shown}
 
 
 # What is nobody else's business
