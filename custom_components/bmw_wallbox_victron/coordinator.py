@@ -1,4 +1,4 @@
-"""The site: owns the central system, and turns what it hears into snapshots."""
+"""The coordinator of a site: publishes snapshots of all that its entities show."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -50,19 +50,20 @@ from .issues import (
 )
 from .readings import DeviceState
 from .server import Server
+from .session_events import SessionEvents
 from .storage import SessionStore, SiteStore
 from .subentries import device_subentries, subentries_of
 from .wallbox.errors import CommandError
-from .wallbox.sessions import Ledger, SessionEvent, session_events
+from .wallbox.sessions import Ledger, session_events
 from .wallbox.state import WallboxState
 from .wallbox.station import Station
 from .wallbox.station_config import StationConfig
 from .wallbox.tls import CertificateInfo
 
 _LOGGER = logging.getLogger(__name__)
-#: A renewed certificate is taken with the next connection; what it says, after this.
-#: So is what is over because nothing happens any more.
-_LOOK_AFTER = timedelta(minutes=10)
+
+#: How often the certificate is read again, and what is over is taken back.
+_CHECK_INTERVAL = timedelta(minutes=10)
 
 type SiteConfigEntry = ConfigEntry[SiteCoordinator]
 
@@ -83,27 +84,13 @@ class SiteData:
     """The server's certificate; None: there is no server."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """Something that happened in a session, and waits until it is stored."""
-
-    subentry_id: str
-    """Of which wallbox."""
-    before: WallboxState
-    """What was told before it."""
-    after: WallboxState
-    """What is told since."""
-    revision: int
-    """That of the store which has it."""
-
-
 class SiteCoordinator(DataUpdateCoordinator[SiteData]):
-    """Owns all that listens, and publishes what it hears."""
+    """Owns the server and what is heard by Bluetooth, and publishes snapshots."""
 
     config_entry: SiteConfigEntry
 
     def __init__(self, hass: HomeAssistant, entry: SiteConfigEntry) -> None:
-        """Take the config entry."""
+        """Initialize the coordinator."""
         super().__init__(hass, _LOGGER, config_entry=entry, name=DOMAIN)
         self.data = SiteData()
         self.stations: dict[str, Station] = {}
@@ -117,9 +104,9 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             hass, entry.entry_id, faults=self._faults, on_end=self._stored
         )
         self._sessions = SessionStore(hass, entry.entry_id, faults=self._faults)
-        self._told: Mapping[str, WallboxState] = {}
-        self._steps: list[_Step] = []
-        self._session_listeners: dict[str, list[Callable[[SessionEvent], None]]] = {}
+        self._published: Mapping[str, WallboxState] = {}
+        """The states of the wallboxes, by subentry, with energy that is not stored."""
+        self.session_events = SessionEvents(self._store)
         self.devices = Devices(
             hass,
             entry,
@@ -128,7 +115,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             call_later=self._call_later,
             on_change=self._publish_devices,
         )
-        self._built_on = _foundation(entry)
+        self._foundation = _foundation(entry)
         self._titles: dict[str, str] = {}
         self._changed = False
         self._changing = asyncio.Lock()
@@ -193,7 +180,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._set_interval()
         self.config_entry.async_on_unload(
             async_track_time_interval(
-                self.hass, self._async_look_after, _LOOK_AFTER, cancel_on_shutdown=True
+                self.hass, self._async_check, _CHECK_INTERVAL, cancel_on_shutdown=True
             )
         )
 
@@ -210,24 +197,24 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         }
 
     @callback
-    def async_take_changes(self) -> None:
-        """Make what was changed count, once the step that changes it is over.
+    def async_apply_changes(self) -> None:
+        """Apply changes of the entry, once the step that makes them is over.
 
-        Such a step may change several things.
+        Such a step may make several.
         """
         if not self._changed:
             self._changed = True
             self.config_entry.async_create_task(
-                self.hass, self._async_take_changes(), eager_start=False
+                self.hass, self._async_apply_changes(), eager_start=False
             )
 
-    async def _async_take_changes(self) -> None:
-        """Make what was changed count: by a reload only where that is needed."""
+    async def _async_apply_changes(self) -> None:
+        """Apply changes of the entry: by a reload only where that is needed."""
         async with self._changing:
             self._changed = False
             if self.config_entry.state is not ConfigEntryState.LOADED:
                 return  # it is read when the entry is set up again
-            if _foundation(self.config_entry) != self._built_on:
+            if _foundation(self.config_entry) != self._foundation:
                 self.hass.config_entries.async_schedule_reload(
                     self.config_entry.entry_id
                 )
@@ -246,7 +233,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     @callback
     def _configure_wallboxes(self) -> None:
-        """Let the settings of wallboxes count that need no other connection."""
+        """Apply the settings of wallboxes that need no other connection."""
         self._set_interval()
         for subentry in self._subentries:
             station = self._station(subentry)
@@ -260,7 +247,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     @callback
     def _set_interval(self) -> None:
-        """Have wallboxes asked at the interval that is set."""
+        """Poll wallboxes at the interval that is set."""
         interval = self.config_entry.options.get(
             CONF_METER_INTERVAL, DEFAULT_METER_INTERVAL
         )
@@ -294,15 +281,15 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     @override
     async def _async_update_data(self) -> SiteData:
-        """Return what is known, to `homeassistant.update_entity`."""
+        """Return a snapshot, for `homeassistant.update_entity`."""
         return self._snapshot()
 
     def _snapshot(self) -> SiteData:
-        """Make a snapshot of all that was told."""
+        """Return a snapshot."""
         return SiteData(
             wallboxes={
                 subentry.data[CONF_CHARGE_POINT_ID]: self._store.shown(
-                    subentry.subentry_id, self._told[subentry.subentry_id]
+                    subentry.subentry_id, self._published[subentry.subentry_id]
                 )
                 for subentry in self._subentries
             },
@@ -314,7 +301,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     @callback
     def _publish_devices(self) -> None:
-        """Publish what is new of what is heard by Bluetooth."""
+        """Publish what is heard by Bluetooth."""
         self.async_set_updated_data(
             replace(
                 self.data,
@@ -326,13 +313,13 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     @callback
     def _publish(self) -> None:
-        """Publish what is known now."""
-        before, self._told = self._told, self._states()
+        """Publish the states of the wallboxes, and store what lasts of them."""
+        before, self._published = self._published, self._states()
         steps: list[tuple[str, WallboxState, WallboxState]] = []
         recorded = False
         for subentry in self._subentries:
             subentry_id = subentry.subentry_id
-            old, state = before.get(subentry_id), self._told[subentry_id]
+            old, state = before.get(subentry_id), self._published[subentry_id]
             if old is not None and old.identity != state.identity:
                 self._update_device(subentry)
             if old is not None and session_events(old, state):
@@ -348,12 +335,13 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             if old is None or old.target.lost != state.target.lost:
                 async_show_lost_target(self.hass, subentry, state)
             recorded = self._station(subentry).ledger.take_changes() or recorded
-        revision = self._store.async_keep(self._told, at_once=bool(steps))
-        self._steps += [_Step(*step, revision) for step in steps]
+        revision = self._store.async_keep(self._published, at_once=bool(steps))
+        for step in steps:
+            self.session_events.async_add(*step, revision=revision)
         if recorded:
             self._keep_sessions()
         self.async_set_updated_data(self._snapshot())
-        self._tell_steps()
+        self.session_events.async_fire()
 
     def _states(self) -> dict[str, WallboxState]:
         """Return the state of each wallbox, by subentry."""
@@ -364,42 +352,16 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     @callback
     def _stored(self) -> None:
-        """Show what waited for the disk; a disk that fails holds back energy alone."""
-        if not self._told:
+        """Publish what waited for the disk; one that fails holds back energy alone."""
+        if not self._published:
             return
         wallboxes = self._snapshot().wallboxes
         if wallboxes != self.data.wallboxes:
             self.async_set_updated_data(replace(self.data, wallboxes=wallboxes))
-        self._tell_steps()
-
-    @callback
-    def _tell_steps(self) -> None:
-        """Return what happened in sessions, as far as a write of it has ended."""
-        while self._steps and self._steps[0].revision <= self._store.settled:
-            step = self._steps.pop(0)
-            for event in session_events(
-                self._store.shown(step.subentry_id, step.before),
-                self._store.shown(step.subentry_id, step.after),
-            ):
-                for listener in tuple(
-                    self._session_listeners.get(step.subentry_id, ())
-                ):
-                    listener(event)
-
-    @callback
-    def async_listen_sessions(
-        self, subentry_id: str, listener: Callable[[SessionEvent], None]
-    ) -> Callable[[], None]:
-        """Call `listener` with what happens in a wallbox's sessions, once it is stored.
-
-        Gives what ends that.
-        """
-        listeners = self._session_listeners.setdefault(subentry_id, [])
-        listeners.append(listener)
-        return lambda: listeners.remove(listener)
+        self.session_events.async_fire()
 
     async def async_save_targets(self) -> None:
-        """Return when all that is wished is on the disk. Raises CommandError."""
+        """Return when all targets are on the disk. Raises CommandError."""
         try:
             await self._store.async_save_targets(self._states())
         except NotStoredError as err:
@@ -411,7 +373,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     @callback
     def _keep_sessions(self) -> None:
-        """Have the ledgers written, soon."""
+        """Store the ledgers, soon."""
         self._sessions.async_keep(
             {
                 subentry.subentry_id: self._station(subentry).ledger.sessions
@@ -454,14 +416,14 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     @callback
     def _poll(self, _: datetime) -> None:
-        """Do what time demands."""
+        """Poll the wallboxes, and look for what is silent."""
         for station in self.stations.values():
             station.poll()
         self.devices.look_for_silence()
         self._faults.sweep()
 
-    async def _async_look_after(self, _: datetime) -> None:
-        """Look whether the certificate was renewed, and what is over by now."""
+    async def _async_check(self, _: datetime) -> None:
+        """Check whether the certificate was renewed, and what is over by now."""
         self._issues.async_sweep()
         # A device could not be asked about while its owner changed something else.
         self.devices.check_keys()
@@ -471,7 +433,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
 
 def _foundation(entry: ConfigEntry) -> tuple[object, ...]:
-    """Return what the server and its connections stand on: a change rebuilds all."""
+    """Return the settings of which a change needs a reload."""
     return (
         dict(entry.data),
         [
@@ -488,7 +450,7 @@ def _foundation(entry: ConfigEntry) -> tuple[object, ...]:
 def _station_config(
     subentry: ConfigSubentry, options: Mapping[str, Any]
 ) -> StationConfig:
-    """Read a wallbox's settings, and those of all."""
+    """Return a wallbox's settings."""
     data = subentry.data
     return StationConfig(
         charge_point_id=data[CONF_CHARGE_POINT_ID],

@@ -58,7 +58,7 @@ class WallboxSessionEvent(WallboxEntity, EventEntity):
         """Listen to the sessions: what happens from now on is an event."""
         await super().async_added_to_hass()
         self.async_on_remove(
-            self.coordinator.async_listen_sessions(
+            self.coordinator.session_events.async_listen(
                 self._subentry_id, self._handle_session_event
             )
         )
