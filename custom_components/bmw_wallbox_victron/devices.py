@@ -13,9 +13,7 @@ from typing import Final
 from homeassistant.components import bluetooth
 from homeassistant.config_entries import (
     SOURCE_BLUETOOTH,
-    SOURCE_REAUTH,
     ConfigEntry,
-    ConfigFlowContext,
     ConfigSubentry,
 )
 from homeassistant.const import CONF_ADDRESS
@@ -42,15 +40,15 @@ from .const import (
     DEFAULT_FRESHNESS_TIMEOUT,
     DOMAIN,
     SUBENTRY_BMS,
-    SUBENTRY_VICTRON,
 )
-from .fault_log import FaultLog, Key
+from .fault_log import FaultLog
 from .feed import Feed
+from .key_check import KeyCheck, key_fault
 from .listener import VictronListener, rules_of
 from .publish import Cancel, Rule
 from .readings import DeviceIdentity, DeviceState
 from .storage import SiteStore
-from .subentries import device_subentries, subentries_of
+from .subentries import device_subentries
 from .victron.advertisement import parse_key
 from .victron.models import MANUFACTURER, model_name
 
@@ -107,8 +105,7 @@ class Devices:
         self._devices: dict[str, Device] = {}
         """By subentry."""
         self._stopped = False
-        self.wrong_keys: set[str] = set()
-        """Addresses of the devices whose key does not fit what they say."""
+        self._key_check = KeyCheck(hass, entry, faults)
         self.battery: BatteryWatch | None = None
         """The battery; None: there is no device that could know of one."""
         self.messages: Mapping[str, str] = {}
@@ -400,50 +397,18 @@ class Devices:
 
     @callback
     def check_keys(self) -> None:
-        """Ask for the key of a device that cannot be read, of one at a time."""
-        wrong = []
-        for subentry in subentries_of(self._entry, SUBENTRY_VICTRON):
-            device = self._devices.get(subentry.subentry_id)
-            if device is None:
-                continue  # it was added just now
-            address = device.address
-            if device.listener is None or device.listener.key_is_wrong:
-                wrong.append(subentry)
-                self._faults.drop(silence_of(address))
-                self._faults.begin(
-                    _LOGGER,
-                    _key_fault(address),
-                    "The encryption key does not fit %s any more: it was changed in "
-                    "VictronConnect, or never was right. Home Assistant asks for it",
-                    subentry.title,
-                )
-            elif device.listener.key_is_right:
-                self._faults.end(
-                    _LOGGER,
-                    _key_fault(address),
-                    "The encryption key fits %s again",
-                    subentry.title,
-                )
-        addresses = self.wrong_keys = {
-            subentry.data[CONF_ADDRESS] for subentry in wrong
-        }
-        asked = None
-        flows = self._entry.async_get_active_flows(self._hass, {SOURCE_REAUTH})
-        for flow in list(flows):
-            asked = flow["context"].get("unique_id")
-            if asked not in addresses and asked != self._entry.unique_id:
-                self._hass.config_entries.flow.async_abort(flow["flow_id"])
-                asked = None
-        if wrong and asked is None:
-            address = wrong[0].data[CONF_ADDRESS]
-            self._entry.async_start_reauth(
-                self._hass,
-                # The entry has one unique id, and a key for each device.
-                ConfigFlowContext(
-                    unique_id=address, title_placeholders={"name": wrong[0].title}
-                ),
-                {CONF_ADDRESS: address},
-            )
+        """Ask for the key of a device that cannot be read."""
+        self._key_check.async_check(
+            {
+                subentry_id: device.listener
+                for subentry_id, device in self._devices.items()
+            }
+        )
+
+    @property
+    def wrong_keys(self) -> frozenset[str]:
+        """Addresses of the devices whose key does not fit what they send."""
+        return self._key_check.wrong_keys
 
     @callback
     def look_for_silence(self) -> None:
@@ -451,7 +416,7 @@ class Devices:
         silent = [] if self.battery is None else self.battery.silent()
         for subentry in device_subentries(self._entry):
             device = self._devices.get(subentry.subentry_id)
-            if device is None or self._faults.is_on(_key_fault(device.address)):
+            if device is None or self._faults.is_on(key_fault(device.address)):
                 continue
             fault, name = silence_of(device.address), subentry.title
             if device.feed in silent:
@@ -490,7 +455,6 @@ class Devices:
         """Forget a device that was removed."""
         device = self._devices.pop(subentry_id)
         self._stop(device)
-        self.wrong_keys.discard(device.address)
         # Whoever removed a device finds it among the discovered ones.
         bluetooth.async_rediscover_address(self._hass, device.address)
 
@@ -509,11 +473,6 @@ class Devices:
             # Hanging up takes its time; nobody else waits for it.
             self._hass.async_create_task(device.poller.async_stop())
             device.poller = None
-
-
-def _key_fault(address: str) -> Key:
-    """Name the fault that a key does not fit."""
-    return address, "key"
 
 
 def _model_of(subentry: ConfigSubentry) -> str:

@@ -30,6 +30,7 @@ from simulators.bms import Battery, BmsRadio, Fault, SimulatedBms
 
 from ..kit.bms import ADDRESS
 from ..kit.flows import device_of
+from ..kit.radio import callbacks
 
 
 @pytest.fixture
@@ -273,14 +274,17 @@ async def test_the_end_lets_go(
 ) -> None:
     jbd.fault = Fault.SILENT
     radio.hear(jbd)
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    await hass.async_block_till_done()
-    assert jbd.open_now == 1
-    if how == "unload":
-        await hass.config_entries.async_unload(entry.entry_id)
-    else:
-        hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
-    await hass.async_block_till_done()
+    with callbacks() as active:
+        assert await hass.config_entries.async_setup(entry.entry_id)
+        await connected(jbd)
+        await hass.async_block_till_done()
+        assert (jbd.open_now, len(active)) == (1, 1)
+        if how == "unload":
+            await hass.config_entries.async_unload(entry.entry_id)
+        else:
+            hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+        await hass.async_block_till_done()
+        assert active == []
     assert (jbd.opened, jbd.open_now) == (1, 0)
 
 

@@ -11,7 +11,7 @@ from custom_components.bmw_wallbox_victron.victron.advertisement import (
     parse,
 )
 from custom_components.bmw_wallbox_victron.victron.decoder import Decoder
-from custom_components.bmw_wallbox_victron.victron.plausibility import KeyVerdict
+from custom_components.bmw_wallbox_victron.victron.key_verdict import KeyVerdict
 from custom_components.bmw_wallbox_victron.victron.records import (
     Kind,
     Reading,

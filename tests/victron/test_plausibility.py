@@ -8,10 +8,12 @@ import pytest
 from custom_components.bmw_wallbox_victron.readings import Flags, Value
 from custom_components.bmw_wallbox_victron.victron.advertisement import Refusal
 from custom_components.bmw_wallbox_victron.victron.decoder import Decoder
-from custom_components.bmw_wallbox_victron.victron.plausibility import (
+from custom_components.bmw_wallbox_victron.victron.key_verdict import (
     FAILURES_FOR_WRONG,
-    Judgement,
     KeyVerdict,
+)
+from custom_components.bmw_wallbox_victron.victron.plausibility import (
+    Judgement,
     agree,
     judge,
     jumps,
