@@ -1,4 +1,4 @@
-"""What triggers and conditions share: their entities, and the schema of the battery's."""
+"""What triggers and conditions share: their entities, and a schema."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
