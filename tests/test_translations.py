@@ -41,6 +41,8 @@ REASONS_OF_HELPERS = {
     "async_update_reload_and_abort": "reconfigure_successful",
     "_abort_if_unique_id_configured": "already_configured",
     "_abort_if_unique_id_mismatch": "unique_id_mismatch",
+    "_async_bms_models": "bms_library_missing",
+    "_get_reconfigure_subentry": "damaged",
 }
 #: What may be the same as in English: names, abbreviations, and words that are shared.
 NAMES_OF_THINGS = {"BMS", "Inverter RS", "Lynx Smart BMS", "Multi RS", "OK", "{name}"}

@@ -120,7 +120,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     @property
     def wallbox_subentries(self) -> list[ConfigSubentry]:
-        """The subentries of the wallboxes that are served.
+        """Return the subentries of the wallboxes that are served.
 
         One that was added, or whose id was corrected, while all this started waits for
         the reload that follows.

@@ -39,10 +39,16 @@ class NotStoredError(Exception):
 
 
 class DiskFile(Store[Json]):
-    """A file in `.storage` that outlives the power, and is read whatever is in it."""
+    """A file in `.storage` that outlives the power, and is read whatever is in it.
+
+    It is a `Store` for what that does: versions, the cache of files at the start, a
+    repair issue for what is no JSON. Three of its protected names are used, because its
+    public way to write swallows a failure, puts the write off while Home Assistant
+    stops, and leaves it to the system when it is on the disk.
+    """
 
     def __init__(self, hass: HomeAssistant, key: str) -> None:
-        """Take its name. What is written is made for that: any thread may read it."""
+        """Take its name. What is written does not change: any thread may read it."""
         super().__init__(
             hass, _VERSION, key, private=True, serialize_in_event_loop=False
         )
@@ -68,19 +74,15 @@ class DiskFile(Store[Json]):
             return None
         return stored if isinstance(stored, dict) else None
 
-    async def async_write(self, content: Json | Callable[[], Json]) -> None:
-        """Write it now. Raises HomeAssistantError or OSError.
-
-        `content` may be made in another thread. `Store.async_save` would swallow a
-        failure, and put the write off while Home Assistant stops.
-        """
+    async def async_write(self, content: Json) -> None:
+        """Write it now. Raises HomeAssistantError or OSError."""
         self._manager.async_invalidate(self.key)
         await self._async_write_data(
             {
                 "version": self.version,
                 "minor_version": self.minor_version,
                 "key": self.key,
-                "data_func" if callable(content) else "data": content,
+                "data": content,
             }
         )
 
@@ -165,7 +167,7 @@ class Writer:
         hass: HomeAssistant,
         file: DiskFile,
         problems: Problems | None,
-        write: Callable[[], Json | Callable[[], Json]],
+        write: Callable[[], Json],
         on_end: Callable[[bool], None] | None = None,
     ) -> None:
         """Take what is written. `on_end` hears of each write's end, and its success."""

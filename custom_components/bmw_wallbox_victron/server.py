@@ -51,7 +51,7 @@ class Server:
         problems: SiteProblems,
         stations: Mapping[str, Station],
     ) -> None:
-        """Take the stations to serve, by charge point id."""
+        """Initialize with the stations, by charge point id."""
         self._hass = hass
         self._entry = entry
         self._problems = problems
@@ -66,12 +66,12 @@ class Server:
 
     @property
     def port(self) -> int | None:
-        """The port that wallboxes connect to; None: there is no server."""
+        """Return the port that wallboxes connect to; None: there is no server."""
         return None if self._central_system is None else self._central_system.port
 
     @property
     def certificate(self) -> CertificateInfo | None:
-        """What its certificate says; None: there is none."""
+        """Return the content of its certificate; None: there is none."""
         return None if self.certificates is None else self.certificates.info
 
     async def async_start(self) -> None:

@@ -18,7 +18,6 @@ from .problem import Problems
 from .readings import DeviceIdentity
 from .stored_form import (
     LIMITING,
-    dump,
     dump_wallbox,
     lasting_target,
     load_devices,
@@ -231,17 +230,14 @@ class SiteStore:
         return self._writer.wanted
 
     def _dump(self) -> Json:
-        """Write out what lasts."""
+        """Return what lasts."""
         self._writing = dict(self._wallboxes)
         return {
             "wallboxes": {
                 subentry_id: dump_wallbox(state)
                 for subentry_id, state in self._writing.items()
             },
-            "devices": {
-                subentry_id: dump(identity)
-                for subentry_id, identity in self.devices.items()
-            },
+            "devices": dict(self.devices),
             "battery": dict(self.numbers),
         }
 
@@ -300,13 +296,9 @@ class SessionStore:
         self._ledgers = ledgers
         self._writer.change(_DELAY_S)
 
-    def _dump(self) -> Callable[[], Json]:
-        """Write out the sessions, in another thread."""
-        ledgers = self._ledgers
-        return lambda: {
-            subentry_id: [dump(session) for session in sessions]
-            for subentry_id, sessions in ledgers.items()
-        }
+    def _dump(self) -> Json:
+        """Return the sessions."""
+        return dict(self._ledgers)
 
 
 def _lasting(state: WallboxState | None) -> object:
