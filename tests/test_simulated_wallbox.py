@@ -83,7 +83,7 @@ class Csms:
     async def ask(
         self, action: str, payload: Payload | None = None
     ) -> tuple[str | None, Payload]:
-        """Ask, and give the code of an error and the answer."""
+        """Ask, and return the code of an error and the answer."""
         self._ids += 1
         message_id = str(self._ids)
         answer = asyncio.get_running_loop().create_future()
@@ -98,7 +98,7 @@ class Csms:
         return [payload for heard, payload in self.heard if heard == action]
 
     async def limit(self, *periods: tuple[int, float], **profile: Any) -> str:
-        """Set a limit; gives the status or the error."""
+        """Set a limit and return the status or the error."""
         schedule: Payload = {
             "id": 1,
             "chargingRateUnit": "A",

@@ -207,7 +207,7 @@ class Networked(Provisioning):
             await self._leave()
 
     def _notify_later(self) -> None:
-        """Tell of a charging limit some time after an answer, where it does that."""
+        """Report a charging limit some time after an answer, where it does that."""
         if (delay := self.quirks.notify_limit_after_answer_s) <= 0:
             return
 
