@@ -354,11 +354,11 @@ async def test_no_pong(make_box: MakeBox, csms: Csms) -> None:
 
 
 @pytest.mark.parametrize("every", [True, False])
-async def test_mute(make_box: MakeBox, csms: Csms, every: bool) -> None:
+async def test_unresponsive(make_box: MakeBox, csms: Csms, every: bool) -> None:
     """Neither answered nor acted on, while readings go on."""
-    mute: Payload = {"mute": True}
-    some = {"mute_actions": frozenset({"SetChargingProfile"})}
-    box = make_box(**mute if every else some)
+    every_call: Payload = {"unresponsive": True}
+    some = {"unresponsive_actions": frozenset({"SetChargingProfile"})}
+    box = make_box(**every_call if every else some)
     await charge(box)
     asked = asyncio.create_task(csms.limit((0, 8.0), startSchedule=EPOCH))
     await box.wait_for_call("SetChargingProfile")

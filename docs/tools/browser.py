@@ -190,7 +190,7 @@ async def open_page(
 
 
 async def keep_tokens(url: str) -> str:
-    """Log in and return the script that leaves the tokens where the page looks for them."""
+    """Log in and return the script that leaves the tokens where the page looks."""
     async with aiohttp.ClientSession() as session:
         tokens = await get_tokens(session, url)
     tokens |= {

@@ -317,7 +317,7 @@ def _compose(folder: Path) -> Path:
 
 @contextlib.asynccontextmanager
 async def _demo() -> AsyncIterator[tuple[str, int]]:
-    """Run a demo with a week behind it and return its address and the wallbox's port."""
+    """Run a demo with a week behind it; yield its address and the wallbox's port."""
     port = free_port()
     ocpp_port = choose_ocpp_port(free_port(), other=port)
     options = parse_demo([f"--port={port}", f"--ocpp-port={ocpp_port}", "--history"])
