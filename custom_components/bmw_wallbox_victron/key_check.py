@@ -22,12 +22,12 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def key_fault(address: str) -> Key:
-    """Name the fault that a key does not fit."""
+    """Return the key of the fault that an encryption key does not fit."""
     return address, "key"
 
 
 class KeyCheck:
-    """Knows whose key does not fit, and asks for one key at a time."""
+    """Knows which keys do not fit, and asks for one at a time."""
 
     def __init__(
         self, hass: HomeAssistant, entry: ConfigEntry, faults: FaultLog
