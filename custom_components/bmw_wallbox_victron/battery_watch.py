@@ -130,7 +130,7 @@ def async_forget_past(hass: HomeAssistant, entry_id: str) -> None:
 
 
 async def async_get_messages(hass: HomeAssistant) -> dict[str, str]:
-    """Return the messages of the battery's summary, by name, in the owner's language."""
+    """Return the messages of the battery's summary, in the owner's language."""
     texts = await async_get_translations(
         hass, hass.config.language, "selector", [DOMAIN]
     )
