@@ -180,7 +180,7 @@ def test_nothing_is_left_out() -> None:
         "transaction",
         "recent",
         "energy",
-        "wish",
+        "target",
     }
 
 

@@ -84,7 +84,7 @@ _SHORTEST_SECRET: Final = 4
 async def async_get_config_entry_diagnostics(
     hass: HomeAssistant, entry: SiteConfigEntry
 ) -> dict[str, Any]:
-    """Tell about all."""
+    """Return diagnostics for a config entry."""
     content = await _async_about(hass, entry)
     if entry.state is ConfigEntryState.LOADED:
         coordinator = entry.runtime_data
@@ -112,7 +112,7 @@ async def async_get_config_entry_diagnostics(
 async def async_get_device_diagnostics(
     hass: HomeAssistant, entry: SiteConfigEntry, device: DeviceEntry
 ) -> dict[str, Any]:
-    """Tell about one device."""
+    """Return diagnostics for a device."""
     content = await _async_about(hass, entry)
     if entry.state is ConfigEntryState.LOADED:
         content |= _device(entry, device)
@@ -120,7 +120,7 @@ async def async_get_device_diagnostics(
 
 
 def _device(entry: SiteConfigEntry, device: DeviceEntry) -> dict[str, Any]:
-    """Tell about what a device stands for."""
+    """Return the part that is about a device."""
     coordinator = entry.runtime_data
     ids = {item[1] for item in device.identifiers if item[0] == DOMAIN}
     if SERVER_DEVICE in ids:
@@ -171,7 +171,7 @@ def _versions() -> dict[str, str | None]:
 
 
 def _server(coordinator: SiteCoordinator) -> dict[str, Any] | None:
-    """Tell about the server."""
+    """Return the diagnostics of the server."""
     certificates = coordinator.server.certificates
     if certificates is None:
         return None
@@ -191,7 +191,7 @@ def _server(coordinator: SiteCoordinator) -> dict[str, Any] | None:
 
 
 def _wallbox(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str, Any]:
-    """Tell about a wallbox."""
+    """Return the diagnostics of a wallbox."""
     data = subentry.data
     charge_point_id = data[CONF_CHARGE_POINT_ID]
     about: dict[str, Any] = {
@@ -251,12 +251,12 @@ def _state(state: WallboxState, now: Now) -> dict[str, Any]:
 
 
 def _ago(steady: float | None, now: Now) -> float | None:
-    """Return how long ago that was, in s: the steady clock itself says nothing."""
+    """Return how long ago that was, in s: the steady clock has no meaning."""
     return None if steady is None else round(now.steady - steady, 1)
 
 
 def _transaction(transaction: Transaction) -> dict[str, Any]:
-    """Tell about a session, but not whose it is."""
+    """Return a transaction without its ids."""
     return {
         **{name: getattr(transaction, name) for name in _TRANSACTION},
         "id_token": None if transaction.id_token is None else REDACTED,
@@ -281,7 +281,7 @@ def _heard(coordinator: SiteCoordinator, address: str) -> dict[str, Any]:
 
 
 def _victron(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str, Any]:
-    """Tell about a Victron device."""
+    """Return the diagnostics of a Victron device."""
     address = subentry.data[CONF_ADDRESS]
     about = _heard(coordinator, address)
     device = coordinator.devices.get(address)
@@ -303,7 +303,7 @@ def _victron(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str
 
 
 def _bms(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str, Any]:
-    """Tell about a BMS."""
+    """Return the diagnostics of a BMS."""
     address = subentry.data[CONF_ADDRESS]
     about = _heard(coordinator, address) | {"model": subentry.data[CONF_MODEL]}
     device = coordinator.devices.get(address)
@@ -313,7 +313,7 @@ def _bms(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str, An
 
 
 def _battery(coordinator: SiteCoordinator) -> dict[str, Any] | None:
-    """Tell about the battery."""
+    """Return the diagnostics of the battery."""
     battery = coordinator.devices.battery
     if battery is None:
         return None
@@ -324,19 +324,19 @@ def _battery(coordinator: SiteCoordinator) -> dict[str, Any] | None:
 
 
 def _short_id(charge_point_id: str) -> str:
-    """Cut an id short, so that two can still be told apart."""
+    """Return an id cut short, so that two can be distinguished."""
     if len(charge_point_id) < 12:
         return REDACTED
     return f"{charge_point_id[:3]}…{charge_point_id[-3:]}"
 
 
 def _short_address(address: str) -> str:
-    """Leave of an address its maker and its last byte."""
+    """Return the manufacturer and the last byte of an address."""
     return f"{address[:8]}:…:{address[-2:]}"
 
 
 def _secrets(entry: SiteConfigEntry) -> set[str]:
-    """Return all that must not be told, in any words."""
+    """Return all that must not be in it, in any text."""
     found: set[str | None] = set()
     for subentry in entry.subentries.values():
         for key in (
@@ -364,7 +364,7 @@ def _secrets(entry: SiteConfigEntry) -> set[str]:
 
 
 def _clean(content: dict[str, Any], entry: SiteConfigEntry) -> dict[str, Any]:
-    """Make plain data of it, and search the words of others for secrets."""
+    """Return plain data, with all texts searched for secrets."""
     secrets = sorted(_secrets(entry), key=len, reverse=True)
     pattern = re.compile("|".join(map(re.escape, secrets)), re.IGNORECASE)
     plain: dict[str, Any] = _plain(content, pattern if secrets else None)
@@ -372,7 +372,7 @@ def _clean(content: dict[str, Any], entry: SiteConfigEntry) -> dict[str, Any]:
 
 
 def _plain(value: Any, secrets: re.Pattern[str] | None = None) -> Any:
-    """Make a value such that JSON can write it."""
+    """Return a value as what JSON can express."""
     if is_dataclass(value) and not isinstance(value, type):
         value = {item.name: getattr(value, item.name) for item in fields(value)}
     if isinstance(value, Mapping):

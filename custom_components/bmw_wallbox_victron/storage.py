@@ -14,11 +14,10 @@ from homeassistant.core import HomeAssistant, callback
 
 from .const import DOMAIN
 from .disk import Budget, DiskFile, Json, Writer
-from .fault_log import FaultLog
+from .problem import Problems
 from .readings import DeviceIdentity
 from .stored_form import (
     LIMITING,
-    dump,
     dump_wallbox,
     lasting_target,
     load_devices,
@@ -88,7 +87,7 @@ class SiteStore:
         hass: HomeAssistant,
         entry_id: str,
         *,
-        faults: FaultLog | None = None,
+        problems: Problems | None = None,
         on_end: Callable[[], None] | None = None,
     ) -> None:
         """Take the config entry that it belongs to.
@@ -97,7 +96,7 @@ class SiteStore:
         """
         self._hass = hass
         self._file = DiskFile(hass, f"{DOMAIN}.{entry_id}")
-        self._writer = Writer(hass, self._file, faults, self._dump, self._ended)
+        self._writer = Writer(hass, self._file, problems, self._dump, self._ended)
         self._on_end = on_end
         self._wallboxes: dict[str, WallboxState] = {}
         self._writing: Mapping[str, WallboxState] = {}
@@ -231,17 +230,14 @@ class SiteStore:
         return self._writer.wanted
 
     def _dump(self) -> Json:
-        """Write out what lasts."""
+        """Return what lasts."""
         self._writing = dict(self._wallboxes)
         return {
             "wallboxes": {
                 subentry_id: dump_wallbox(state)
                 for subentry_id, state in self._writing.items()
             },
-            "devices": {
-                subentry_id: dump(identity)
-                for subentry_id, identity in self.devices.items()
-            },
+            "devices": dict(self.devices),
             "battery": dict(self.numbers),
         }
 
@@ -257,12 +253,12 @@ class SessionStore:
     """Keeps the ledgers, which are long and seldom change, in a file of their own."""
 
     def __init__(
-        self, hass: HomeAssistant, entry_id: str, *, faults: FaultLog | None = None
+        self, hass: HomeAssistant, entry_id: str, *, problems: Problems | None = None
     ) -> None:
         """Take the config entry that it belongs to."""
         self._hass = hass
         self._file = DiskFile(hass, f"{DOMAIN}.{entry_id}.sessions")
-        self._writer = Writer(hass, self._file, faults, self._dump)
+        self._writer = Writer(hass, self._file, problems, self._dump)
         self._ledgers: Mapping[str, tuple[Session, ...]] = {}
 
     async def async_load(self) -> Mapping[str, list[Session]]:
@@ -300,13 +296,9 @@ class SessionStore:
         self._ledgers = ledgers
         self._writer.change(_DELAY_S)
 
-    def _dump(self) -> Callable[[], Json]:
-        """Write out the sessions, in another thread."""
-        ledgers = self._ledgers
-        return lambda: {
-            subentry_id: [dump(session) for session in sessions]
-            for subentry_id, sessions in ledgers.items()
-        }
+    def _dump(self) -> Json:
+        """Return the sessions."""
+        return dict(self._ledgers)
 
 
 def _lasting(state: WallboxState | None) -> object:
