@@ -54,7 +54,6 @@ from .subentries import device_subentries
 from .victron.advertisement import parse_key
 from .victron.models import MANUFACTURER, model_name
 
-
 #: What the owner may set of the battery's rules.
 BATTERY_NUMBERS = ("charge_detect_min_voltage", "charge_detect_min_rise")
 
