@@ -27,8 +27,8 @@ async def _play(
     from homeassistant.components.recorder import get_instance
     from homeassistant.config_entries import ConfigSubentryData
 
-    from demo.home_assistant import free_port
     from demo.layout import CHARGE_POINT_ID, DOMAIN, LOOPBACK, Layout, prepare
+    from demo.ports import free_port
     from demo.silence import no_radios
     from simulators.wallbox import DELTA, Car, SimulatedWallbox
     from simulators.wallbox.noise import NoisyCharger

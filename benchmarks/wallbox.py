@@ -17,15 +17,10 @@ from typing import Any, Final
 
 from custom_components.bmw_wallbox_victron.publish import PACE_S
 from demo.client import Client
-from demo.home_assistant import (
-    Instance,
-    choose_ocpp_port,
-    find_entity,
-    free_port,
-    logged_in,
-    wait_running,
-)
+from demo.furnishing import find_entity
 from demo.layout import CHARGE_POINT_ID, DOMAIN, Layout, prepare
+from demo.ports import choose_ocpp_port, free_port
+from demo.process import Instance, logged_in, wait_running
 from simulators.wallbox.clock import utc_now
 from simulators.wallbox.records import wire_time
 

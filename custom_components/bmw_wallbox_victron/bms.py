@@ -44,7 +44,7 @@ from .bms_model import (
     values_of,
 )
 from .const import DOMAIN
-from .fault_log import FaultLog, Key
+from .problem import Problem, Problems
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -76,19 +76,10 @@ _DATA_LOCKS: Final[HassKey[defaultdict[str, asyncio.Lock]]] = HassKey(
     f"{DOMAIN}_bms_locks"
 )
 
-#: What its owner can do.
-_ADVICE: Final[Mapping[BmsFault, str]] = {
-    BmsFault.CANNOT_CONNECT: (
-        "It refuses the connection: close its app on every phone, and check that a"
-        " Bluetooth adapter or proxy near it can still take a connection"
-    ),
-    BmsFault.NO_ANSWER: (
-        "It takes the connection but gives no answer: check that the model is the right"
-        " one and the signal is good"
-    ),
-    BmsFault.IMPLAUSIBLE: (
-        "It says what no battery can be: check that the model is the right one"
-    ),
+_PROBLEMS: Final[Mapping[BmsFault, Problem]] = {
+    BmsFault.CANNOT_CONNECT: Problem.BMS_CANNOT_CONNECT,
+    BmsFault.NO_ANSWER: Problem.BMS_NO_ANSWER,
+    BmsFault.IMPLAUSIBLE: Problem.BMS_IMPLAUSIBLE,
 }
 
 
@@ -186,11 +177,6 @@ async def _hang_up(client: BmsClient) -> None:
             return
 
 
-def silence_of(address: str) -> Key:
-    """Name the fault that a device gives no reading."""
-    return address, "silence"
-
-
 class BmsPoller:
     """Polls one BMS, and gives what it says to its owner."""
 
@@ -201,7 +187,7 @@ class BmsPoller:
         model_name: str,
         *,
         name: str,
-        faults: FaultLog,
+        problems: Problems,
         on_model: Callable[[], None],
         on_values: Callable[[BmsValues, int | None], None],
     ) -> None:
@@ -214,7 +200,7 @@ class BmsPoller:
         self.address = address
         self._model_name = model_name
         self.name = name
-        self._faults = faults
+        self._problems = problems
         self._on_model = on_model
         self._on_values = on_values
         self.model: BmsModel | None = None
@@ -247,26 +233,20 @@ class BmsPoller:
         try:
             model = await async_load_model(self._hass, self._model_name)
         except BmsLibraryError as err:
-            self._faults.begin(
-                _LOGGER,
-                silence_of(self.address),
-                "BMS %s cannot be read: what reads BMSs could not be loaded (%s). Check"
-                " that Home Assistant reaches the internet. It is tried again every"
-                " %s min",
-                self.name,
-                err,
-                LIBRARY_RETRY // timedelta(minutes=1),
+            self._problems.report(
+                Problem.BMS_LIBRARY_MISSING,
+                self.address,
+                name=self.name,
+                error=str(err),
+                interval=LIBRARY_RETRY // timedelta(minutes=1),
             )
             self._unsubscribe = [
                 async_call_later(self._hass, LIBRARY_RETRY, self._load_again)
             ]
             return
         if model is None:
-            self._faults.begin(
-                _LOGGER,
-                silence_of(self.address),
-                "The model of %s is not known any more: reconfigure it",
-                self.name,
+            self._problems.report(
+                Problem.BMS_MODEL_UNKNOWN, self.address, name=self.name
             )
             return
         self.model = model
@@ -352,9 +332,7 @@ class BmsPoller:
         self.failures, self.fault = 0, None
         self._successes += 1
         if self._successes >= _SUCCESSES_WORTH_A_LINE:
-            self._faults.end(
-                _LOGGER, silence_of(self.address), "BMS %s answers again", self.name
-            )
+            self._problems.resolve(Problem.BMS_NO_ANSWER, self.address, name=self.name)
         info = bluetooth.async_last_service_info(
             self._hass, self.address, connectable=True
         )
@@ -368,12 +346,10 @@ class BmsPoller:
         self.fault = err.fault
         _LOGGER.debug("Poll %s of BMS %s failed: %s", self.failures, self.address, err)
         if self.failures >= _FAILURES_WORTH_A_LINE:
-            self._faults.begin(
-                _LOGGER,
-                silence_of(self.address),
-                "BMS %s cannot be read (%s). %s. It is tried again every %s s",
-                self.name,
-                err,
-                _ADVICE[err.fault],
-                POLL_INTERVAL.seconds,
+            self._problems.report(
+                _PROBLEMS[err.fault],
+                self.address,
+                name=self.name,
+                error=str(err),
+                interval=POLL_INTERVAL.seconds,
             )

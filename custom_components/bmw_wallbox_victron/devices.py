@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 import logging
-from typing import Final
 
 from homeassistant.components import bluetooth
 from homeassistant.config_entries import (
@@ -26,7 +25,7 @@ from homeassistant.util import dt as dt_util
 from .battery.battery import BatteryState, Settings
 from .battery.sources import Role
 from .battery_watch import BatteryWatch, MainsEntities, async_get_past
-from .bms import BmsPoller, silence_of
+from .bms import BmsPoller
 from .bms_model import IDENTITY, RULES, BmsValues
 from .const import (
     BATTERY_DEVICE,
@@ -41,10 +40,10 @@ from .const import (
     DOMAIN,
     SUBENTRY_BMS,
 )
-from .fault_log import FaultLog
 from .feed import Feed
-from .key_check import KeyCheck, key_fault
+from .key_check import KeyCheck
 from .listener import VictronListener, rules_of
+from .problem import Problem, Problems
 from .publish import Cancel, Rule
 from .readings import DeviceIdentity, DeviceState
 from .storage import SiteStore
@@ -54,9 +53,6 @@ from .victron.models import MANUFACTURER, model_name
 
 _LOGGER = logging.getLogger(__name__)
 
-#: A device that is heard for so long is back, in s: at the edge of a receiver's reach
-#: it comes and goes.
-_HEARD_S: Final = 600.0
 #: What the owner may set of the battery's rules.
 BATTERY_NUMBERS = ("charge_detect_min_voltage", "charge_detect_min_rise")
 
@@ -88,7 +84,7 @@ class Devices:
         entry: ConfigEntry,
         *,
         store: SiteStore,
-        faults: FaultLog,
+        problems: Problems,
         call_later: Callable[[float, Callable[[], None]], Cancel],
         on_change: Callable[[], None],
     ) -> None:
@@ -96,7 +92,7 @@ class Devices:
         self._hass = hass
         self._entry = entry
         self._store = store
-        self._faults = faults
+        self._problems = problems
         self._call_later = call_later
         self._on_change = on_change
         self._past = async_get_past(hass, entry.entry_id)
@@ -105,7 +101,7 @@ class Devices:
         self._devices: dict[str, Device] = {}
         """By subentry."""
         self._stopped = False
-        self._key_check = KeyCheck(hass, entry, faults)
+        self._key_check = KeyCheck(hass, entry, problems)
         self.battery: BatteryWatch | None = None
         """The battery; None: there is no device that could know of one."""
         self.messages: Mapping[str, str] = {}
@@ -293,7 +289,7 @@ class Devices:
             device.address,
             setting,
             name=subentry.title,
-            faults=self._faults,
+            problems=self._problems,
             on_model=partial(self._on_model, subentry.subentry_id),
             on_values=partial(_hear_bms, device.feed),
         )
@@ -412,27 +408,23 @@ class Devices:
 
     @callback
     def look_for_silence(self) -> None:
-        """Say which battery monitor or BMS gives no reading, and which does again."""
+        """Report which battery monitor or BMS gives no reading, and which does."""
         silent = [] if self.battery is None else self.battery.silent()
         for subentry in device_subentries(self._entry):
             device = self._devices.get(subentry.subentry_id)
-            if device is None or self._faults.is_on(key_fault(device.address)):
+            if device is None:
                 continue
-            fault, name = silence_of(device.address), subentry.title
             if device.feed in silent:
                 minutes = round((self._hass.loop.time() - device.feed.heard_at) / 60)
-                self._faults.begin(
-                    _LOGGER,
-                    fault,
-                    "%s has given no reading for %s min: close VictronConnect and the "
-                    "like on every phone, and check that it has power and that a "
-                    "Bluetooth adapter or proxy is near enough",
-                    name,
-                    minutes,
+                self._problems.report(
+                    Problem.SILENT,
+                    device.address,
+                    name=subentry.title,
+                    minutes=minutes,
                 )
             elif device.feed.state.fresh and device.listener is not None:
-                self._faults.end(
-                    _LOGGER, fault, "%s is heard again", name, calm_s=_HEARD_S
+                self._problems.resolve(
+                    Problem.SILENT, device.address, name=subentry.title
                 )
 
     # The end

@@ -18,9 +18,11 @@ from PIL import Image, ImageDraw
 from playwright.async_api import Browser, Error as PlaywrightError, Page
 from websockets.exceptions import InvalidHandshake
 
-from demo import home_assistant as demo
+from demo import run as demo
+from demo.arguments import parse_arguments as parse_demo
 from demo.client import Client, log_in
 from demo.layout import CHARGE_POINT_ID, DOMAIN, LOOPBACK, ROOT, Layout
+from demo.ports import choose_ocpp_port, free_port
 from simulators.wallbox import SimulatedWallbox
 
 from .browser import (
@@ -316,11 +318,9 @@ def _compose(folder: Path) -> Path:
 @contextlib.asynccontextmanager
 async def _demo() -> AsyncIterator[tuple[str, int]]:
     """Run a demo with a week behind it; gives its address and the wallbox's port."""
-    port = demo.free_port()
-    ocpp_port = demo.choose_ocpp_port(demo.free_port(), other=port)
-    options = demo.parse_arguments(
-        [f"--port={port}", f"--ocpp-port={ocpp_port}", "--history"]
-    )
+    port = free_port()
+    ocpp_port = choose_ocpp_port(free_port(), other=port)
+    options = parse_demo([f"--port={port}", f"--ocpp-port={ocpp_port}", "--history"])
     with tempfile.TemporaryDirectory() as folder:
         up = asyncio.Event()
         running = asyncio.create_task(
