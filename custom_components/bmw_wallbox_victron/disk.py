@@ -16,7 +16,7 @@ from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 
-from .fault_log import SERVER, FaultLog
+from .problem import Problem, Problems
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -166,14 +166,14 @@ class Writer:
         self,
         hass: HomeAssistant,
         file: DiskFile,
-        faults: FaultLog | None,
+        problems: Problems | None,
         write: Callable[[], Json],
         on_end: Callable[[bool], None] | None = None,
     ) -> None:
         """Take what is written. `on_end` hears of each write's end, and its success."""
         self._hass = hass
         self._file = file
-        self._faults = faults if faults is not None else FaultLog(hass.loop.time)
+        self._problems = problems
         self._write = write
         self._on_end = on_end
         self._task: asyncio.Task[None] | None = None
@@ -284,25 +284,20 @@ class Writer:
         elif not self._closed:
             self._plan(self._retry_s)
             self._retry_s = min(2 * self._retry_s, _RETRY_S)
-        self._log(fault)
+        self._report(fault)
         if self._on_end is not None:
             self._on_end(fault is None)
 
-    def _log(self, fault: NotStoredError | None) -> None:
-        """Say once that it cannot be written, and that it can again."""
-        key = (SERVER, f"file {self._file.key}")
-        if fault is None:
-            self._faults.end(_LOGGER, key, "%s can be written again", self._file.path)
+    def _report(self, fault: NotStoredError | None) -> None:
+        """Report that it cannot be written, or that it can."""
+        if self._problems is None:
             return
-        self._faults.begin(
-            _LOGGER,
-            key,
-            "%s cannot be written (%s). What is set counts, but a restart would bring "
-            "back what was set before, and energy is shown as it was written last. "
-            "Look whether the disk is full or broken. It is tried again and again",
-            self._file.path,
-            fault.reason,
-        )
+        if fault is None:
+            self._problems.resolve(Problem.NOT_STORED, self._file.path)
+        else:
+            self._problems.report(
+                Problem.NOT_STORED, self._file.path, reason=fault.reason
+            )
 
 
 def _reason(err: BaseException) -> str:

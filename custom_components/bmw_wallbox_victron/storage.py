@@ -14,7 +14,7 @@ from homeassistant.core import HomeAssistant, callback
 
 from .const import DOMAIN
 from .disk import Budget, DiskFile, Json, Writer
-from .fault_log import FaultLog
+from .problem import Problems
 from .readings import DeviceIdentity
 from .stored_form import (
     LIMITING,
@@ -87,7 +87,7 @@ class SiteStore:
         hass: HomeAssistant,
         entry_id: str,
         *,
-        faults: FaultLog | None = None,
+        problems: Problems | None = None,
         on_end: Callable[[], None] | None = None,
     ) -> None:
         """Take the config entry that it belongs to.
@@ -96,7 +96,7 @@ class SiteStore:
         """
         self._hass = hass
         self._file = DiskFile(hass, f"{DOMAIN}.{entry_id}")
-        self._writer = Writer(hass, self._file, faults, self._dump, self._ended)
+        self._writer = Writer(hass, self._file, problems, self._dump, self._ended)
         self._on_end = on_end
         self._wallboxes: dict[str, WallboxState] = {}
         self._writing: Mapping[str, WallboxState] = {}
@@ -253,12 +253,12 @@ class SessionStore:
     """Keeps the ledgers, which are long and seldom change, in a file of their own."""
 
     def __init__(
-        self, hass: HomeAssistant, entry_id: str, *, faults: FaultLog | None = None
+        self, hass: HomeAssistant, entry_id: str, *, problems: Problems | None = None
     ) -> None:
         """Take the config entry that it belongs to."""
         self._hass = hass
         self._file = DiskFile(hass, f"{DOMAIN}.{entry_id}.sessions")
-        self._writer = Writer(hass, self._file, faults, self._dump)
+        self._writer = Writer(hass, self._file, problems, self._dump)
         self._ledgers: Mapping[str, tuple[Session, ...]] = {}
 
     async def async_load(self) -> Mapping[str, list[Session]]:
