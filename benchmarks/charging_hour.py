@@ -22,7 +22,7 @@ _AROUND_S: Final = 60.0
 async def _play(
     clock: SteppedClock, folder: Path, *, amperes: float, seconds: float, seed: int
 ) -> dict[str, Any]:
-    """Play the hour; gives the figures."""
+    """Play the hour and return the figures."""
     # Only now: they keep functions of the clock under names of their own.
     from homeassistant.components.recorder import get_instance
     from homeassistant.config_entries import ConfigSubentryData

@@ -9,12 +9,12 @@ class DemoError(Exception):
 
 
 def say(text: str) -> None:
-    """Tell the person who started it."""
+    """Print for the person who started it."""
     # Whoever listened may be gone: a closed terminal is no reason not to tidy up.
     with contextlib.suppress(OSError):
         print(f"demo: {text}", flush=True)
 
 
 def tell(text: str) -> None:
-    """Return what happens at the wallbox, and when."""
+    """Print what happens at the wallbox, and when."""
     say(f"{datetime.now().astimezone():%H:%M:%S} {text}")

@@ -46,7 +46,7 @@ async def find_entity(client: Client, key: str, platform: str = "sensor") -> str
 
 
 async def furnish(client: Client) -> None:
-    """Return the wallbox a place, and the dashboards something to show."""
+    """Put the wallbox in an area and return the dashboards something to show."""
     user = await client.ask("auth/current_user")
     await client.ask(
         "person/create", name="Demo", user_id=user["id"], device_trackers=[]
@@ -96,7 +96,7 @@ async def hang_up_dashboards(client: Client) -> None:
 
 
 async def wait_live(client: Client, box: SimulatedWallbox) -> float:
-    """Wait until the wallbox's power arrives in Home Assistant; gives it in W.
+    """Wait until the wallbox's power arrives in Home Assistant and return it in W.
 
     It stays 0 where charging was stopped in Home Assistant before the last stop.
     """

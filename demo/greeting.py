@@ -12,7 +12,7 @@ from .layout import CHARGE_POINT_ID, PASSWORD, PLUG_SWITCH, USER, Layout
 
 
 def describe_caravan(added: set[str]) -> Iterator[str]:
-    """Say how to add the caravan's devices."""
+    """Yield how to add the caravan's devices, line by line."""
     if not adding.reads_victron():
         yield "is there, but this version of the integration reads no Victron devices"
         return
@@ -29,7 +29,7 @@ def describe_caravan(added: set[str]) -> Iterator[str]:
 def greet(
     options: argparse.Namespace, layout: Layout, ocpp_port: int, added: set[str]
 ) -> None:
-    """Say what there is and how to stop it."""
+    """Print what there is and how to stop it."""
     end = (
         "Ctrl-C"
         if options.seconds is None

@@ -150,7 +150,7 @@ class Instance:
                 await process.wait()
 
     def explain_end(self) -> DemoError:
-        """Say how it ended, with the last that it said."""
+        """Return how it ended, with the last that it printed."""
         text = self._layout.output.read_text(encoding="utf-8", errors="replace")
         last = "\n".join(f"    {line}" for line in text.splitlines()[-15:])
         return DemoError(

@@ -30,7 +30,7 @@ FAILURES: Final = (DemoError, RefusedError, adding.NotAddedError)
 
 
 async def _add_caravan(client: Client, *, add: bool) -> set[str]:
-    """Add the caravan's devices if that is wished; gives the addresses of the added."""
+    """Add the caravan's devices if asked to, and return the addresses of the added."""
     if add and adding.reads_victron():
         for device in await adding.add_all(client):
             say(f"{device.name} was discovered; adding it with its key")
@@ -158,7 +158,7 @@ async def _check(
 
 
 def _sum_up(box: SimulatedWallbox, layout: Layout) -> None:
-    """Say what went wrong although nothing ended."""
+    """Print what went wrong although nothing ended."""
     for violation in box.violations:
         say(f"the integration broke the protocol: {violation}")
     if layout.log.exists():
@@ -191,7 +191,7 @@ async def _until_told(options: argparse.Namespace, layout: Layout) -> int:
 
 
 def main(arguments: Sequence[str] | None = None, *, folder: Path | None = None) -> int:
-    """Run the demo; gives the exit code."""
+    """Run the demo and return the exit code."""
     options = parse_arguments(arguments)
     layout = Layout(folder or ROOT / ".demo")
     try:

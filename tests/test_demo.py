@@ -86,7 +86,7 @@ def assert_integrations(layout: Layout) -> None:
 
 
 def our_entry(hass_storage: dict[str, Any]) -> dict[str, Any]:
-    """Give a copy of the stored entry of the integration."""
+    """Return a copy of the stored entry of the integration."""
     (entry,) = [
         entry
         for entry in hass_storage["core.config_entries"]["data"]["entries"]

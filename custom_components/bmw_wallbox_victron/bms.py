@@ -57,7 +57,7 @@ LIBRARY_RETRY: Final = timedelta(minutes=30)
 POLL_INTERVAL: Final = timedelta(seconds=20)
 #: How long a poll may take, connecting included, in s.
 POLL_LIMIT_S: Final = 30.0
-#: How long hanging up may take, in s.
+#: How long disconnecting may take, in s.
 _RELEASE_LIMIT_S: Final = 10.0
 #: So many polls in a row fail before it is worth a line in the log: Bluetooth loses
 #: a connection now and then.
@@ -124,7 +124,7 @@ async def async_load_models(hass: HomeAssistant) -> Mapping[str, BmsModel]:
 
 
 async def async_read(hass: HomeAssistant, address: str, client: BmsClient) -> BmsValues:
-    """Connect, read all values, hang up. Raises BmsError.
+    """Connect, read all values, disconnect. Raises BmsError.
 
     One at a time: a BMS takes one connection.
     """
@@ -134,7 +134,7 @@ async def async_read(hass: HomeAssistant, address: str, client: BmsClient) -> Bm
 
 
 async def _sample(client: BmsClient) -> BmsSample:
-    """Connect, take a sample, hang up. Raises BmsError."""
+    """Connect, read a sample, disconnect. Raises BmsError."""
     limit = asyncio.timeout(POLL_LIMIT_S)
     try:
         async with limit:
@@ -156,8 +156,8 @@ async def _sample(client: BmsClient) -> BmsSample:
 
 
 async def _release(client: BmsClient) -> None:
-    """Hang up, whatever happened, even while being cancelled."""
-    task = asyncio.create_task(_hang_up(client))
+    """Disconnect, whatever happened, even while being cancelled."""
+    task = asyncio.create_task(_disconnect(client))
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -165,20 +165,20 @@ async def _release(client: BmsClient) -> None:
         raise
 
 
-async def _hang_up(client: BmsClient) -> None:
-    """Disconnect; with a second try, for nobody else connects until that is done."""
+async def _disconnect(client: BmsClient) -> None:
+    """Disconnect, with a second try: nobody else connects until that is done."""
     for _ in range(2):
         try:
             async with asyncio.timeout(_RELEASE_LIMIT_S):
                 await client.disconnect()
         except Exception as err:  # noqa: BLE001 - whatever it is: once more, then go on
-            _LOGGER.debug("Hanging up failed: %s", err)
+            _LOGGER.debug("Disconnecting failed: %s", err)
         if not client.is_connected:
             return
 
 
 class BmsPoller:
-    """Polls one BMS, and gives what it says to its owner."""
+    """Polls one BMS."""
 
     def __init__(
         self,
@@ -290,7 +290,7 @@ class BmsPoller:
 
     @callback
     def _appeared(self, _: BluetoothServiceInfoBleak, change: BluetoothChange) -> None:
-        """Poll at once what was out of reach."""
+        """Poll at once where it was out of reach."""
         if self._away:
             self._tick()
 
@@ -312,11 +312,11 @@ class BmsPoller:
         )
 
     async def _poll(self, device: BLEDevice) -> None:
-        """Read it once."""
+        """Poll it once."""
         if self.model is None:
             raise RuntimeError("its model is not loaded")
         # Kept while all is well: it has learned how its device wants to be written to.
-        # And while it could not hang up: it holds the connection that others need.
+        # And while it could not disconnect: it holds the connection that others need.
         if self._client is None or (
             not self._client.is_connected
             and (self._begins_anew or device is not self._device)
@@ -340,7 +340,7 @@ class BmsPoller:
 
     @callback
     def _failed(self, err: BmsError) -> None:
-        """Say what went wrong, where it is no single failure."""
+        """Report a failed poll, where it is no single failure."""
         self.failures += 1
         self._successes = 0
         self.fault = err.fault

@@ -18,7 +18,7 @@ from .subentries import subentries_of
 
 
 class KeyCheck:
-    """Knows whose key does not fit, and asks for one key at a time."""
+    """Knows which keys do not fit, and asks for one at a time."""
 
     def __init__(
         self, hass: HomeAssistant, entry: ConfigEntry, problems: Problems

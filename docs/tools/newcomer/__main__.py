@@ -102,7 +102,7 @@ def _forget_pictures(folder: Path) -> None:
 async def _explain(
     station: str, err: Exception, page: Page, layout: Layout
 ) -> WalkError:
-    """Say where the way ended, and keep a picture of it."""
+    """Return where the way ended, and keep a picture of it."""
     picture = layout.folder / "failed.png"
     told: list[str] = []
     with suppress(PlaywrightError):
@@ -137,7 +137,7 @@ async def _until_told(options: argparse.Namespace, layout: Layout) -> int:
 
 
 def main(arguments: Sequence[str] | None = None, *, folder: Path | None = None) -> int:
-    """Walk; gives the exit code."""
+    """Walk and return the exit code."""
     options = parse_arguments(arguments)
     layout = Layout(folder or ROOT / ".newcomer")
     try:

@@ -42,7 +42,7 @@ class Person:
         await settle(self.page)
 
     async def read(self, text: str | re.Pattern[str]) -> str:
-        """Wait until a text is there; gives all of the paragraph."""
+        """Wait until a text is there and return all of the paragraph."""
         found = self.page.get_by_text(text).filter(visible=True).last
         await found.wait_for()
         return str(await found.inner_text())

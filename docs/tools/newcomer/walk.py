@@ -54,14 +54,14 @@ class WalkError(DemoError):
 
 
 def say(text: str) -> None:
-    """Tell the person who started it."""
+    """Print for the person who started it."""
     with suppress(OSError):
         print(f"newcomer: {text}", flush=True)
 
 
 @asynccontextmanager
 async def _serving_blueprint() -> AsyncIterator[str]:
-    """Serve the blueprint on loopback, in GitHub's place; gives its address."""
+    """Serve the blueprint on loopback, in GitHub's place and return its address."""
     app = web.Application()
     app.router.add_static(
         "/", ROOT / "blueprints" / "automation" / "bmw_wallbox_victron"
