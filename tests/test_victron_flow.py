@@ -359,13 +359,13 @@ async def test_what_is_readable_is_watched_no_longer(
     with callbacks() as active:
         air.send(bytes((0x10, 2, 0x89)))
         air.send(bytes((0x10, 2, 0x89)), CHARGER)
-        await hass.async_block_till_done()
+        await hass.async_block_till_done(wait_background_tasks=True)
         assert len(active) == 1
         air.say(Kind.BATTERY_MONITOR, MONITOR)
-        await hass.async_block_till_done()
+        await hass.async_block_till_done(wait_background_tasks=True)
         assert len(active) == 1
         air.say(Kind.AC_CHARGER, GOOD[Kind.AC_CHARGER], CHARGER)
-        await hass.async_block_till_done()
+        await hass.async_block_till_done(wait_background_tasks=True)
         assert active == []
     assert len(await discovered(hass)) == 2
 
