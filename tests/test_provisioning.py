@@ -14,7 +14,7 @@ from custom_components.bmw_wallbox_victron.wallbox.device_model import (
     members,
     number,
 )
-from custom_components.bmw_wallbox_victron.wallbox.metering import (
+from custom_components.bmw_wallbox_victron.wallbox.meter_polling import (
     PATIENCE_S,
     TRIGGERS,
     Heard,

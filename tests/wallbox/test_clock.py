@@ -11,7 +11,7 @@ from custom_components.bmw_wallbox_victron.wallbox.clock import (
     moved_back,
 )
 from custom_components.bmw_wallbox_victron.wallbox.energy import RegisterCount
-from custom_components.bmw_wallbox_victron.wallbox.meter import Sample
+from custom_components.bmw_wallbox_victron.wallbox.meter_values import Sample
 from custom_components.bmw_wallbox_victron.wallbox.state import (
     ChargingState,
     ConnectorStatus,

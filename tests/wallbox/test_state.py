@@ -9,7 +9,10 @@ import pytest
 
 from custom_components.bmw_wallbox_victron.wallbox.clock import LIVE_TIMEOUT_S, Now
 from custom_components.bmw_wallbox_victron.wallbox.energy import RegisterCount
-from custom_components.bmw_wallbox_victron.wallbox.meter import BeginSample, Sample
+from custom_components.bmw_wallbox_victron.wallbox.meter_values import (
+    BeginSample,
+    Sample,
+)
 from custom_components.bmw_wallbox_victron.wallbox.sessions import (
     Ledger,
     session_events,

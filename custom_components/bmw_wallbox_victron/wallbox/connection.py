@@ -13,19 +13,20 @@ import itertools
 import logging
 from typing import Any, Final
 
+from ocpp.v201 import call, call_result
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from .attempts import RemoteStart
-from .calls import Calls, Turn, limit_fault, mute_fault
+from .calls import Calls, Request, limit_fault, mute_fault
 from .device_model import Variables, learn
 from .errors import CallFailedError, log_bug
 from .frames import Frames, Gate, Received
 from .handlers import HANDLERS, Context, Handled, Payload
 from .json_text import dismantle, one_at_a_time
-from .metering import Heard, ReadingRequests
+from .meter_polling import Heard, ReadingRequests
 from .payloads import to_json
 from .provisioning import Provisioning
+from .remote_requests import RemoteStart
 from .schemas import Schemas
 from .state import ChargingState, WallboxState
 from .station import Station
@@ -112,7 +113,7 @@ class Connection:
         """The start that was accepted last."""
         self.reset_at: float | None = None
         """When a reset was accepted, by the steady clock, in s."""
-        self.readings = ReadingRequests(self._heard, self.request)
+        self.readings = ReadingRequests(self._heard, self._trigger)
         self._provisioning = Provisioning(self)
         self._polling: asyncio.Task[None] | None = None
 
@@ -259,7 +260,7 @@ class Connection:
                     ):
                         self._lives()
 
-    def _turn(self) -> Turn | None:
+    def _turn(self) -> Request | None:
         """Return what the control loop wants to ask, if this is the live connection."""
         return self.station.controller.next_call(self) if self._is_live else None
 
@@ -427,13 +428,21 @@ class Connection:
 
     # What it is asked
 
-    async def request(self, payload: Any) -> Any:
+    async def request[A](self, payload: object, answer: Callable[..., A]) -> A:
         """Make a call; see `Caller`."""
-        return await self._calls.request(payload)
+        return await self._calls.request(payload, answer)
 
-    async def request_late(self, choose: Callable[[], Any]) -> Any:
+    async def request_late[A](
+        self, choose: Callable[[], object | None], answer: Callable[..., A]
+    ) -> A | None:
         """Make the next call; see `Caller`."""
-        return await self._calls.request_late(choose)
+        return await self._calls.request_late(choose, answer)
+
+    async def _trigger(
+        self, message: call.TriggerMessage
+    ) -> call_result.TriggerMessage:
+        """Have a message sent."""
+        return await self.request(message, call_result.TriggerMessage)
 
     def _answered(self, took: float | None) -> None:
         """Say that a wallbox does not answer, unless that is only lost now and then.

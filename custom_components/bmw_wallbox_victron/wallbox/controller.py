@@ -9,14 +9,12 @@ import logging
 import secrets
 from typing import Any, Final, Protocol
 
-from ocpp.v201 import call
-from ocpp.v201.call import TriggerMessage
-from ocpp.v201.enums import (
-    ResetEnumType,
-)
+from ocpp.v201 import call, call_result
+from ocpp.v201.enums import ResetEnumType
 
 from . import enforcement, profiles, smart_charging
-from .calls import LiveConnection, Turn
+from .availability import Kind, SettingAnswer, Settings
+from .calls import LiveConnection, Request, Turn
 from .clock import Now
 from .enforcement import (
     AskComposite,
@@ -30,8 +28,7 @@ from .enforcement import (
     StopTransaction,
     Wait,
 )
-from .errors import CallFailedError, CommandError, refusal
-from .settings import Kind, Settings
+from .errors import CallFailedError, CommandError, StatusAnswer, refusal
 from .state import WallboxState
 from .station_config import StationConfig
 from .target import MIN_CURRENT_A, ChargingSchedule, ProfileKind, ProfilePurpose
@@ -324,7 +321,7 @@ class Controller:
             self.settings.due(self._station.state)
         )
 
-    def next_call(self, connection: LiveConnection) -> Turn | None:
+    def next_call(self, connection: LiveConnection) -> Request | None:
         """Decide what to ask, now that the live connection can take a call.
 
         None: nothing. Only now, because the newest target counts.
@@ -336,13 +333,13 @@ class Controller:
         if isinstance(self._step, _CALLS):
             return self._begin(self._step, state, connection)
         if due := self.settings.due(state):
-            payload = self.settings.send(due[0], state)
-            return Turn(payload, partial(self._take_setting, connection))
+            take = partial(self._take_setting, connection)
+            return self.settings.call(due[0], state, take)
         return None
 
     def _begin(
         self, step: Call, state: WallboxState, connection: LiveConnection
-    ) -> Turn | None:
+    ) -> Request | None:
         """Begin the next step for a limit; None: there is no call for it."""
         now = self._station.now()
         if isinstance(step, AskReading):
@@ -356,17 +353,24 @@ class Controller:
                 )
                 return self.next_call(connection)
             self._sent = step
-            return Turn(asked, partial(self._take_reading, connection, asked))
+            return Turn(
+                asked,
+                call_result.TriggerMessage,
+                partial(self._take_reading, connection, asked),
+            )
         if isinstance(step, SetLimit) and step.purpose is ProfilePurpose.TX:
             step = replace(step, profile_id=1000 + secrets.randbelow(2**30))
         self._sent, self._begun = step, None
-        payload = self._payload(step, now)
+        request = self._request(step, now, partial(self._take, connection, step))
         sent = enforcement.sent(state.enforcement, step, now.steady)
         self._station.update(replace(state, enforcement=sent))
-        return Turn(payload, partial(self._take, connection, step))
+        return request
 
     def _take_reading(
-        self, connection: LiveConnection, asked: TriggerMessage, answer: Any
+        self,
+        connection: LiveConnection,
+        asked: call.TriggerMessage,
+        answer: call_result.TriggerMessage | CallFailedError,
     ) -> None:
         """Take the answer to a request for a reading; where refused, ask the next."""
         if connection.readings.take(asked, answer):
@@ -374,38 +378,49 @@ class Controller:
         else:
             self._take(connection, AskReading(), answer)
 
-    def _take_setting(self, connection: LiveConnection, answer: Any) -> None:
+    def _take_setting(self, connection: LiveConnection, answer: SettingAnswer) -> None:
         """Take the answer to what is no limit."""
         if self._connection is connection:
-            state = self.settings.take(answer, self._station.state)
+            state = self.settings.answered(answer, self._station.state)
             self._station.update(state, look=True)
 
-    def _payload(
+    def _request(
         self,
         sent: SetLimit | ClearTxProfile | AskComposite | StopTransaction | Reboot,
         now: Now,
-    ) -> Any:
-        """Write a step as one of `ocpp.v201.call`."""
+        take: Callable[[StatusAnswer | CallFailedError], None],
+    ) -> Request:
+        """Write a step as a call; `take` gets its answer."""
         match sent:
             case SetLimit():
                 shown = self._station.state.observed(now).device_time or now.wall
                 begun = profiles.EPOCH
                 if sent.kind is ProfileKind.NOW:
                     begun = self._begun = shown - profiles.HEAD_START
-                return profiles.set_charging_profile(
+                profile = profiles.set_charging_profile(
                     sent, begun=begun, device_time=shown, now=now.steady
                 )
+                return Turn(profile, call_result.SetChargingProfile, take)
             case ClearTxProfile():
-                return profiles.clear_tx_profile(sent)
+                clear = profiles.clear_tx_profile(sent)
+                return Turn(clear, call_result.ClearChargingProfile, take)
             case AskComposite():
-                return profiles.ask_composite()
+                ask = profiles.ask_composite()
+                return Turn(ask, call_result.GetCompositeSchedule, take)
             case StopTransaction():
                 self._stops += 1
-                return call.RequestStopTransaction(transaction_id=sent.transaction_id)
+                stop = call.RequestStopTransaction(transaction_id=sent.transaction_id)
+                return Turn(stop, call_result.RequestStopTransaction, take)
             case Reboot():
-                return call.Reset(type=ResetEnumType.immediate)
+                reset = call.Reset(type=ResetEnumType.immediate)
+                return Turn(reset, call_result.Reset, take)
 
-    def _take(self, connection: LiveConnection, sent: Call, answer: Any) -> None:
+    def _take(
+        self,
+        connection: LiveConnection,
+        sent: Call,
+        answer: StatusAnswer | CallFailedError,
+    ) -> None:
         """Take the answer to a call for a limit, if its connection is still live."""
         if self._connection is not connection:
             return
@@ -419,7 +434,7 @@ class Controller:
                 outcome = Outcome.UNSUPPORTED
         elif answer.status != "Accepted":
             outcome, reason = Outcome.REFUSED, refusal(answer)
-        elif isinstance(sent, AskComposite):
+        elif isinstance(answer, call_result.GetCompositeSchedule):
             composite = profiles.composite_limit(
                 answer.schedule, phases=state.phases_known, voltage=state.voltage
             )

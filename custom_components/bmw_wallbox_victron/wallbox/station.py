@@ -9,10 +9,10 @@ from typing import Final
 
 from ..fault_log import FaultLog
 from . import enforcement, transitions
-from .attempts import Attempts
 from .calls import LiveConnection
 from .clock import EVIDENCE_S, Now, SteadyClock
 from .controller import CallLater, Controller
+from .remote_requests import RemoteRequests
 from .sessions import Ledger
 from .state import WallboxState
 from .station_config import StationConfig
@@ -62,7 +62,7 @@ class Station:
         self.unanswered = 0
         """How many calls in a row were not answered."""
         self.controller = Controller(self, call_later)
-        self.attempts = Attempts()
+        self.remote_requests = RemoteRequests()
         """What is being tried by remote control."""
 
     def now(self) -> Now:
@@ -139,7 +139,7 @@ class Station:
     def close(self) -> None:
         """Stop for good; the connections are closed already."""
         self.controller.close()
-        self.attempts.close()
+        self.remote_requests.close()
         if self._doubt is not None:
             self._doubt()
             self._doubt = None

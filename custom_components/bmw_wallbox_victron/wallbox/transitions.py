@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from .clock import JITTER_S, LIVE_TIMEOUT_S, DeviceClock, Now, moved_back
-from .meter import CLOCK_NEVER_SET, Sample
+from .meter_values import CLOCK_NEVER_SET, Sample
 from .state import (
     PHASE_IN_USE_A,
     ChargingState,

@@ -8,9 +8,9 @@ refuse one of them, or take it and tell no current.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 import math
-from typing import Any, Final
+from typing import Final
 
-from ocpp.v201 import call
+from ocpp.v201 import call, call_result
 from ocpp.v201.datatypes import EVSEType
 from ocpp.v201.enums import MessageTriggerEnumType
 
@@ -118,7 +118,7 @@ class ReadingRequests:
     def __init__(
         self,
         look: Callable[[], Heard],
-        request: Callable[[Any], Awaitable[Any]],
+        request: Callable[[call.TriggerMessage], Awaitable[call_result.TriggerMessage]],
     ) -> None:
         """Take what tells how things stand, and what makes a call."""
         self._look = look
@@ -135,7 +135,11 @@ class ReadingRequests:
             return None
         return call.TriggerMessage(requested_message=trigger, evse=EVSEType(id=1))
 
-    def take(self, asked: call.TriggerMessage, answer: Any) -> bool:
+    def take(
+        self,
+        asked: call.TriggerMessage,
+        answer: call_result.TriggerMessage | CallFailedError,
+    ) -> bool:
         """Take an answer, or the CallFailedError in its place.
 
         Return whether it was a refusal: then there may be another call.
@@ -165,6 +169,7 @@ class ReadingRequests:
             if trigger in tried:
                 return
             tried.add(trigger)
+            answer: call_result.TriggerMessage | CallFailedError
             try:
                 answer = await self._request(payload)
             except CallFailedError as err:
