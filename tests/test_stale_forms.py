@@ -13,7 +13,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from websockets.exceptions import InvalidStatus
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
-from custom_components.bmw_wallbox_victron.forms import merged
+from custom_components.bmw_wallbox_victron.flows.stale_form import merged
 from custom_components.bmw_wallbox_victron.wallbox.central_system import CentralSystem
 from simulators import pki
 from simulators.bms import BmsRadio

@@ -159,10 +159,10 @@ def test_steps_and_endings(section: tuple[str, ...]) -> None:
     strings, calls = find(section), _calls(SECTIONS[section])
     names = {call.func.attr for call in calls if isinstance(call.func, ast.Attribute)}
     assert strings["step"].keys() == _words(
-        calls, "step_id", "async_show_form", "async_show_menu"
+        calls, "step_id", "async_show_form", "async_show_menu", "_step_key"
     )
     assert set(strings.get("create_entry", ())) == _words(
-        calls, "description", "async_create_entry"
+        calls, "description", "async_create_entry", "_async_add"
     )
     assert _words(calls, "menu_options", "async_show_menu") == {
         option
@@ -173,7 +173,7 @@ def test_steps_and_endings(section: tuple[str, ...]) -> None:
         reason for helper, reason in REASONS_OF_HELPERS.items() if helper in names
     }
     assert set(strings.get("abort", ())) == of_helpers | _words(
-        calls, "reason", "async_abort", "async_update_and_abort"
+        calls, "reason", "async_abort", "async_update_and_abort", "_step_key"
     )
     if section[0] == "config_subentries":
         assert strings["entry_type"]

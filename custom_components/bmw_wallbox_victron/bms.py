@@ -153,7 +153,10 @@ async def async_load_model(hass: HomeAssistant, model: str) -> type[BaseBMS] | N
     return None
 
 
-async def async_load_models(hass: HomeAssistant) -> Mapping[str, type[BaseBMS]]:
+type BmsModels = Mapping[str, type[BaseBMS]]
+
+
+async def async_load_models(hass: HomeAssistant) -> BmsModels:
     """Load all models of BMS, by the names that aiobmsble has for them."""
     return await hass.async_add_import_executor_job(_load_models)
 

@@ -10,8 +10,8 @@ from homeassistant.components.repairs import (
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 
-from .config_flow import WALLBOX_SCHEMA, async_add_wallbox
 from .const import CONF_CHARGE_POINT_ID, DOMAIN
+from .flows.wallbox import WALLBOX_SCHEMA, async_add_wallbox
 
 
 async def async_create_fix_flow(

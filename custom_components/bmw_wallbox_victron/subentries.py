@@ -1,33 +1,45 @@
 """What was added to the entry: wallboxes, Victron devices and BMSs."""
 
-from collections.abc import Mapping
-from typing import Final
-
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
-from homeassistant.const import CONF_ADDRESS
+from homeassistant.const import CONF_ADDRESS, CONF_PASSWORD
 
 from .const import (
+    CONF_ALLOWED_TOKENS,
     CONF_CHARGE_POINT_ID,
+    CONF_MAX_CURRENT,
+    CONF_RFID_TOKEN,
     SUBENTRY_BMS,
     SUBENTRY_VICTRON,
     SUBENTRY_WALLBOX,
 )
 
-#: Without this there is no device.
-_IDENTIFIERS: Final[Mapping[str, str]] = {
-    SUBENTRY_BMS: CONF_ADDRESS,
-    SUBENTRY_VICTRON: CONF_ADDRESS,
-    SUBENTRY_WALLBOX: CONF_CHARGE_POINT_ID,
-}
+
+def is_damaged(subentry: ConfigSubentry) -> bool:
+    """Return whether what is stored of a subentry was edited beyond use.
+
+    A Victron device can do without its key, and a BMS without its model: both are
+    asked for.
+    """
+    data = subentry.data
+    if subentry.subentry_type != SUBENTRY_WALLBOX:
+        return not isinstance(data.get(CONF_ADDRESS), str)
+    tokens = data.get(CONF_ALLOWED_TOKENS, [])
+    return not (
+        isinstance(data.get(CONF_CHARGE_POINT_ID), str)
+        and isinstance(data.get(CONF_MAX_CURRENT), int | float)
+        and isinstance(data.get(CONF_PASSWORD, ""), str)
+        and isinstance(data.get(CONF_RFID_TOKEN, ""), str)
+        and isinstance(tokens, list)
+        and all(isinstance(token, str) for token in tokens)
+    )
 
 
 def subentries_of(entry: ConfigEntry, subentry_type: str) -> list[ConfigSubentry]:
     """Return the subentries of a type, without damaged ones."""
     return [
         subentry
-        for subentry in entry.subentries.values()
-        if subentry.subentry_type == subentry_type
-        and isinstance(subentry.data.get(_IDENTIFIERS[subentry_type]), str)
+        for subentry in entry.get_subentries_of_type(subentry_type)
+        if not is_damaged(subentry)
     ]
 
 

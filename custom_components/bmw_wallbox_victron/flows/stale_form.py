@@ -3,6 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+import voluptuous as vol
+
+
+def form_values(stored: Mapping[str, Any], schema: vol.Schema) -> dict[str, Any]:
+    """Return what is stored of the fields of a form."""
+    return {str(key): stored[key] for key in schema.schema if key in stored}
+
 
 def merged(
     opened: Mapping[str, Any] | None,

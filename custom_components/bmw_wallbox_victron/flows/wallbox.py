@@ -1,0 +1,261 @@
+"""A wallbox, after the server that it connects to: form, check and steps."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final, override
+from urllib.parse import unquote, urlsplit
+
+from homeassistant.config_entries import (
+    ConfigEntry,
+    ConfigSubentry,
+    ConfigSubentryData,
+    SubentryFlowResult,
+)
+from homeassistant.const import CONF_PASSWORD, CONF_PORT
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.data_entry_flow import FlowResult
+from homeassistant.helpers.selector import (
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
+import voluptuous as vol
+
+from ..const import (
+    BATTERY_DEVICE,
+    CONF_ALLOWED_TOKENS,
+    CONF_CHARGE_POINT_ID,
+    CONF_MAX_CURRENT,
+    CONF_RFID_TOKEN,
+    CONF_SSL_CERT,
+    DEFAULT_MAX_CURRENT,
+    MAX_CURRENT,
+    MIN_CURRENT,
+    SERVER_DEVICE,
+    SUBENTRY_WALLBOX,
+)
+from ..subentries import subentries_of
+from ..wallbox.central_system import is_identity
+from ..wallbox.tls import CertificateError, read_certificate
+from .base import (
+    SiteFlow,
+    SiteSubentryFlow,
+    async_add_subentry,
+    taken_ids,
+    whole_number,
+)
+from .server import (
+    SERVER_SCHEMA,
+    async_change_server,
+    async_check_server,
+    clean_server,
+)
+from .stale_form import form_values, merged
+
+#: Identifiers of devices that are no wallboxes.
+_RESERVED: Final = frozenset({SERVER_DEVICE, BATTERY_DEVICE})
+#: The title of the first wallbox, and so its device's name.
+_TITLE: Final = "BMW Wallbox"
+
+MAX_CURRENT_FIELD: Final[dict[vol.Marker, Any]] = {
+    vol.Required(CONF_MAX_CURRENT, default=DEFAULT_MAX_CURRENT): whole_number(
+        MIN_CURRENT, MAX_CURRENT, "A"
+    )
+}
+WALLBOX_SCHEMA: Final = vol.Schema(
+    {
+        vol.Required(CONF_CHARGE_POINT_ID): TextSelector(),
+        vol.Optional(CONF_PASSWORD): TextSelector(
+            TextSelectorConfig(type=TextSelectorType.PASSWORD)
+        ),
+        vol.Optional(CONF_RFID_TOKEN): TextSelector(),
+        vol.Optional(CONF_ALLOWED_TOKENS): TextSelector(
+            TextSelectorConfig(multiple=True)
+        ),
+        **MAX_CURRENT_FIELD,
+    }
+)
+
+
+class WallboxSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
+    """The steps that add a wallbox."""
+
+    _typed_server: Mapping[str, Any] | None = None
+
+    async def async_step_server(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ResultT:
+        """Ask where the server listens, and with which certificate."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            server = clean_server(user_input)
+            errors = await async_check_server(self.hass, server, self._entry)
+            if not errors:
+                self._typed_server = server
+                return await self.async_step_wallbox()
+        return self.async_show_form(
+            step_id="server",
+            data_schema=self.add_suggested_values_to_schema(SERVER_SCHEMA, user_input),
+            errors=errors,
+            last_step=False,
+        )
+
+    async def async_step_wallbox(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ResultT:
+        """Ask for a wallbox, after the server if there is none yet."""
+        server = self._typed_server
+        if (entry := self._entry) is not None and CONF_SSL_CERT in entry.data:
+            # Also if it was set up in another window meanwhile: that one stays.
+            server = entry.data
+        if server is None:
+            return await self.async_step_server()
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            wallbox = _clean_wallbox(user_input)
+            trusted, hint = await _async_connection_hint(self.hass, server, wallbox)
+            entry = self._entry  # it may have been added meanwhile
+            errors = _check_wallbox(wallbox, entry)
+            if not errors:
+                if entry is not None and CONF_SSL_CERT not in entry.data:
+                    async_change_server(self.hass, entry, server)
+                return await self._async_add(
+                    _subentry(wallbox, entry),
+                    data=server,
+                    description="wallbox" if trusted else "wallbox_untrusted",
+                    description_placeholders=hint,
+                )
+        return self.async_show_form(
+            step_id="wallbox",
+            data_schema=self.add_suggested_values_to_schema(WALLBOX_SCHEMA, user_input),
+            errors=errors,
+            last_step=True,
+        )
+
+
+class WallboxSubentryFlow(WallboxSteps[SubentryFlowResult], SiteSubentryFlow):
+    """Adds a wallbox to the entry, or changes it."""
+
+    _opened: Mapping[str, Any] | None = None
+
+    async def async_step_user(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Start with the wallbox."""
+        return await self.async_step_wallbox()
+
+    @override
+    async def _async_reconfigure(
+        self, subentry: ConfigSubentry, user_input: dict[str, Any] | None
+    ) -> SubentryFlowResult:
+        """Change the wallbox."""
+        errors: dict[str, str] = {}
+        if user_input is None:
+            self._opened = form_values(subentry.data, WALLBOX_SCHEMA)
+        else:
+            wallbox = merged(self._opened, _clean_wallbox(user_input), subentry.data)
+            errors = _check_wallbox(wallbox, self._entry, subentry)
+            if not errors:
+                return self._change(subentry, wallbox)
+        return self.async_show_form(
+            step_id="reconfigure",
+            data_schema=self.add_suggested_values_to_schema(
+                WALLBOX_SCHEMA, user_input or subentry.data
+            ),
+            errors=errors,
+        )
+
+
+@callback
+def async_add_wallbox(
+    hass: HomeAssistant, entry: ConfigEntry, user_input: Mapping[str, Any]
+) -> dict[str, str]:
+    """Add a wallbox to an entry that has a server; return errors."""
+    wallbox = _clean_wallbox(user_input)
+    errors = _check_wallbox(wallbox, entry)
+    if not errors:
+        async_add_subentry(hass, entry, _subentry(wallbox, entry))
+    return errors
+
+
+def _clean_wallbox(user_input: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was typed, without stray blanks; an id may be copied from a URL."""
+    tokens = [token.strip() for token in user_input.get(CONF_ALLOWED_TOKENS, ())]
+    optional = {
+        CONF_PASSWORD: user_input.get(CONF_PASSWORD),
+        CONF_RFID_TOKEN: user_input.get(CONF_RFID_TOKEN, "").strip(),
+        CONF_ALLOWED_TOKENS: [token for token in tokens if token],
+    }
+    return {
+        CONF_CHARGE_POINT_ID: unquote(user_input[CONF_CHARGE_POINT_ID].strip()),
+        CONF_MAX_CURRENT: user_input[CONF_MAX_CURRENT],
+    } | {key: value for key, value in optional.items() if value}
+
+
+def _check_wallbox(
+    wallbox: Mapping[str, Any],
+    entry: ConfigEntry | None,
+    this: ConfigSubentry | None = None,
+) -> dict[str, str]:
+    """Return what is wrong with a wallbox's settings, given the others of the entry."""
+    charge_point_id = wallbox[CONF_CHARGE_POINT_ID]
+    if not is_identity(charge_point_id) or charge_point_id in _RESERVED:
+        return {CONF_CHARGE_POINT_ID: "invalid_charge_point_id"}
+    taken = {
+        each.casefold() for each in taken_ids(entry, SUBENTRY_WALLBOX, except_for=this)
+    }
+    if charge_point_id.casefold() in taken:
+        return {CONF_CHARGE_POINT_ID: "already_configured"}
+    return {}
+
+
+def _subentry(
+    wallbox: Mapping[str, Any], entry: ConfigEntry | None
+) -> ConfigSubentryData:
+    """Return the subentry of a wallbox: the first is named plainly, others by id."""
+    charge_point_id = wallbox[CONF_CHARGE_POINT_ID]
+    is_first = entry is None or not subentries_of(entry, SUBENTRY_WALLBOX)
+    return ConfigSubentryData(
+        subentry_type=SUBENTRY_WALLBOX,
+        title=_TITLE if is_first else f"{_TITLE} {charge_point_id}",
+        data=wallbox,
+        unique_id=charge_point_id,
+    )
+
+
+async def _async_connection_hint(
+    hass: HomeAssistant, server: Mapping[str, Any], wallbox: Mapping[str, Any]
+) -> tuple[bool, dict[str, str]]:
+    """Return whether the wallbox will trust the certificate, and how it connects.
+
+    The latter is what has to be typed into its installer app.
+    """
+    trusted = True
+    names: tuple[str, ...] = ()
+    with suppress(CertificateError):
+        info = await hass.async_add_executor_job(
+            read_certificate, server[CONF_SSL_CERT]
+        )
+        names = info.names
+        trusted = bool(names) and not info.self_signed
+    return trusted, {
+        "url": f"wss://{_host(hass, names)}:{server[CONF_PORT]}",
+        "charge_point_id": wallbox[CONF_CHARGE_POINT_ID],
+    }
+
+
+def _host(hass: HomeAssistant, names: tuple[str, ...]) -> str:
+    """Return the host name that the wallbox will accept the certificate for.
+
+    It checks the name, so the name comes from the certificate: the one that Home
+    Assistant is reached by, if it is among them.
+    """
+    for url in (hass.config.internal_url, hass.config.external_url):
+        host = urlsplit(url or "").hostname
+        if host is None:
+            continue
+        if host in names or f"*.{host.partition('.')[2]}" in names:
+            return host
+    for name in names:
+        return name.replace("*", "homeassistant", 1)
+    return "homeassistant.local"
