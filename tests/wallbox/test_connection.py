@@ -19,7 +19,6 @@ from custom_components.bmw_wallbox_victron.fault_log import FaultLog
 from custom_components.bmw_wallbox_victron.wallbox import handlers
 from custom_components.bmw_wallbox_victron.wallbox.connection import (
     BOOT_GRACE,
-    DEAD_AFTER,
     Connection,
 )
 from custom_components.bmw_wallbox_victron.wallbox.frames import (
@@ -27,6 +26,7 @@ from custom_components.bmw_wallbox_victron.wallbox.frames import (
     FRAMES_AT_ONCE,
     Budget,
 )
+from custom_components.bmw_wallbox_victron.wallbox.liveness import DEAD_AFTER
 from custom_components.bmw_wallbox_victron.wallbox.schemas import Schemas
 from custom_components.bmw_wallbox_victron.wallbox.sessions import Ledger
 from custom_components.bmw_wallbox_victron.wallbox.state import Status, WallboxState

@@ -11,7 +11,11 @@ from enum import StrEnum
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from custom_components.bmw_wallbox_victron.wallbox import enforcement, smart_charging
+from custom_components.bmw_wallbox_victron.wallbox import (
+    enforcement,
+    observation,
+    smart_charging,
+)
 from custom_components.bmw_wallbox_victron.wallbox.enforcement import (
     AskComposite,
     AskReading,
@@ -457,7 +461,7 @@ def test_in_the_end_it_holds_or_is_shown(
     assert shown or world.state.holds
     if box.shows_nothing or (box.shows_target and not box.reads):
         return  # nothing on earth tells the truth of this box
-    exceeded = box.amps(world.second) > target_changed + smart_charging.TOLERANCE_A
+    exceeded = box.amps(world.second) > target_changed + observation.TOLERANCE_A
     if box.shows_target:
         assert shown or not exceeded
     else:

@@ -17,28 +17,25 @@ from ocpp.v201 import call, call_result
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from . import liveness
 from .calls import Calls, Request, limit_fault, mute_fault
 from .device_model import Variables, learn
 from .errors import CallFailedError, log_bug
 from .frames import Frames, Gate, Received
 from .handlers import HANDLERS, Context, Handled, Payload
 from .json_text import dismantle, one_at_a_time
-from .meter_polling import Heard, ReadingRequests
+from .meter_polling import Heard, ReadingRequests, heard, reading_due
 from .payloads import to_json
 from .provisioning import Provisioning
 from .remote_requests import RemoteStart
 from .schemas import Schemas
-from .state import ChargingState, WallboxState
+from .state import WallboxState
 from .station import Station
 
 _LOGGER = logging.getLogger(__name__)
 
 #: A station that boots says so at once; later, it has only reconnected, in s.
 BOOT_GRACE: Final = 5
-#: A line on which nothing came for so long is tried with a ping, in s.
-PING_AFTER: Final = 30
-#: A line on which nothing came for so long is dead, in s: a Heartbeat is due every 60.
-DEAD_AFTER: Final = 65
 #: So many calls in a row are not answered before it is worth a line in the log.
 _LOSSES_WORTH_A_LINE: Final = 3
 #: Bad frames are over after so long without one, in s.
@@ -99,8 +96,14 @@ class Connection:
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
         """What goes on beside, for as long as it is open."""
-        self._heard_at: float | None = None
-        """When the last sign of life came, by the steady clock, in s."""
+        self._liveness = liveness.Liveness(
+            socket,
+            clock=self._steady,
+            pause=self._pause,
+            start=self._start,
+            on_life=self._lives,
+            on_death=self._dies,
+        )
         self._live = asyncio.Event()
         self._greeted = asyncio.Event()
         self._wanted = asyncio.Event()
@@ -126,7 +129,7 @@ class Connection:
             for work in (
                 self._listen,
                 self._calls.run,
-                self._watch,
+                self._liveness.watch,
                 self._come_alive,
                 self._get_to_know,
             )
@@ -224,7 +227,7 @@ class Connection:
         """
         if self._closed:
             return
-        self._heard_at = self._steady()
+        self._liveness.heard()
         other = self.station.connection
         if other is None or other.number < self.number:
             self._take_over()
@@ -254,7 +257,7 @@ class Connection:
                     async with asyncio.timeout(BOOT_GRACE):
                         await older.ended.wait()
                 except TimeoutError:
-                    long_ago = self._steady() - DEAD_AFTER
+                    long_ago = self._steady() - liveness.DEAD_AFTER
                     if self.station.connection is older and not older.lived_since(
                         long_ago
                     ):
@@ -270,34 +273,17 @@ class Connection:
 
     def lived_since(self, moment: float) -> bool:
         """Return whether it showed life after a moment of the steady clock."""
-        return self._heard_at is not None and self._heard_at >= moment
+        return self._liveness.since(moment)
 
     def probe(self) -> None:
         """Ask for a sign of life."""
         if not self._closed:
-            self._start(self._ping)
+            self._liveness.probe()
 
-    async def _ping(self) -> None:
-        """Send a ping; its pong is a sign of life."""
-        await (await self._socket.ping())
-        self._lives()
-
-    async def _watch(self) -> None:
-        """Close the line when it is dead, of which nothing but silence tells."""
-        opened = self._steady()
-        self.probe()
-        while True:
-            heard_at = self._heard_at
-            silent = self._steady() - (opened if heard_at is None else heard_at)
-            if silent < PING_AFTER:
-                await self._pause(PING_AFTER - silent)
-                continue
-            self.probe()
-            await self._pause(DEAD_AFTER - PING_AFTER)
-            if self._heard_at == heard_at:
-                _LOGGER.debug("Wallbox %s shows no life any more", self.id)
-                self.close("no sign of life", code=1011)
-                return
+    def _dies(self) -> None:
+        """End a connection that shows no life any more."""
+        _LOGGER.debug("Wallbox %s shows no life any more", self.id)
+        self.close("no sign of life", code=1011)
 
     # What the wallbox says
 
@@ -522,33 +508,14 @@ class Connection:
         self._wanted.set()
 
     def poll(self) -> None:
-        """Ask for a reading where a session runs and none came for an interval.
-
-        Where energy flows, a reading of something else than the current is none.
-        """
+        """Ask for a reading where a session runs and none came for an interval."""
         station = self.station
         if self._polling is not None and not self._polling.done():
             return
-        if (
-            not self._is_live
-            or self._provisioning.running
-            or station.state.active is None
-        ):
+        if not self._is_live or self._provisioning.running:
             return
-        state = station.state
-        heard = (
-            state.current_heard_at
-            if state.charging_state is ChargingState.CHARGING
-            else state.meter_heard_at
-        )
-        patience = self.station.config.meter_interval * 1.5
-        if (
-            heard is not None
-            and self._steady() - heard < patience
-            and not state.in_doubt
-        ):
-            return
-        self._polling = self._start(self._poll)
+        if reading_due(station.state, station.config.meter_interval, self._steady()):
+            self._polling = self._start(self._poll)
 
     async def _poll(self) -> None:
         """Ask once."""
@@ -557,9 +524,4 @@ class Connection:
 
     def _heard(self) -> Heard:
         """Return what is known of the current, and since when."""
-        state, now = self.station.state, self.station.now()
-        return Heard(
-            None if state.active is None else state.active.id,
-            state.current_heard_at,
-            now.steady,
-        )
+        return heard(self.station.state, self._steady())

@@ -1,7 +1,7 @@
 """Makes the wallbox do the target: the calls that `smart_charging` names."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from ocpp.v201 import call, call_result
 from ocpp.v201.enums import ResetEnumType
 
-from . import enforcement, profiles, smart_charging
+from . import enforcement, profiles, smart_charging, transitions
 from .availability import Kind, SettingAnswer, Settings
 from .calls import LiveConnection, Request, Turn
 from .clock import Now
@@ -222,7 +222,7 @@ class Controller:
         station = self._station
         self.settings.target_changed(changes)
         self._stops, self._stop_refusal = 0, None
-        state = _with_target(station.state, changes)
+        state = transitions.target_set(station.state, changes)
         station.update(state, look=True)
         if station.connection is None:
             return
@@ -457,46 +457,5 @@ class Controller:
         )
         state = replace(state, enforcement=answered)
         if composite is not None and "charging_allowed" in state.target.lost:
-            state = _seen_to_charge(state, composite >= MIN_CURRENT_A)
+            state = transitions.seen_to_charge(state, composite >= MIN_CURRENT_A)
         self._station.update(state, look=True)
-
-
-def _with_target(state: WallboxState, changes: Mapping[str, Any]) -> WallboxState:
-    """Return the state with a target changed, and with what is known by that."""
-    state = _known(state, **changes)
-    if "charging_allowed" in changes:
-        # Who stops again wants the transaction to be asked to end again, at once.
-        enforcement = replace(state.enforcement, stop_asked_at=None)
-        state = replace(state, enforcement=enforcement)
-    pin_a = state.enforcement.pin_a
-    if (
-        state.target.unreadable
-        and changes.get("charging_allowed")
-        and pin_a is not None
-    ):
-        # Its owner wants it to charge, and nobody knows how much: the least.
-        pin_a = max(pin_a, MIN_CURRENT_A)
-        enforcement = replace(state.enforcement, pin_a=pin_a)
-        state = replace(state, enforcement=enforcement)
-    return state
-
-
-def _seen_to_charge(state: WallboxState, allowed: bool) -> WallboxState:
-    """Return the state with what the wallbox enforces taken for whether it may charge.
-
-    Where it may, that is not more than it enforces until a limit is wished.
-    """
-    state = _known(state, charging_allowed=allowed)
-    if allowed and "current_limit" not in state.target.lost:
-        lost = (*state.target.lost, "current_limit")
-        state = replace(state, target=replace(state.target, lost=lost))
-    return state
-
-
-def _known(state: WallboxState, **changes: Any) -> WallboxState:
-    """Return the state with fields of the target that are not lost any more."""
-    found = set(changes)
-    if found & {"current_limit", "charging_allowed"}:
-        found.add("schedule")  # who sets a limit by hand asks for no schedule
-    lost = tuple(name for name in state.target.lost if name not in found)
-    return replace(state, target=replace(state.target, **changes, lost=lost))

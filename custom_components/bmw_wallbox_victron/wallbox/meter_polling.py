@@ -1,4 +1,4 @@
-"""Which message a wallbox is asked for where a reading of the current is wanted.
+"""When a wallbox is asked for a reading of the current, and by which message.
 
 TriggerMessage(TransactionEvent) answers with SampledDataCtrlr.TxUpdatedMeasurands and
 TriggerMessage(MeterValues) with AlignedDataCtrlr.Measurands (OCPP 2.0.1 F06). Stations
@@ -15,6 +15,7 @@ from ocpp.v201.datatypes import EVSEType
 from ocpp.v201.enums import MessageTriggerEnumType
 
 from .errors import CallFailedError
+from .state import ChargingState, WallboxState
 
 #: What may be asked for, the best first; the first only while a transaction runs.
 TRIGGERS: Final = (
@@ -23,6 +24,8 @@ TRIGGERS: Final = (
 )
 #: A message that was asked for comes within this, in s.
 PATIENCE_S: Final = 5.0
+#: A reading is late after so many intervals.
+_PATIENCE: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,27 @@ class Heard:
     """When the current was last told, by the steady clock, in s."""
     now: float
     """This moment, by the steady clock, in s."""
+
+
+def heard(state: WallboxState, now: float) -> Heard:
+    """Return what is known of the current, at second `now` of the steady clock."""
+    transaction_id = None if state.active is None else state.active.id
+    return Heard(transaction_id, state.current_heard_at, now)
+
+
+def reading_due(state: WallboxState, interval: int, now: float) -> bool:
+    """Return whether a session runs and no reading came for an interval, in s.
+
+    Where energy flows, a reading of something else than the current is none.
+    """
+    if state.active is None:
+        return False
+    heard_at = (
+        state.current_heard_at
+        if state.charging_state is ChargingState.CHARGING
+        else state.meter_heard_at
+    )
+    return state.in_doubt or heard_at is None or now - heard_at >= interval * _PATIENCE
 
 
 class TriggerChoice:
