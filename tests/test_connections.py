@@ -569,7 +569,7 @@ async def test_a_bug_in_the_handshake_is_logged_once(
     async def fail() -> None:
         raise KeyError("context")
 
-    certificates = site.entry.runtime_data.certificates
+    certificates = site.entry.runtime_data.server.certificates
     with monkeypatch.context() as patch:
         patch.setattr(certificates, "context", fail)
         with pytest.raises((OSError, EOFError)):

@@ -120,11 +120,11 @@ async def test_server_that_cannot_start(
         for _ in range(3):
             await let_pass(hass, freezer, 61)
         assert caplog.text.count("go on without it") == 1
-        assert entry.runtime_data.port is None
+        assert entry.runtime_data.server.port is None
     for _ in range(3):
         await let_pass(hass, freezer, 61)
         await hass.async_block_till_done(wait_background_tasks=True)
-    assert entry.runtime_data.port == entry.data["port"]
+    assert entry.runtime_data.server.port == entry.data["port"]
     assert caplog.text.count("The server for wallboxes can start now") == 1
     assert site.state("certificate_expiry", owner="server") != "unavailable"
     await hass.config_entries.async_unload(entry.entry_id)
@@ -201,7 +201,7 @@ async def test_stopped_while_the_server_is_tried_again(
         for _ in range(3):
             await let_pass(hass, freezer, 61)
     assert starts == 0
-    assert first.port is None
+    assert first.server.port is None
     assert getattr(entry, "runtime_data", None) is second is not first
     assert listens(port) is (then == "reload")
     assert complaints(caplog) == []

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-import errno
 import logging
 from typing import Any, override
 
@@ -16,11 +15,9 @@ from homeassistant.config_entries import (
 from homeassistant.const import (
     CONF_ADDRESS,
     CONF_PASSWORD,
-    CONF_PORT,
     EVENT_HOMEASSISTANT_STOP,
 )
 from homeassistant.core import Event, HomeAssistant, callback
-from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.event import async_call_later, async_track_time_interval
 from homeassistant.helpers.translation import async_get_translations
@@ -31,15 +28,11 @@ from .const import (
     CONF_ALLOW_REBOOT,
     CONF_ALLOWED_TOKENS,
     CONF_CHARGE_POINT_ID,
-    CONF_HOST,
     CONF_MAX_CURRENT,
     CONF_METER_INTERVAL,
     CONF_RFID_TOKEN,
-    CONF_SSL_CERT,
-    CONF_SSL_KEY,
     DEFAULT_METER_INTERVAL,
     DOMAIN,
-    SERVER_DEVICE,
     SUBENTRY_WALLBOX,
 )
 from .devices import Devices
@@ -54,24 +47,20 @@ from .issues import (
     async_show_unable,
 )
 from .readings import DeviceState, Value
+from .server import Server
 from .storage import SessionStore, SiteStore
 from .subentries import device_subentries, subentries_of
-from .wallbox.central_system import Answer, CentralSystem, Knock, ServerConfig
 from .wallbox.errors import CommandError
-from .wallbox.schemas import Schemas
 from .wallbox.sessions import Ledger, SessionEvent, session_events
 from .wallbox.state import Identity, WallboxState
 from .wallbox.station import Station
 from .wallbox.station_config import StationConfig
-from .wallbox.tls import CertificateError, CertificateInfo, CertificateStore
+from .wallbox.tls import CertificateInfo
 
 _LOGGER = logging.getLogger(__name__)
 #: A renewed certificate is taken with the next connection; what it says, after this.
 #: So is what is over because nothing happens any more.
 _LOOK_AFTER = timedelta(minutes=10)
-
-#: How long after a failure the server is tried again, in s.
-_SERVER_RETRY_S = 60.0
 
 type SiteConfigEntry = ConfigEntry[SiteCoordinator]
 
@@ -118,7 +107,6 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._stations: dict[str, Station] = {}
         """By subentry: its id may be corrected while they are connected by the old."""
         self._subentries = subentries_of(entry, SUBENTRY_WALLBOX)
-        self.server_device_id: str | None = None
         self._issues = async_get_issues(hass)
         self._faults = self._issues.faults
         self._store = SiteStore(
@@ -142,10 +130,13 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._changing = asyncio.Lock()
         self._interval = 0
         self._cancel_poll: Callable[[], None] | None = None
-        self._cancel_retry: Callable[[], None] | None = None
-        self.certificates: CertificateStore | None = None
-        self._server: CentralSystem | None = None
-        self._stopped = asyncio.Event()  # no bool: that would be taken not to change
+        self.server = Server(
+            hass,
+            entry,
+            issues=self._issues,
+            stations=self.stations,
+            subentries=self._subentries,
+        )
         self.english: Mapping[str, str] = {}
         """The English names of entities, by their place in the translations."""
 
@@ -192,16 +183,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             self._keep_sessions()  # without those of a wallbox that was removed
         self._issues.async_begin(self._subentries)
         self._keep_faults()
-        if CONF_SSL_CERT not in self.config_entry.data:
-            self._issues.async_no_server()
-        elif device_subentries(self.config_entry):
-            await self._async_try_server()
-        else:
-            try:
-                await self._async_start_server()
-            except ConfigEntryNotReady:
-                self._issues.async_server_failed(None)
-                raise
+        await self.server.async_start()
         await self.devices.async_apply()
         self._publish()
         self._set_interval()
@@ -287,100 +269,6 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             self.hass, self._poll, timedelta(seconds=interval), cancel_on_shutdown=True
         )
 
-    async def _async_try_server(self) -> None:
-        """Start the server, or go on without it: either half works by itself."""
-        try:
-            await self._async_start_server()
-        except ConfigEntryNotReady as err:
-            if self._stopped.is_set():
-                return
-            self._issues.async_server_failed(str(err))
-            self.certificates = None
-            self._cancel_retry = async_call_later(
-                self.hass, _SERVER_RETRY_S, self._async_try_server_again
-            )
-
-    async def _async_try_server_again(self, _: datetime) -> None:
-        """Look whether the server can start now; its entities come with a reload."""
-        await self._async_try_server()
-        if self._server is not None and not self._stopped.is_set():
-            self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
-
-    async def _async_start_server(self) -> None:
-        """Start the server that wallboxes connect to. Raises ConfigEntryNotReady.
-
-        What is stopped while this waits gets no server, and says nothing of it: by then
-        another one may have the port.
-        """
-        data = self.config_entry.data
-        config = ServerConfig(
-            host=data.get(CONF_HOST),
-            port=data[CONF_PORT],
-            certificate=data[CONF_SSL_CERT],
-            key=data[CONF_SSL_KEY],
-        )
-        self.certificates = CertificateStore(config.certificate, config.key)
-        schemas = await self.hass.async_add_executor_job(Schemas.load)
-        if self._stopped.is_set():
-            return
-        server = CentralSystem(
-            config,
-            stations=self.stations.values(),
-            schemas=schemas,
-            certificates=self.certificates,
-            on_knock=self._on_knock,
-            faults=self._faults,
-        )
-        try:
-            await server.start()
-        except CertificateError as err:
-            if self._stopped.is_set():
-                return
-            await self._issues.async_judge_certificate(self.certificates)
-            raise ConfigEntryNotReady(
-                translation_domain=DOMAIN,
-                translation_key="certificate_unusable",
-                translation_placeholders={"error": str(err)},
-            ) from err
-        except OSError as err:
-            if self._stopped.is_set():
-                return
-            if err.errno == errno.EADDRINUSE:
-                self._issues.async_port_in_use(config.port)
-            else:
-                self._issues.async_port_free()
-            await self._issues.async_judge_certificate(self.certificates)
-            raise ConfigEntryNotReady(
-                translation_domain=DOMAIN,
-                translation_key=(
-                    "port_in_use" if err.errno == errno.EADDRINUSE else "cannot_listen"
-                ),
-                translation_placeholders={
-                    "port": str(config.port),
-                    "error": err.strerror or str(err),
-                },
-            ) from err
-        if self._stopped.is_set():
-            await server.stop()
-            return
-        self._server = server
-        self._issues.async_server_started()
-        await self._issues.async_judge_certificate(self.certificates)
-        if self._stopped.is_set():
-            return
-        device = dr.async_get(self.hass).async_get_or_create(
-            config_entry_id=self.config_entry.entry_id,
-            identifiers={(DOMAIN, SERVER_DEVICE)},
-            translation_key="server",
-            entry_type=dr.DeviceEntryType.SERVICE,
-        )
-        self.server_device_id = device.id
-
-    @property
-    def port(self) -> int | None:
-        """The port that wallboxes connect to; None: there is no server."""
-        return None if self._server is None else self._server.port
-
     async def _async_stop(self, _: Event) -> None:
         """Stop with Home Assistant, which does not unload its entries."""
         await self.async_shutdown()
@@ -389,15 +277,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
     async def async_shutdown(self) -> None:
         """Stop listening and write what waits to be written."""
         await super().async_shutdown()
-        self._stopped.set()
-        if self._cancel_retry is not None:
-            self._cancel_retry()
         if self._cancel_poll is not None:
             self._cancel_poll()
         self.devices.async_stop()
-        if self._server is not None:
-            await self._server.stop()
-            self._server = None
+        await self.server.async_stop()
         for station in self.stations.values():
             station.close()
         for subentry in self._subentries:
@@ -421,7 +304,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             },
             devices=self.devices.states,
             battery=self.devices.values,
-            certificate=None if self.certificates is None else self.certificates.info,
+            certificate=self.server.certificate,
         )
 
     @callback
@@ -565,27 +448,9 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._issues.async_sweep()
         # A device could not be asked about while its owner changed something else.
         self.devices.check_keys()
-        if self.certificates is not None:
-            await self.certificates.context()
-            await self._issues.async_judge_certificate(self.certificates)
-            if self.certificates.info != self.data.certificate:
-                self._publish()
-
-    @callback
-    def _on_knock(self, knock: Knock) -> None:
-        """Take note of who wants to connect."""
-        if knock.answer is Answer.UNKNOWN:
-            self._issues.async_stranger(knock.charge_point_id, knock.address)
-            return
-        for subentry in self._subentries:
-            if subentry.data[CONF_CHARGE_POINT_ID] == knock.charge_point_id:
-                if knock.answer is Answer.WRONG_PASSWORD:
-                    self._issues.async_wrong_password(subentry, knock.address)
-                    return
-                self._issues.async_right_password(subentry)
-                self._issues.async_protocol(
-                    knock.charge_point_id, right=knock.answer is Answer.ADMITTED
-                )
+        await self.server.async_check_certificate()
+        if self.server.certificate != self.data.certificate:
+            self._publish()
 
 
 def _foundation(entry: ConfigEntry) -> tuple[object, ...]:

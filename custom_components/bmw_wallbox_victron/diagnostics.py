@@ -171,12 +171,12 @@ def _versions() -> dict[str, str | None]:
 
 def _server(coordinator: SiteCoordinator) -> dict[str, Any] | None:
     """Tell about the server."""
-    certificates = coordinator.certificates
+    certificates = coordinator.server.certificates
     if certificates is None:
         return None
     info, fault = certificates.info, certificates.fault
     return {
-        "port": coordinator.port,
+        "port": coordinator.server.port,
         "certificate": None
         if info is None
         else {

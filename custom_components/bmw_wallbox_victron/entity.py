@@ -157,8 +157,8 @@ class WallboxEntity(SiteEntity):
             serial_number=identity.serial_number,
             sw_version=identity.firmware_version,
         )
-        if coordinator.server_device_id is not None:
-            self._attr_device_info["via_device_id"] = coordinator.server_device_id
+        if coordinator.server.device_id is not None:
+            self._attr_device_info["via_device_id"] = coordinator.server.device_id
 
     @property
     def wallbox(self) -> WallboxState:

@@ -305,7 +305,7 @@ async def async_setup_entry(
 ) -> None:
     """Set up the sensors of the server, of each wallbox and of each device."""
     coordinator = entry.runtime_data
-    if coordinator.server_device_id is not None:
+    if coordinator.server.device_id is not None:
         async_add_entities(
             ServerSensor(coordinator, description) for description in SERVER_SENSORS
         )

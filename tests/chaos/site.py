@@ -62,8 +62,8 @@ class Site:
         assert await self.hass.config_entries.async_setup(self._entry.entry_id)
         await self.hass.async_block_till_done()
         self.running = True
-        assert self._coordinator.port is not None
-        self.port = self._coordinator.port
+        assert self._coordinator.server.port is not None
+        self.port = self._coordinator.server.port
 
     async def _begin(self) -> None:
         """Begin an instance, with a disk."""
