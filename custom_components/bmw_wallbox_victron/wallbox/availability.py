@@ -55,7 +55,7 @@ class Settings:
         self._refusals: dict[Setting, str] = {}
         self._sent: Setting | None = None
         self._with_target: set[str] = set()
-        """Fields of `Target` that were wished since they were last asked for."""
+        """Fields of `Target` that were set since they were last asked for."""
         self._operative: tuple[bool, bool] | None = None
         """Which availability was last asked for and not refused, and whether that is
         certain. One that is scheduled is reported by no wallbox, and outlasts a
@@ -72,7 +72,7 @@ class Settings:
         self._refusals.clear()
 
     def target_changed(self, names: Iterable[str]) -> None:
-        """Take note of fields that are wished anew, if only the same."""
+        """Take note of fields that are set anew, if only to the same."""
         names = set(names)
         self._with_target |= names
         self._asked = {each for each in self._asked if each.kind not in names}

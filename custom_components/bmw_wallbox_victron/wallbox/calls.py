@@ -302,14 +302,14 @@ class Calls:
         return await request.result
 
     def _asks(self, request: Request) -> Request:
-        """Have a call made, where there is still a connection."""
+        """Ask for a call, where there is still a connection."""
         if self._closed is not None:
             raise CallFailedError(request.action, _CONNECTION_LOST)
         self._asked.set()
         return request
 
     def close(self, reason: str) -> None:
-        """Tell all callers that no answer will come."""
+        """Fail all calls: no answer will come."""
         if self._closed is not None:
             return
         self._closed = reason

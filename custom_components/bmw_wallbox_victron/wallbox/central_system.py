@@ -96,7 +96,7 @@ class Knock:
     answer: Answer
     """What became of it."""
     charge_point_id: str
-    """The id that is configured; of a stranger, what it says, whatever that is."""
+    """The id that is configured; of an unknown one, what it says, whatever that is."""
     address: str
     """Where it comes from."""
 
@@ -153,7 +153,7 @@ class CentralSystem:
         """Serve `stations`; `schemas` are loaded beforehand, in a thread.
 
         `on_knock` is told of each that comes, however often: its id is all that is
-        known of a stranger, and may be anything.
+        known of an unknown charge point, and may be anything.
         """
         self._config = config
         self._stations = {

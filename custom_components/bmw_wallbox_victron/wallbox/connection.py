@@ -223,7 +223,7 @@ class Connection:
         """Take note of a sign of life: a frame, whatever it is, or a pong.
 
         With it, a connection takes the place of an older one. One that a newer one has
-        overtaken is a straggler.
+        overtaken is closed.
         """
         if self._closed:
             return
@@ -427,7 +427,7 @@ class Connection:
     async def _trigger(
         self, message: call.TriggerMessage
     ) -> call_result.TriggerMessage:
-        """Have a message sent."""
+        """Request a message."""
         return await self.request(message, call_result.TriggerMessage)
 
     def _answered(self, took: float | None) -> None:
@@ -487,10 +487,10 @@ class Connection:
             await self._wanted.wait()
             self._wanted.clear()
             if self._booted:
-                await self._heed_boot(began + _PROVISIONING_PACE - self._steady())
+                await self._restore_limit(began + _PROVISIONING_PACE - self._steady())
 
-    async def _heed_boot(self, pause: float) -> None:
-        """Have the limit set at once: a wallbox that has booted may have forgotten it.
+    async def _restore_limit(self, pause: float) -> None:
+        """Set the limit at once: a wallbox that has booted may have forgotten it.
 
         `pause`: in how many seconds it may be asked for all else. One that boots again
         and again until then has its limit set once more.

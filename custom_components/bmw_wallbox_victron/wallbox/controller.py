@@ -68,7 +68,7 @@ class Wallbox(Protocol):
         ...
 
     def now(self) -> Now:
-        """Tell the time, by both clocks."""
+        """Return the time, by both clocks."""
         ...
 
     def update(self, state: WallboxState, *, look: bool = False) -> None:
@@ -128,7 +128,7 @@ class Controller:
         self._change(enforcement.ready)
 
     def recheck(self, *, at_once: bool = False) -> None:
-        """Have confirmed anew what the wallbox enforces."""
+        """Confirm anew what the wallbox enforces."""
         if at_once:
             self._change(lambda state: replace(state, composite_at=None))
         else:
@@ -173,7 +173,7 @@ class Controller:
         return replace(state, enforcement=enforcement)
 
     def restricts(self, state: WallboxState) -> bool:
-        """Return whether less is wished than the wallbox gives by itself."""
+        """Return whether the target is less than the wallbox gives by itself."""
         max_current = self._station.config.max_current
         return state.target.restricts(max_current, state.ceiling_a)
 
@@ -269,7 +269,7 @@ class Controller:
                 future.set_exception(err)
 
     def _limit_done(self, schedule: ChargingSchedule) -> bool:
-        """Return whether the wallbox has accepted a plan; raise where it refuses."""
+        """Return whether the wallbox has accepted a schedule; raise if it refuses."""
         state = self._station.state
         if state.target.limits(self._station.config.max_current) != schedule:
             return True  # there is a newer target

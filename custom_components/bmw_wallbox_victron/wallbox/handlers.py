@@ -288,13 +288,13 @@ def _meter_values(
 def _authorize(
     state: WallboxState, payload: payloads.Authorize, context: Context
 ) -> Handled:
-    """Say whether a card may charge (C01)."""
+    """Answer whether a card may charge (C01)."""
     info = _token_info(payload["id_token"], context)
     return Handled(answer=call_result.Authorize(id_token_info=info), state=state)
 
 
 def _token_info(token: payloads.IdToken, context: Context) -> IdTokenInfoType:
-    """Say whether a token is good."""
+    """Return whether a token is good."""
     good = context.accepts(token["id_token"], token["type"])
     return IdTokenInfoType(
         status=AuthorizationStatusEnumType.accepted

@@ -183,7 +183,7 @@ class ReadingRequests:
         self._choice.came(MessageTriggerEnumType.transaction_event, self._look())
 
     async def ask(self) -> None:
-        """Have a reading told, by the next message where one is refused or of no use.
+        """Request a reading, by the next message where one is refused or of no use.
 
         Raises CallFailedError where no answer comes.
         """

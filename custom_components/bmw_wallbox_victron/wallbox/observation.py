@@ -112,9 +112,9 @@ def look(
 
 
 def _next_kinds(state: Enforcement) -> dict[ProfilePurpose, ProfileKind]:
-    """Return the forms in which everything is tried anew.
+    """Return the profile kinds with which everything is tried anew.
 
-    Another way than the default was tried in one form only.
+    Other purposes than the default were tried with one kind only.
     """
     kinds = {
         ProfilePurpose.STATION_MAX: NEXT_KIND.get(
@@ -177,14 +177,14 @@ def fits(state: Enforcement, observed: Observed) -> bool:
     if state.composite_a > target + ROUNDING_A:
         return False
     if not observed.surveyed:
-        return True  # less than wished may be all that it has
+        return True  # less than the target may be all that it has
     ceiling = observed.ceiling_a
     least = target if ceiling is None else min(target, ceiling)
     return state.composite_a >= least - ROUNDING_A
 
 
 def is_above(state: Enforcement, observed: Observed) -> bool:
-    """Return whether more flows than is wished; in a session, whatever its state."""
+    """Return whether more flows than the target; in a session, whatever its state."""
     target = setpoint_of(state).amps
     return (
         observed.transaction_id is not None

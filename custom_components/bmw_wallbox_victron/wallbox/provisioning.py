@@ -195,7 +195,7 @@ class Provisioning:
         self._connection.take_variables(await self._get_variables(_SETTINGS))
 
     async def _ask_status(self) -> None:
-        """Have the status of the socket sent, unless it was already.
+        """Request the status of the socket, unless it was sent already.
 
         Where that is refused, as by a Delta box, the device model has it.
         """
@@ -241,7 +241,7 @@ class Provisioning:
         return found
 
     async def _ask_inventory(self) -> None:
-        """Have the wallbox report all its variables, and wait for the last part."""
+        """Request a report of all variables, and wait for the last part."""
         request_id, done = next(_request_ids), asyncio.Event()
         self._report = (request_id, done)
         answer = await self._ask(
@@ -291,7 +291,7 @@ class Provisioning:
         )
 
     async def _set_metering(self) -> None:
-        """Have meter values sent during a session: a Delta box sends energy only.
+        """Set up meter values during a session: a Delta box sends energy only.
 
         Where that is refused, or accepted and not done, `Connection.poll` asks.
         """

@@ -35,7 +35,7 @@ START_PATIENCE_S: Final = 60
 STOP_PATIENCE_S: Final = 30
 #: How long a transaction's profile may take to be cleared, in s.
 CLEAR_PATIENCE_S: Final = 60
-#: A limit is in vain where every way was refused so many times.
+#: A limit is in vain where every profile purpose was refused so many times.
 _ROUNDS_IN_VAIN: Final = 2
 #: A wallbox that took a reset is not asked again for so long, in s.
 RESET_PATIENCE_S: Final = 10
@@ -61,7 +61,7 @@ async def _call[A](station: Station, payload: object, answer: Callable[..., A]) 
 
 
 async def allow(station: Station, allowed: bool) -> None:
-    """Let the car charge, or not; it may be wished while the wallbox is away.
+    """Let the car charge, or not; this may be set while the wallbox is away.
 
     A session that was ended, because the wallbox cannot pause, is begun anew. Raises
     CommandError.
@@ -104,7 +104,7 @@ async def start(station: Station) -> None:
 
 
 async def _begin_session(station: Station) -> None:
-    """Have a session begin, unless it is stopped meanwhile. Raises CommandError."""
+    """Begin a session, unless it is stopped meanwhile. Raises CommandError."""
     connection = _connection(station)
     while station.state.target.charging_allowed and not _runs(station.state):
         begun = connection.remote_start
@@ -119,7 +119,7 @@ async def _target_to_charge(station: Station) -> None:
     """Allow the car to charge. Raises CommandError where a limit is refused.
 
     A wallbox that cannot limit may charge all the same, and so may one that does not
-    take the limit where none is wished.
+    take the limit where none is needed.
     """
     try:
         await station.controller.target(charging_allowed=True)
@@ -279,7 +279,7 @@ async def _refresh(station: Station) -> None:
 async def set_schedule(
     station: Station, periods: Iterable[tuple[int, float]], duration: int | None
 ) -> None:
-    """Have limits over time, from now on. Raises CommandError.
+    """Set limits over time, from now on. Raises CommandError.
 
     `periods`: seconds from now and limit in A, the first at 0. After `duration` s they
     limit no more.
@@ -296,7 +296,7 @@ async def set_schedule(
 
 
 async def clear_profiles(station: Station) -> None:
-    """Have the wallbox forget all limits but the one that is wished.
+    """Clear all limits but the target.
 
     What holds that one is not cleared: it is replaced in place, or the car would draw
     all it can until the next one is there. Raises CommandError.
@@ -390,7 +390,7 @@ async def set_variables(
 
 
 async def trigger(station: Station, message: str) -> None:
-    """Have a message sent. Raises CommandError with the wallbox's reason."""
+    """Request a message. Raises CommandError with the wallbox's reason."""
     # A status is that of a connector (F06).
     connector = 1 if message == MessageTriggerEnumType.status_notification else None
     answer = await _call(

@@ -2,12 +2,13 @@
 
 A loop, not a chain of commands. `advance` looks at the target, at what the wallbox
 has confirmed so far and at what it measures, and names the one thing to do next. It is
-asked again after every answer, message, reconnect and wish, and so ends at the same
-point whatever was lost on the way.
+asked again after every answer, message, reconnect and new target, and so ends at the same
+point whatever was lost meanwhile.
 
 A Delta box accepts limits that it does not keep, so an accepted profile proves nothing:
 a limit holds when the composite schedule shows it (OCPP 2.0.1 K08) and a current that
-was read after the change agrees. What does not hold is tried another way, then shown.
+was read after the change agrees. What does not hold is tried with
+another profile kind or purpose, then shown.
 
 All that lasts or ages here does so in seconds of a clock that is never set.
 """
@@ -55,7 +56,7 @@ from .target import (
 PACE: Final = 1.0
 #: A wallbox applies within this what it has accepted, in s; it is asked again so long.
 APPLY: Final = 3.0
-#: So long it has for a further form of a profile, where the first was not heeded, in s.
+#: So long it has for a further profile kind, where the first was not followed, in s.
 APPLY_NEXT: Final = 1.5
 #: A limit that does not hold so long after it was accepted is shown, within 10 s.
 PATIENCE: Final = 8.0
@@ -81,13 +82,13 @@ def advance(
     restricts: bool = True,
     unreadable: bool = False,
 ) -> tuple[Enforcement, Step, float | None]:
-    """Name what to do next, and note what was found out on the way.
+    """Name what to do next, and note what was found out.
 
     Asked twice, it says the same: what it names counts as done with `answered`. The
     last part is when to look again in any case, though nothing happens meanwhile.
 
-    `restricts`: whether less was ever wished than the wallbox gives by itself.
-    `unreadable`: whether it is not known how much is wished.
+    `restricts`: whether the target is less than the wallbox gives by itself.
+    `unreadable`: whether the target is not known.
     """
     if unreadable:
         state = _pinned(state)
@@ -200,7 +201,7 @@ def _with_limits(
 def _untried(
     state: Enforcement, observed: Observed, now: float
 ) -> list[ProfilePurpose]:
-    """List the ways in which the order could still be put to the wallbox."""
+    """List the profile purposes with which the setpoint could still be sent."""
     purposes = [
         purpose
         for purpose in ProfilePurpose
@@ -220,7 +221,7 @@ def _untried(
 
 
 def _send(state: Enforcement, purpose: ProfilePurpose, observed: Observed) -> Call:
-    """Send the order one way."""
+    """Send the setpoint with a profile purpose."""
     transaction_id = observed.transaction_id
     if purpose is not ProfilePurpose.TX or transaction_id is None:
         return SetLimit(
@@ -268,7 +269,7 @@ def _try_other_purposes(
     purpose = state.latest
     if (
         misfit
-        # Less than wished may be somebody else's limit, where the form was heeded once.
+        # Less than that may be another limit, where the profile kind was followed once.
         and (state.kind is None or (state.composite_a or 0) > setpoint_of(state).amps)
         and purpose is ProfilePurpose.TX_DEFAULT
         and purpose in state.accepted
@@ -281,7 +282,7 @@ def _try_other_purposes(
         return state, _send(state, purpose, observed)
     state = replace(
         state,
-        unheeded=state.unheeded | state.accepted.keys(),
+        unfollowed=state.unfollowed | state.accepted.keys(),
     )
     if untried := _untried(state, observed, now):
         return state, _send(state, untried[0], observed)
@@ -352,7 +353,7 @@ def _without_limits(
 def _may_reboot(state: Enforcement, observed: Observed, now: float) -> bool:
     """Return whether a reboot is worth it: for too much in a session, or for nothing.
 
-    A limit that is only lower than wished may be the wallbox's own.
+    A limit that is only lower than the target may be the wallbox's own.
     """
     if observed.transaction_id is None or state.rounds < ROUNDS_BEFORE_REBOOT:
         return False
@@ -388,7 +389,7 @@ def _prove(
         return state, None
     ceiling = observed.ceiling_a
     # A limit that is no less than what it gives by itself proves nothing; nor do two
-    # forms at once, of which one may be ignored.
+    # profile kinds at once, of which one may be ignored.
     kinds = {state.accepted_kinds[purpose] for purpose in state.accepted}
     kind = state.kind
     if (
@@ -403,7 +404,7 @@ def _prove(
         state = replace(
             state,
             kind=kind,
-            unheeded=state.unheeded - ({state.latest} if state.latest else set()),
+            unfollowed=state.unfollowed - ({state.latest} if state.latest else set()),
             holds=True,
             failing=False,
             exceeded=False,
@@ -411,7 +412,7 @@ def _prove(
             rounds=0,
         )
     if state.refused and state.retry_at is None:
-        # Another way holds it for now. The default is what the next session needs.
+        # Another purpose holds it for now. The default is what the next session needs.
         state = replace(state, retry_at=now + DEFAULT_RETRY)
     due = [state.retry_at, state.recheck_at]
     if observed.transaction_id is not None and state.composite_at is not None:

@@ -66,7 +66,7 @@ class Station:
         """What is being tried by remote control."""
 
     def now(self) -> Now:
-        """Tell the time, by both clocks."""
+        """Return the time, by both clocks."""
         return Now(self.clock(), self._steady())
 
     def _restored(self, state: WallboxState) -> WallboxState:
@@ -124,7 +124,7 @@ class Station:
         self._resolve_doubt()
 
     def _hold(self, *, restart: bool) -> None:
-        """Say later that the state has changed."""
+        """Report later that the state has changed."""
         if self._held is not None:
             if not restart:
                 return
@@ -132,7 +132,7 @@ class Station:
         self._held = self.call_later(REPLAY_PAUSE, self._release)
 
     def _release(self) -> None:
-        """Say now that it has changed."""
+        """Report now that it has changed."""
         self._held = None
         self._on_change()
 
@@ -152,7 +152,7 @@ class Station:
             self._release()
 
     def attach(self, connection: LiveConnection) -> None:
-        """Make `link` the live connection; an older one is replaced and ends."""
+        """Make `connection` the live connection; an older one is replaced and ends."""
         older, self.connection = self.connection, connection
         if older is not None:
             self.controller.disconnected()
