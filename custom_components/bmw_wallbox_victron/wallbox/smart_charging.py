@@ -2,8 +2,8 @@
 
 A loop, not a chain of commands. `advance` looks at the target, at what the wallbox
 has confirmed so far and at what it measures, and names the one thing to do next. It is
-asked again after every answer, message, reconnect and new target, and so ends at the same
-point whatever was lost meanwhile.
+asked again after every answer, message, reconnect and new target, and so ends at the
+same point whatever was lost meanwhile.
 
 A Delta box accepts limits that it does not keep, so an accepted profile proves nothing:
 a limit holds when the composite schedule shows it (OCPP 2.0.1 K08) and a current that
