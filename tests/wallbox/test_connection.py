@@ -42,11 +42,6 @@ BOOT = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
-
 class Line:
     """A line to a wallbox, which answers each call, or is dead."""
 

@@ -27,12 +27,6 @@ from custom_components.bmw_wallbox_victron.wallbox.schemas import Schemas
 
 from ..kit.wallbox import RULE
 
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
-
 #: What a station may send by OCPP 2.0.1.
 STATION_REQUESTS = (
     "Authorize",
@@ -690,10 +684,10 @@ def test_any_number_of_bent_details(count: int) -> None:
 
 
 def test_garbage_is_not_searched_for_gold() -> None:
-    """Two million faults are not one bent detail: that would take minutes."""
+    """A fault in each of many items is not one bent detail: that would take minutes."""
     began = time.thread_time()
-    assert whole("MeterValues", {"evseId": 1, "meterValue": [0] * 1_000_000}) is None
-    assert time.thread_time() - began < 10
+    assert whole("MeterValues", {"evseId": 1, "meterValue": [0] * 200_000}) is None
+    assert time.thread_time() - began < 2
 
 
 # What is large is read so that everybody else goes on meanwhile
