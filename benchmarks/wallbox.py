@@ -26,8 +26,8 @@ from demo.home_assistant import (
     wait_running,
 )
 from demo.layout import CHARGE_POINT_ID, DOMAIN, Layout, prepare
+from simulators.wallbox.clock import utc_now
 from simulators.wallbox.records import wire_time
-from simulators.wallbox.simulator import utc_now
 
 from .connection import Line, connected
 from .instance import Longest

@@ -9,7 +9,7 @@ import ssl
 from typing import Final
 
 from simulators.wallbox import DELTA, Car, SimulatedWallbox
-from simulators.wallbox.simulator import utc_now
+from simulators.wallbox.clock import utc_now
 
 from .layout import CHARGE_POINT_ID, WALLBOX_PASSWORD
 

@@ -2,25 +2,32 @@
 
     scripts/pin-homeassistant newest 2026.10.4
     scripts/pin-homeassistant minimum 2026.8.0
+    scripts/pin-homeassistant newest      (whatever there is, pre-releases included)
 
 Home Assistant installs what its components need while it starts. Tests and the
 demo must not wait for that (or fail without a network), so the groups
 ``ha-newest`` and ``ha-minimum`` name exactly what that release would install for
 the components that our configurations load. This script writes these groups and,
-for the minimum, the version in hacs.json. ``uv lock`` follows.
+for the minimum, the version in hacs.json; then uv.lock. With the newest Home Assistant
+comes the newest of what the integration itself requires.
 """
 
 from __future__ import annotations
 
 import argparse
+from importlib.metadata import distributions
 import json
 from pathlib import Path
 import re
 import subprocess
 import sys
+from tempfile import TemporaryDirectory
+import tomllib
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+WRITTEN: Final = ("pyproject.toml", "hacs.json")
+PLUGIN: Final = "pytest-homeassistant-custom-component"
 
 # Loaded by the demo and the tests on top of what Home Assistant always loads.
 COMPONENTS: Final = (
@@ -76,18 +83,44 @@ def run(*command: str, stdin: str | None = None) -> str:
     return done.stdout
 
 
-def find_test_plugin(version: str) -> str:
-    """Return the release of the test plugin that pins this Home Assistant."""
-    plugin = "pytest-homeassistant-custom-component"
+def find_test_plugin(version: str | None) -> tuple[str, str]:
+    """Return the test plugin that pins this Home Assistant, and the latter's version.
+
+    None: the newest plugin, whose Home Assistant may be a pre-release.
+    """
+    options = ["--prerelease", "allow"] if version is None else []
+    wanted = [PLUGIN] if version is None else [PLUGIN, f"homeassistant=={version}"]
     resolved = run(
         *("uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate"),
-        *("--python", sys.executable, "-"),
-        stdin=f"{plugin}\nhomeassistant=={version}\n",
+        *(*options, "--python", sys.executable, "-"),
+        stdin="\n".join(wanted) + "\n",
     )
-    for line in resolved.splitlines():
-        if line.startswith(f"{plugin}=="):
-            return line
-    sys.exit(f"No release of {plugin} pins Home Assistant {version}")
+    plugin = next(
+        (line for line in resolved.splitlines() if line.startswith(f"{PLUGIN}==")), None
+    )
+    pinned = None if plugin is None else find_pinned_home_assistant(plugin)
+    # Plugins of 2021 pin none and so fit each: the resolver takes one of these where
+    # the right one is not out yet.
+    if plugin is None or pinned is None or version not in (None, pinned):
+        sys.exit(
+            f"No release of {PLUGIN} is for Home Assistant {version or '(any)'}; it "
+            "follows Home Assistant's by some days. Nothing was changed"
+        )
+    return plugin, pinned
+
+
+def find_pinned_home_assistant(plugin: str) -> str | None:
+    """Return the one Home Assistant that a release of the test plugin runs with."""
+    with TemporaryDirectory() as folder:
+        run(
+            *("uv", "pip", "install", "--quiet", "--no-deps", "--target", folder),
+            *("--python", sys.executable, plugin),
+        )
+        for distribution in distributions(path=[folder]):
+            for requirement in distribution.requires or ():
+                if match := re.fullmatch(r"homeassistant==(\S+)", requirement):
+                    return match[1]
+    return None
 
 
 def find_requirements(version: str) -> set[str]:
@@ -147,20 +180,49 @@ def write_hacs(version: str) -> None:
     path.write_text(json.dumps(hacs, indent=2) + "\n", encoding="utf-8")
 
 
-def main() -> None:
+def lock(*, upgrade: bool) -> None:
+    """Write uv.lock, with the newest of what the integration requires if asked to."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    flags = [
+        f"--upgrade-package={re.split(r'[<>=]', requirement)[0]}"
+        for requirement in project["dependency-groups"]["dev"]
+        if upgrade and isinstance(requirement, str)
+    ]
+    run("uv", "lock", "--project", str(ROOT), *flags)
+
+
+def main(argv: list[str] | None = None) -> None:
     """Pin the group that the command line names."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("group", choices=("newest", "minimum"))
-    parser.add_argument("version", help="a Home Assistant release, such as 2026.8.0")
-    arguments = parser.parse_args()
-    version: str = arguments.version
+    parser.add_argument(
+        "version",
+        nargs="?",
+        help="a Home Assistant release, such as 2026.8.0; without it the newest that "
+        "the tests can run with, pre-releases included",
+    )
+    arguments = parser.parse_args(argv)
+    if arguments.group == "minimum" and arguments.version is None:
+        parser.error("the minimum is a release")
 
-    plugin = find_test_plugin(version)
+    plugin, version = find_test_plugin(arguments.version)
     requirements = sorted(find_requirements(version), key=str.lower)
-    write_group(arguments.group, version, [plugin, *requirements])
+    # The resolver takes a pre-release only where it is asked for by name.
+    pins = [plugin, f"homeassistant=={version}", *requirements]
+    before = {path: path.read_bytes() for path in (ROOT / name for name in WRITTEN)}
+    write_group(arguments.group, version, pins)
     if arguments.group == "minimum":
         write_hacs(version)
-    sys.stdout.write(f"{arguments.group}: {plugin}, {len(requirements)} more\n")
+    try:
+        lock(upgrade=arguments.group == "newest")
+    except SystemExit:
+        for path, content in before.items():
+            path.write_bytes(content)
+        raise
+    sys.stdout.write(
+        f"{arguments.group}: Home Assistant {version} with {plugin}, "
+        f"{len(requirements)} more\n"
+    )
 
 
 if __name__ == "__main__":

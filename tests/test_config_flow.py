@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
     ConfigEntryState,
     ConfigSubentry,
 )
@@ -34,9 +35,11 @@ from .kit.client import visit
 from .kit.flows import (
     OTHER_ID,
     WALLBOX,
+    Flow,
     add,
     add_wallbox,
     device_of,
+    open_form,
     reconfigure,
     subentry_flow,
     suggested,
@@ -1055,3 +1058,57 @@ async def test_removed_and_added_again(
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
     await visit(two.url, client_context, OTHER_ID)
+
+
+# Edited by hand
+
+
+def damage(
+    hass: HomeAssistant, entry: MockConfigEntry, data: Any, kind: str = "wallbox"
+) -> ConfigSubentry:
+    """Add a subentry as it may have been stored."""
+    subentry = ConfigSubentry(
+        subentry_type=kind,
+        title="Damaged",
+        data=MappingProxyType(data),
+        unique_id=OTHER_ID,
+    )
+    hass.config_entries.async_add_subentry(entry, subentry)
+    return subentry
+
+
+async def test_damaged_wallbox(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """It is left out, and its id is free once it is removed; the others go on."""
+    subentry = damage(hass, entry, {"charge_point_id": OTHER_ID})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert set(entry.runtime_data.stations) == {CHARGE_POINT_ID}
+    _, shown = await open_form(hass, entry)
+    assert shown["max_current"] == 32  # there is only one
+    _, result = await subentry_flow(hass, entry, subentry.subentry_id)
+    assert result["reason"] == "damaged"
+    flow, _ = await subentry_flow(hass, entry)
+    result = await flow.submit({"charge_point_id": OTHER_ID, "max_current": 16})
+    assert result["errors"] == {"charge_point_id": "already_configured"}
+    hass.config_entries.async_remove_subentry(entry, subentry.subentry_id)
+    result = await flow.submit({"charge_point_id": OTHER_ID, "max_current": 16})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+    assert set(entry.runtime_data.stations) == {CHARGE_POINT_ID, OTHER_ID}
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.mark.parametrize("kind", ["victron_device", "bms"])
+async def test_damaged_device(
+    hass: HomeAssistant, entry: MockConfigEntry, site: Site, kind: str
+) -> None:
+    """There is nothing to change of a device without an address."""
+    subentry = damage(hass, entry, {"address": 17}, kind)
+    await hass.async_block_till_done()
+    flow = Flow(hass.config_entries.subentries, "config_subentries", kind)
+    result = await flow.start(
+        (entry.entry_id, kind),
+        source=SOURCE_RECONFIGURE,
+        subentry_id=subentry.subentry_id,
+    )
+    assert result["reason"] == "damaged"

@@ -20,6 +20,7 @@ from custom_components.bmw_wallbox_victron.victron.records import BY_KIND, Kind
 from simulators.victron.encode import encode
 from simulators.wallbox import Car, SimulatedWallbox
 
+from .kit.flows import device_of
 from .kit.radio import ORION, SHUNT, Radio
 from .kit.site import CHARGE_POINT_ID, Site, settle
 from .kit.victron import GOOD, KEY, wrap
@@ -212,7 +213,7 @@ async def test_codes_that_nobody_knows(
 ) -> None:
     """What is not published yet can be published with these."""
     record = BY_KIND[Kind.SOLAR_CHARGER]
-    plain = bytearray(encode(record, GOOD[Kind.SOLAR_CHARGER]))
+    plain = bytearray(encode(record.kind, GOOD[Kind.SOLAR_CHARGER]))
     plain[0] = 99
     for counter in (1, 2):
         radio.send(wrap(record, bytes(plain), counter))
@@ -272,6 +273,20 @@ async def test_device(
         assert data[part] in whole["devices"]
     else:
         assert [data[part]] == whole["wallboxes"]
+
+
+async def test_damaged(
+    hass: HomeAssistant, entry: MockConfigEntry, everything: Site, download: Download
+) -> None:
+    """Of a wallbox that was edited by hand nothing is told, least of all secrets."""
+    device = device_of(hass, entry, CHARGE_POINT_ID)
+    (subentry,) = entry.get_subentries_of_type("wallbox")
+    data = {"charge_point_id": CHARGE_POINT_ID, "rfid_token": [RFID], "password": 17}
+    hass.config_entries.async_update_subentry(entry, subentry, data=data)
+    hass.config_entries.async_update_entry(entry, options={"note": RFID})
+    await hass.async_block_till_done()
+    assert (await download())["wallboxes"] == []
+    assert "wallbox" not in await download(device)
 
 
 async def test_not_loaded(

@@ -21,7 +21,8 @@ from simulators.bms import BmsRadio, Fault as BmsFault, Jbd, SimulatedBms
 from simulators.caravan.devices import WELL, Quirks as DeviceQuirks, fit_out
 from simulators.caravan.identity import IDENTITIES, SHUNT
 from simulators.caravan.physics import Caravan, Plan
-from simulators.wallbox import DELTA, Car, RegisterRestarts, station
+from simulators.wallbox import DELTA, Car, RegisterRestarts
+from simulators.wallbox.handlers import smart_charging
 
 from .kit.bench import KEEPS_NO_LIMIT, MakeBench
 from .kit.client import basic, dial
@@ -538,7 +539,9 @@ async def test_what_a_wallbox_says_is_one_line(
     bench = world.bench
     said = "a\r\n2026-11-21\x1b[31m ERROR\u2028\u202eforged " + "x" * 400
     monkeypatch.setattr(
-        station, "_because", lambda code: {"reasonCode": code, "additionalInfo": said}
+        smart_charging,
+        "status_info",
+        lambda code: {"reasonCode": code, "additionalInfo": said},
     )
     monkeypatch.setattr(bench.box.profiles, "put", lambda _: False)
     await bench.connect()

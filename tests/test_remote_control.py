@@ -9,7 +9,7 @@ from freezegun.api import FrozenDateTimeFactory
 import pytest
 
 from simulators.wallbox import DELTA, Car, Quirks, SimulatedWallbox, SmartCharging
-from simulators.wallbox.link import Link
+from simulators.wallbox.connection import Connection
 from simulators.wallbox.strict import Frame
 
 from .kit.bench import FULL, Bench, MakeBench, charge
@@ -29,12 +29,12 @@ class Foreign(SimulatedWallbox):
     other_start_id: int | None = None
     """A remoteStartId that it gives in place of the one that was asked for."""
 
-    async def answer(self, link: Link, call: Frame, raw: str) -> None:
+    async def answer(self, connection: Connection, call: Frame, raw: str) -> None:
         """Answer, unless the call is not known here."""
         if call.action in self.unsupported:
-            await link.reply_error(call, self.error, "")
+            await connection.reply_error(call, self.error, "")
         else:
-            await super().answer(link, call, raw)
+            await super().answer(connection, call, raw)
 
     def send(
         self,

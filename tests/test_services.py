@@ -782,7 +782,8 @@ async def test_composite_schedule_refused(
     wallbox: SimulatedWallbox, act: Act, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A wallbox that does not tell is named as the one that refuses."""
-    monkeypatch.setattr("simulators.wallbox.station.composite", lambda *_, **__: None)
+    composite = "simulators.wallbox.handlers.smart_charging.composite"
+    monkeypatch.setattr(composite, lambda *_, **__: None)
     with refused("rejected", reason="Accepted"):
         await act("get_composite_schedule", response=True)
 

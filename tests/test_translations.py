@@ -20,14 +20,12 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 import custom_components.bmw_wallbox_victron as integration
 from custom_components.bmw_wallbox_victron import config_flow
-from custom_components.bmw_wallbox_victron.battery_entities import (
-    BATTERY_BINARY_SENSORS,
-    BATTERY_SENSORS,
-)
+from custom_components.bmw_wallbox_victron.binary_sensor import BATTERY_BINARY_SENSORS
 from custom_components.bmw_wallbox_victron.condition import CONDITIONS
-from custom_components.bmw_wallbox_victron.device_sensor import describe_device
 from custom_components.bmw_wallbox_victron.entity import WallboxEntityDescription
 from custom_components.bmw_wallbox_victron.readings import DeviceIdentity, DeviceState
+from custom_components.bmw_wallbox_victron.sensors.battery import BATTERY_SENSORS
+from custom_components.bmw_wallbox_victron.sensors.device import describe_device
 from custom_components.bmw_wallbox_victron.targets import Source, WallboxSource
 from custom_components.bmw_wallbox_victron.trigger import TRIGGERS
 from custom_components.bmw_wallbox_victron.victron.records import Kind

@@ -8,6 +8,7 @@ from typing import Any
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components import bluetooth
 from homeassistant.config_entries import SOURCE_BLUETOOTH, SOURCE_REAUTH, ConfigSubentry
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.setup import async_setup_component
@@ -23,7 +24,7 @@ from custom_components.bmw_wallbox_victron.victron.records import BY_KIND, Kind
 from simulators.victron import advertise
 
 from .kit.battery import fresh
-from .kit.radio import CHARGER, SHUNT, Radio
+from .kit.radio import CHARGER, ORION, SHUNT, Radio, callbacks
 from .kit.site import Site
 from .kit.time import let_pass
 from .kit.victron import GOOD, KEY, Captured, captured, model_of
@@ -545,3 +546,26 @@ async def test_entry_removed(hass: HomeAssistant, radio: Radio, caravan: Site) -
     await hass.async_block_till_done(wait_background_tasks=True)
     (flow,) = flows(hass, SOURCE_BLUETOOTH)
     assert flow["context"]["unique_id"] == SHUNT
+
+
+@pytest.mark.parametrize("how", ["unload", "remove the device", "stop"])
+async def test_the_end_of_listening(
+    hass: HomeAssistant, radio: Radio, caravan: Site, how: str
+) -> None:
+    """No callback outlives the entry, its device or Home Assistant."""
+    with callbacks() as active:
+        assert await hass.config_entries.async_reload(caravan.entry.entry_id)
+        await hass.async_block_till_done()
+        before = len(active)
+        add_device(caravan, KEY.hex(), ORION)
+        await hass.async_block_till_done()
+        assert len(active) > before > 0
+        if how == "unload":
+            await hass.config_entries.async_unload(caravan.entry.entry_id)
+        elif how == "stop":
+            hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+        else:
+            for subentry_id in tuple(caravan.entry.subentries):
+                hass.config_entries.async_remove_subentry(caravan.entry, subentry_id)
+        await hass.async_block_till_done()
+        assert active == []

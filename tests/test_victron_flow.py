@@ -25,7 +25,7 @@ from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 from simulators.pki import Files
 
-from .kit.radio import CHARGER, ORION, SHUNT, Radio
+from .kit.radio import CHARGER, ORION, SHUNT, Radio, callbacks
 from .kit.site import Site
 from .kit.strings import assert_translated
 from .kit.victron import GOOD, KEY
@@ -336,6 +336,24 @@ async def test_already_there(hass: HomeAssistant, caravan: Site, radio: Radio) -
     bluetooth.async_rediscover_address(hass, SHUNT)
     await hass.async_block_till_done()
     assert not await discovered(hass)
+
+
+async def test_what_is_readable_is_watched_no_longer(
+    hass: HomeAssistant, air: Radio
+) -> None:
+    """Every advertisement is looked at only while a device cannot be read."""
+    with callbacks() as active:
+        air.send(bytes((0x10, 2, 0x89)))
+        air.send(bytes((0x10, 2, 0x89)), CHARGER)
+        await hass.async_block_till_done()
+        assert len(active) == 1
+        air.say(Kind.BATTERY_MONITOR, MONITOR)
+        await hass.async_block_till_done()
+        assert len(active) == 1
+        air.say(Kind.AC_CHARGER, GOOD[Kind.AC_CHARGER], CHARGER)
+        await hass.async_block_till_done()
+        assert active == []
+    assert len(await discovered(hass)) == 2
 
 
 async def test_discovered_after_a_truncated_one(

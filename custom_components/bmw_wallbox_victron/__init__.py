@@ -34,8 +34,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: SiteConfigEntry) -> bool
     await coordinator.async_start()
     entry.runtime_data = coordinator
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    entry.async_on_unload(entry.add_update_listener(_async_take_changes))
-    coordinator.async_take_changes()  # what was changed meanwhile
+    entry.async_on_unload(entry.add_update_listener(_async_apply_changes))
+    coordinator.async_apply_changes()  # what was changed meanwhile
     return True
 
 
@@ -56,7 +56,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: SiteConfigEntry) -> boo
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: SiteConfigEntry) -> None:
-    """Forget what was stored for the site."""
+    """Remove what was stored for the site."""
     await SiteStore(hass, entry.entry_id).async_remove()
     await SessionStore(hass, entry.entry_id).async_remove()
     async_forget_past(hass, entry.entry_id)
@@ -64,6 +64,6 @@ async def async_remove_entry(hass: HomeAssistant, entry: SiteConfigEntry) -> Non
         bluetooth.async_rediscover_address(hass, subentry.data[CONF_ADDRESS])
 
 
-async def _async_take_changes(hass: HomeAssistant, entry: SiteConfigEntry) -> None:
-    """Make a changed server, subentry or option count."""
-    entry.runtime_data.async_take_changes()
+async def _async_apply_changes(hass: HomeAssistant, entry: SiteConfigEntry) -> None:
+    """Apply a changed server, subentry or option."""
+    entry.runtime_data.async_apply_changes()

@@ -1,9 +1,9 @@
 """From the devices and the plug to the battery's entities, each when it is due."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 import math
-from typing import Final
+from typing import Any, Final
 
 from homeassistant.const import (
     ATTR_UNIT_OF_MEASUREMENT,
@@ -21,14 +21,19 @@ from homeassistant.util.unit_conversion import (
     PowerConverter,
 )
 
-from .battery.battery import DRAINING_FAST_V, Battery, Settings, is_silent
+from .battery.battery import (
+    DRAINING_FAST_V,
+    Battery,
+    BatteryState,
+    Settings,
+    is_silent,
+)
 from .battery.power_source import CHARGING_MIN_CURRENT_A, Plug
 from .battery.sources import ROLES, Role, Source
 from .battery.status import CRITICAL_SOC, LOW_SOC, OK_SOC
 from .const import DOMAIN
 from .feed import Feed
 from .publish import TIME_TO_GO, Cancel, Publication, Rule, publish, within
-from .readings import Value
 
 #: Where the status changes; and a battery that is full, or empty, is shown so.
 _SOC_THRESHOLDS: Final = (0.0, CRITICAL_SOC, LOW_SOC, OK_SOC, 100.0)
@@ -150,8 +155,8 @@ class BatteryWatch:
         self._due = math.inf
         self._cancel_due: Cancel | None = None
         self._stop_tracking: Cancel | None = None
-        self.values: Mapping[str, Value] = {}
-        """What is shown: V, A, W, %, min, Ah; states; yes or no; None: unknown."""
+        self.shown = BatteryState()
+        """What is shown of the battery."""
 
     @callback
     def async_follow(
@@ -237,7 +242,7 @@ class BatteryWatch:
         first = not self._publication.shown
         publication, waits = publish(
             self._publication,
-            self._battery.values,
+            self._battery.state.by_key,
             self._rules,
             # What is known before anything was heard may change at once.
             -math.inf if first else now,
@@ -246,7 +251,8 @@ class BatteryWatch:
         before, self._publication = self._publication, publication
         if publication.shown is before.shown:
             return False
-        self.values = publication.values
+        shown: dict[str, Any] = publication.values
+        self.shown = BatteryState(**shown)
         return True
 
     def silent(self) -> list[Feed]:

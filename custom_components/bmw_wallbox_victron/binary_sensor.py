@@ -9,26 +9,22 @@ from homeassistant.components.binary_sensor import (
     BinarySensorEntity,
     BinarySensorEntityDescription,
 )
-from homeassistant.const import EntityCategory
+from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from . import bms
-from .battery_entities import (
-    BATTERY_BINARY_SENSORS,
-    BatteryBinarySensor,
-    add_battery_entities,
-)
+from .battery.battery import BatteryState
+from .bms_model import IDENTITY
 from .coordinator import SiteConfigEntry
-from .device_sensor import if_present
 from .entity import (
+    BatteryEntity,
     DeviceEntity,
     DeviceEntityDescription,
+    SiteEntity,
     WallboxEntity,
     WallboxEntityDescription,
-    add_device_entities,
-    add_wallbox_entities,
 )
+from .helpers import add_battery_entities, add_device_entities, add_wallbox_entities
 from .readings import DeviceState
 from .wallbox.state import ChargingState, WallboxState
 
@@ -42,6 +38,7 @@ class WallboxBinarySensorEntityDescription(
     """Describes a binary sensor of a wallbox."""
 
     is_on_fn: Callable[[WallboxState], bool | None]
+    """Whether it is on; None: unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +48,19 @@ class DeviceBinarySensorEntityDescription(
     """Describes a binary sensor of a device that is heard by Bluetooth."""
 
     is_on_fn: Callable[[DeviceState], bool | None]
+    """Whether it is on; None: unknown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatteryBinarySensorEntityDescription(BinarySensorEntityDescription):
+    """Describes a binary sensor of the battery."""
+
+    is_on_fn: Callable[[BatteryState], bool | None]
+    """Whether it is on; None: unknown."""
 
 
 def _reading(key: str) -> Callable[[DeviceState], bool | None]:
-    """Read what is on or off."""
+    """Return a reader of what is on or off."""
 
     def read(state: DeviceState) -> bool | None:
         value = state.values.get(key)
@@ -123,14 +129,54 @@ BMS_BINARY_SENSORS = (
 )
 
 
+BATTERY_BINARY_SENSORS = (
+    BatteryBinarySensorEntityDescription(
+        key="mains_present",
+        is_on_fn=lambda battery: battery.mains_present,
+        device_class=BinarySensorDeviceClass.PLUG,
+    ),
+    BatteryBinarySensorEntityDescription(
+        key="alternator_charging",
+        is_on_fn=lambda battery: battery.alternator_charging,
+        device_class=BinarySensorDeviceClass.BATTERY_CHARGING,
+    ),
+    BatteryBinarySensorEntityDescription(
+        key="solar_charging",
+        is_on_fn=lambda battery: battery.solar_charging,
+        device_class=BinarySensorDeviceClass.BATTERY_CHARGING,
+    ),
+    BatteryBinarySensorEntityDescription(
+        key="charging_now",
+        is_on_fn=lambda battery: battery.charging_now,
+        device_class=BinarySensorDeviceClass.BATTERY_CHARGING,
+    ),
+    BatteryBinarySensorEntityDescription(
+        key="charging_detected",
+        is_on_fn=lambda battery: battery.charging_detected,
+        device_class=BinarySensorDeviceClass.BATTERY_CHARGING,
+    ),
+    BatteryBinarySensorEntityDescription(
+        key="draining_fast",
+        is_on_fn=lambda battery: battery.draining_fast,
+        device_class=BinarySensorDeviceClass.PROBLEM,
+    ),
+    BatteryBinarySensorEntityDescription(
+        key="problem",
+        is_on_fn=lambda battery: battery.problem,
+        translation_key="battery_problem",
+        device_class=BinarySensorDeviceClass.PROBLEM,
+    ),
+)
+
+
 def describe_device(
     state: DeviceState,
 ) -> Iterator[DeviceBinarySensorEntityDescription]:
     """Describe the binary sensors of a device, as far as it is known."""
     yield from DEVICE_BINARY_SENSORS
-    if state.identity == bms.IDENTITY:
+    if state.identity == IDENTITY:
         for description in BMS_BINARY_SENSORS:
-            yield if_present(description, state)
+            yield description.enabled_if_read(state)
 
 
 async def async_setup_entry(
@@ -148,7 +194,17 @@ async def async_setup_entry(
     )
 
 
-class WallboxBinarySensor(WallboxEntity, BinarySensorEntity):
+class SiteBinarySensor(SiteEntity, BinarySensorEntity):
+    """A binary sensor that writes what it shows."""
+
+    @property
+    @override
+    def shown(self) -> object:
+        """Return what the state is made of."""
+        return self.is_on
+
+
+class WallboxBinarySensor(WallboxEntity, SiteBinarySensor):
     """A binary sensor of a wallbox."""
 
     entity_description: WallboxBinarySensorEntityDescription
@@ -156,17 +212,11 @@ class WallboxBinarySensor(WallboxEntity, BinarySensorEntity):
     @property
     @override
     def is_on(self) -> bool | None:
-        """Whether it is on."""
+        """Return whether it is on."""
         return self.entity_description.is_on_fn(self.wallbox)
 
-    @property
-    @override
-    def shown(self) -> object:
-        """What the state is made of."""
-        return self.is_on
 
-
-class DeviceBinarySensor(DeviceEntity, BinarySensorEntity):
+class DeviceBinarySensor(DeviceEntity, SiteBinarySensor):
     """A binary sensor of a device that is heard by Bluetooth."""
 
     entity_description: DeviceBinarySensorEntityDescription
@@ -174,11 +224,20 @@ class DeviceBinarySensor(DeviceEntity, BinarySensorEntity):
     @property
     @override
     def is_on(self) -> bool | None:
-        """Whether it is on."""
+        """Return whether it is on."""
         return self.entity_description.is_on_fn(self.device_state)
+
+
+class BatteryBinarySensor(BatteryEntity, SiteBinarySensor):
+    """A binary sensor of the battery."""
+
+    domain = Platform.BINARY_SENSOR
+
+    entity_description: BatteryBinarySensorEntityDescription
 
     @property
     @override
-    def shown(self) -> object:
-        """What the state is made of."""
-        return self.is_on
+    def is_on(self) -> bool | None:
+        """Return whether it is on."""
+        battery = self.coordinator.data.battery
+        return None if battery is None else self.entity_description.is_on_fn(battery)

@@ -14,13 +14,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import SiteConfigEntry
-from .entity import (
-    WallboxEntity,
-    WallboxEntityDescription,
-    add_wallbox_entities,
-    storing,
-    translated_errors,
-)
+from .entity import WallboxEntity, WallboxEntityDescription
+from .helpers import add_wallbox_entities, storing, translated_errors
 from .wallbox import remote_control
 from .wallbox.station import Station
 
@@ -32,6 +27,7 @@ class WallboxButtonEntityDescription(WallboxEntityDescription, ButtonEntityDescr
     """Describes a button of a wallbox."""
 
     press_fn: Callable[[Station], Awaitable[None]]
+    """What it does."""
     targets: bool = False
     """Whether it changes the target."""
 
@@ -81,7 +77,7 @@ class WallboxButton(WallboxEntity, ButtonEntity):
 
     @override
     async def async_press(self) -> None:
-        """Do it."""
+        """Press the button."""
         press = self.entity_description.press_fn
         if self.entity_description.targets:
             async with storing(self.coordinator):
@@ -89,9 +85,3 @@ class WallboxButton(WallboxEntity, ButtonEntity):
             return
         with translated_errors():
             await press(self.station)
-
-    @property
-    @override
-    def shown(self) -> object:
-        """A button shows nothing but whether it is there."""
-        return None

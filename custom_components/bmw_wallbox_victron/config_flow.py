@@ -261,7 +261,7 @@ class SiteConfigFlow(
             self.context.get("entry_id", "")
         )
         if entry is not None and entry.state is ConfigEntryState.LOADED:
-            entry.runtime_data.async_take_changes()
+            entry.runtime_data.async_apply_changes()
 
 
 class SiteOptionsFlow(OptionsFlow):

@@ -1,8 +1,8 @@
-"""The site: owns the central system, and turns what it hears into snapshots."""
+"""The coordinator of a site: publishes snapshots of all that its entities show."""
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 import logging
 from typing import Any, override
@@ -19,11 +19,13 @@ from homeassistant.const import (
 )
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.event import async_call_later, async_track_time_interval
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
+from .battery.battery import BatteryState, Settings
 from .const import (
     CONF_ALLOW_REBOOT,
     CONF_ALLOWED_TOKENS,
@@ -46,21 +48,22 @@ from .issues import (
     async_show_lost_target,
     async_show_unable,
 )
-from .readings import DeviceState, Value
+from .readings import DeviceState
 from .server import Server
+from .session_events import SessionEvents
 from .storage import SessionStore, SiteStore
 from .subentries import device_subentries, subentries_of
 from .wallbox.errors import CommandError
-from .wallbox.sessions import Ledger, SessionEvent, session_events
-from .wallbox.state import Identity, WallboxState
+from .wallbox.sessions import Ledger, session_events
+from .wallbox.state import WallboxState
 from .wallbox.station import Station
 from .wallbox.station_config import StationConfig
 from .wallbox.tls import CertificateInfo
 
 _LOGGER = logging.getLogger(__name__)
-#: A renewed certificate is taken with the next connection; what it says, after this.
-#: So is what is over because nothing happens any more.
-_LOOK_AFTER = timedelta(minutes=10)
+
+#: How often the certificate is read again, and what is over is taken back.
+_CHECK_INTERVAL = timedelta(minutes=10)
 
 type SiteConfigEntry = ConfigEntry[SiteCoordinator]
 
@@ -69,39 +72,27 @@ type SiteConfigEntry = ConfigEntry[SiteCoordinator]
 class SiteData:
     """All that entities show."""
 
-    wallboxes: Mapping[str, WallboxState]
+    wallboxes: Mapping[str, WallboxState] = field(default_factory=dict)
     """State of each wallbox, by charge point id; energy as far as it is stored."""
-    devices: Mapping[str, DeviceState]
+    devices: Mapping[str, DeviceState] = field(default_factory=dict)
     """State of each device that is heard by Bluetooth, by address."""
-    battery: Mapping[str, Value]
-    """What is shown of the battery: see `BatteryWatch.values`."""
-    certificate: CertificateInfo | None
+    battery: BatteryState | None = None
+    """What is shown of the battery; None: no device could know of one."""
+    battery_settings: Settings | None = None
+    """The settings of the battery's rules; None: there is no battery."""
+    certificate: CertificateInfo | None = None
     """The server's certificate; None: there is no server."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """Something that happened in a session, and waits until it is stored."""
-
-    subentry_id: str
-    """Of which wallbox."""
-    before: WallboxState
-    """What was told before it."""
-    after: WallboxState
-    """What is told since."""
-    revision: int
-    """That of the store which has it."""
-
-
 class SiteCoordinator(DataUpdateCoordinator[SiteData]):
-    """Owns all that listens, and publishes what it hears."""
+    """Owns the server and what is heard by Bluetooth, and publishes snapshots."""
 
     config_entry: SiteConfigEntry
 
     def __init__(self, hass: HomeAssistant, entry: SiteConfigEntry) -> None:
-        """Take the config entry."""
+        """Initialize the coordinator."""
         super().__init__(hass, _LOGGER, config_entry=entry, name=DOMAIN)
-        self.data = SiteData(wallboxes={}, devices={}, battery={}, certificate=None)
+        self.data = SiteData()
         self.stations: dict[str, Station] = {}
         """By charge point id."""
         self._stations: dict[str, Station] = {}
@@ -113,9 +104,9 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             hass, entry.entry_id, faults=self._faults, on_end=self._stored
         )
         self._sessions = SessionStore(hass, entry.entry_id, faults=self._faults)
-        self._told: Mapping[str, WallboxState] = {}
-        self._steps: list[_Step] = []
-        self._session_listeners: dict[str, list[Callable[[SessionEvent], None]]] = {}
+        self._published: Mapping[str, WallboxState] = {}
+        """The states of the wallboxes, by subentry, with energy that is not stored."""
+        self.session_events = SessionEvents(self._store)
         self.devices = Devices(
             hass,
             entry,
@@ -124,7 +115,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             call_later=self._call_later,
             on_change=self._publish_devices,
         )
-        self._built_on = _foundation(entry)
+        self._foundation = _foundation(entry)
         self._titles: dict[str, str] = {}
         self._changed = False
         self._changing = asyncio.Lock()
@@ -189,7 +180,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._set_interval()
         self.config_entry.async_on_unload(
             async_track_time_interval(
-                self.hass, self._async_look_after, _LOOK_AFTER, cancel_on_shutdown=True
+                self.hass, self._async_check, _CHECK_INTERVAL, cancel_on_shutdown=True
             )
         )
 
@@ -206,24 +197,24 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         }
 
     @callback
-    def async_take_changes(self) -> None:
-        """Make what was changed count, once the step that changes it is over.
+    def async_apply_changes(self) -> None:
+        """Apply changes of the entry, once the step that makes them is over.
 
-        Such a step may change several things.
+        Such a step may make several.
         """
         if not self._changed:
             self._changed = True
             self.config_entry.async_create_task(
-                self.hass, self._async_take_changes(), eager_start=False
+                self.hass, self._async_apply_changes(), eager_start=False
             )
 
-    async def _async_take_changes(self) -> None:
-        """Make what was changed count: by a reload only where that is needed."""
+    async def _async_apply_changes(self) -> None:
+        """Apply changes of the entry: by a reload only where that is needed."""
         async with self._changing:
             self._changed = False
             if self.config_entry.state is not ConfigEntryState.LOADED:
                 return  # it is read when the entry is set up again
-            if _foundation(self.config_entry) != self._built_on:
+            if _foundation(self.config_entry) != self._foundation:
                 self.hass.config_entries.async_schedule_reload(
                     self.config_entry.entry_id
                 )
@@ -242,7 +233,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     @callback
     def _configure_wallboxes(self) -> None:
-        """Let the settings of wallboxes count that need no other connection."""
+        """Apply the settings of wallboxes that need no other connection."""
         self._set_interval()
         for subentry in self._subentries:
             station = self._station(subentry)
@@ -252,11 +243,11 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 self._publish()
             if self._titles[subentry.subentry_id] != subentry.title:
                 self._titles[subentry.subentry_id] = subentry.title
-                self._update_device(subentry, station.state.identity)
+                self._update_device(subentry)
 
     @callback
     def _set_interval(self) -> None:
-        """Have wallboxes asked at the interval that is set."""
+        """Poll wallboxes at the interval that is set."""
         interval = self.config_entry.options.get(
             CONF_METER_INTERVAL, DEFAULT_METER_INTERVAL
         )
@@ -290,41 +281,47 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     @override
     async def _async_update_data(self) -> SiteData:
-        """Return what is known, to `homeassistant.update_entity`."""
+        """Return a snapshot, for `homeassistant.update_entity`."""
         return self._snapshot()
 
     def _snapshot(self) -> SiteData:
-        """Make a snapshot of all that was told."""
+        """Return a snapshot."""
         return SiteData(
             wallboxes={
                 subentry.data[CONF_CHARGE_POINT_ID]: self._store.shown(
-                    subentry.subentry_id, self._told[subentry.subentry_id]
+                    subentry.subentry_id, self._published[subentry.subentry_id]
                 )
                 for subentry in self._subentries
             },
             devices=self.devices.states,
-            battery=self.devices.values,
+            battery=self.devices.battery_state,
+            battery_settings=self.devices.battery_settings,
             certificate=self.server.certificate,
         )
 
     @callback
     def _publish_devices(self) -> None:
-        """Publish what is new of what is heard by Bluetooth."""
+        """Publish what is heard by Bluetooth."""
         self.async_set_updated_data(
-            replace(self.data, devices=self.devices.states, battery=self.devices.values)
+            replace(
+                self.data,
+                devices=self.devices.states,
+                battery=self.devices.battery_state,
+                battery_settings=self.devices.battery_settings,
+            )
         )
 
     @callback
     def _publish(self) -> None:
-        """Publish what is known now."""
-        before, self._told = self._told, self._states()
+        """Publish the states of the wallboxes, and store what lasts of them."""
+        before, self._published = self._published, self._states()
         steps: list[tuple[str, WallboxState, WallboxState]] = []
         recorded = False
         for subentry in self._subentries:
             subentry_id = subentry.subentry_id
-            old, state = before.get(subentry_id), self._told[subentry_id]
+            old, state = before.get(subentry_id), self._published[subentry_id]
             if old is not None and old.identity != state.identity:
-                self._update_device(subentry, state.identity)
+                self._update_device(subentry)
             if old is not None and session_events(old, state):
                 steps.append((subentry_id, old, state))
             known = None if old is None else old.enforcement
@@ -338,12 +335,13 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             if old is None or old.target.lost != state.target.lost:
                 async_show_lost_target(self.hass, subentry, state)
             recorded = self._station(subentry).ledger.take_changes() or recorded
-        revision = self._store.async_keep(self._told, at_once=bool(steps))
-        self._steps += [_Step(*step, revision) for step in steps]
+        revision = self._store.async_keep(self._published, at_once=bool(steps))
+        for step in steps:
+            self.session_events.async_add(*step, revision=revision)
         if recorded:
             self._keep_sessions()
         self.async_set_updated_data(self._snapshot())
-        self._tell_steps()
+        self.session_events.async_fire()
 
     def _states(self) -> dict[str, WallboxState]:
         """Return the state of each wallbox, by subentry."""
@@ -354,42 +352,16 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     @callback
     def _stored(self) -> None:
-        """Show what waited for the disk; a disk that fails holds back energy alone."""
-        if not self._told:
+        """Publish what waited for the disk; one that fails holds back energy alone."""
+        if not self._published:
             return
         wallboxes = self._snapshot().wallboxes
         if wallboxes != self.data.wallboxes:
             self.async_set_updated_data(replace(self.data, wallboxes=wallboxes))
-        self._tell_steps()
-
-    @callback
-    def _tell_steps(self) -> None:
-        """Return what happened in sessions, as far as a write of it has ended."""
-        while self._steps and self._steps[0].revision <= self._store.settled:
-            step = self._steps.pop(0)
-            for event in session_events(
-                self._store.shown(step.subentry_id, step.before),
-                self._store.shown(step.subentry_id, step.after),
-            ):
-                for listener in tuple(
-                    self._session_listeners.get(step.subentry_id, ())
-                ):
-                    listener(event)
-
-    @callback
-    def async_listen_sessions(
-        self, subentry_id: str, listener: Callable[[SessionEvent], None]
-    ) -> Callable[[], None]:
-        """Call `listener` with what happens in a wallbox's sessions, once it is stored.
-
-        Gives what ends that.
-        """
-        listeners = self._session_listeners.setdefault(subentry_id, [])
-        listeners.append(listener)
-        return lambda: listeners.remove(listener)
+        self.session_events.async_fire()
 
     async def async_save_targets(self) -> None:
-        """Return when all that is wished is on the disk. Raises CommandError."""
+        """Return when all targets are on the disk. Raises CommandError."""
         try:
             await self._store.async_save_targets(self._states())
         except NotStoredError as err:
@@ -401,7 +373,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     @callback
     def _keep_sessions(self) -> None:
-        """Have the ledgers written, soon."""
+        """Store the ledgers, soon."""
         self._sessions.async_keep(
             {
                 subentry.subentry_id: self._station(subentry).ledger.sessions
@@ -409,18 +381,25 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             }
         )
 
-    @callback
-    def _update_device(self, subentry: ConfigSubentry, identity: Identity) -> None:
-        """Tell the device registry what a wallbox said of itself."""
-        dr.async_get(self.hass).async_get_or_create(
-            config_entry_id=self.config_entry.entry_id,
-            config_subentry_id=subentry.subentry_id,
+    def wallbox_device_info(self, subentry: ConfigSubentry) -> DeviceInfo:
+        """Return a wallbox's device, as it described itself."""
+        identity = self._station(subentry).state.identity
+        return DeviceInfo(
             identifiers={(DOMAIN, subentry.data[CONF_CHARGE_POINT_ID])},
             name=subentry.title,
             manufacturer=identity.vendor,
             model=identity.model,
             serial_number=identity.serial_number,
             sw_version=identity.firmware_version,
+        )
+
+    @callback
+    def _update_device(self, subentry: ConfigSubentry) -> None:
+        """Update the device registry with what a wallbox described itself as."""
+        dr.async_get(self.hass).async_get_or_create(
+            config_entry_id=self.config_entry.entry_id,
+            config_subentry_id=subentry.subentry_id,
+            **self.wallbox_device_info(subentry),
         )
 
     @callback
@@ -437,14 +416,14 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
     @callback
     def _poll(self, _: datetime) -> None:
-        """Do what time demands."""
+        """Poll the wallboxes, and look for what is silent."""
         for station in self.stations.values():
             station.poll()
         self.devices.look_for_silence()
         self._faults.sweep()
 
-    async def _async_look_after(self, _: datetime) -> None:
-        """Look whether the certificate was renewed, and what is over by now."""
+    async def _async_check(self, _: datetime) -> None:
+        """Check whether the certificate was renewed, and what is over by now."""
         self._issues.async_sweep()
         # A device could not be asked about while its owner changed something else.
         self.devices.check_keys()
@@ -454,7 +433,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
 
 
 def _foundation(entry: ConfigEntry) -> tuple[object, ...]:
-    """Return what the server and its connections stand on: a change rebuilds all."""
+    """Return the settings of which a change needs a reload."""
     return (
         dict(entry.data),
         [
@@ -471,7 +450,7 @@ def _foundation(entry: ConfigEntry) -> tuple[object, ...]:
 def _station_config(
     subentry: ConfigSubentry, options: Mapping[str, Any]
 ) -> StationConfig:
-    """Read a wallbox's settings, and those of all."""
+    """Return a wallbox's settings."""
     data = subentry.data
     return StationConfig(
         charge_point_id=data[CONF_CHARGE_POINT_ID],

@@ -8,14 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from homeassistant.components import bluetooth
 from homeassistant.config_entries import (
     SOURCE_BLUETOOTH,
-    SOURCE_REAUTH,
     ConfigEntry,
-    ConfigFlowContext,
     ConfigSubentry,
 )
 from homeassistant.const import CONF_ADDRESS
@@ -25,10 +23,11 @@ from homeassistant.helpers.device_registry import CONNECTION_BLUETOOTH, DeviceIn
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
 
-from . import bms
-from .battery.battery import Settings
+from .battery.battery import BatteryState, Settings
 from .battery.sources import Role
 from .battery_watch import BatteryWatch, MainsEntities, async_get_past
+from .bms import BmsPoller, silence_of
+from .bms_model import IDENTITY, RULES, BmsValues
 from .const import (
     BATTERY_DEVICE,
     CONF_ENCRYPTION_KEY,
@@ -41,20 +40,17 @@ from .const import (
     DEFAULT_FRESHNESS_TIMEOUT,
     DOMAIN,
     SUBENTRY_BMS,
-    SUBENTRY_VICTRON,
 )
-from .fault_log import FaultLog, Key
+from .fault_log import FaultLog
 from .feed import Feed
+from .key_check import KeyCheck, key_fault
 from .listener import VictronListener, rules_of
 from .publish import Cancel, Rule
-from .readings import DeviceIdentity, DeviceState, Value
+from .readings import DeviceIdentity, DeviceState
 from .storage import SiteStore
-from .subentries import device_subentries, subentries_of
+from .subentries import device_subentries
 from .victron.advertisement import parse_key
 from .victron.models import MANUFACTURER, model_name
-
-if TYPE_CHECKING:
-    from aiobmsble.basebms import BaseBMS
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -77,10 +73,8 @@ class Device:
     """What it is heard with: a key or a model, as it was set."""
     listener: VictronListener | None = None
     """Hears it; None: it is a BMS, or its key cannot be read."""
-    poller: bms.BmsPoller | None = None
-    """Polls it; None: it is no BMS, or its model is not known."""
-    model: type[BaseBMS] | None = None
-    """The model of a BMS, as far as it is known."""
+    poller: BmsPoller | None = None
+    """Polls it; None: it is no BMS."""
     info: DeviceInfo | None = None
     """What the device registry was told."""
 
@@ -110,11 +104,8 @@ class Devices:
         """When those were heard that outlived a reload, in s, by address."""
         self._devices: dict[str, Device] = {}
         """By subentry."""
-        self._models: dict[str, type[BaseBMS] | None] = {}
-        """The models of BMSs that were looked for, by name."""
         self._stopped = False
-        self.wrong_keys: set[str] = set()
-        """Addresses of the devices whose key does not fit what they say."""
+        self._key_check = KeyCheck(hass, entry, faults)
         self.battery: BatteryWatch | None = None
         """The battery; None: there is no device that could know of one."""
         self.messages: Mapping[str, str] = {}
@@ -126,9 +117,14 @@ class Devices:
         return {device.address: device.feed.state for device in self._devices.values()}
 
     @property
-    def values(self) -> Mapping[str, Value]:
-        """What is shown of the battery: see `BatteryWatch.values`."""
-        return {} if self.battery is None else self.battery.values
+    def battery_state(self) -> BatteryState | None:
+        """What is shown of the battery; None: there is none."""
+        return None if self.battery is None else self.battery.shown
+
+    @property
+    def battery_settings(self) -> Settings | None:
+        """The settings of the battery's rules; None: there is no battery."""
+        return None if self.battery is None else self.battery.settings
 
     def get(self, address: str) -> Device | None:
         """Return a device; None: it was added or removed just now."""
@@ -150,9 +146,9 @@ class Devices:
             name=subentry.title,
         )
         if subentry.subentry_type == SUBENTRY_BMS:
-            if device.model is not None:
-                info["manufacturer"] = device.model.INFO["manufacturer"]
-                info["model"] = device.model.INFO["model"]
+            if device.poller is not None and (model := device.poller.model) is not None:
+                info["manufacturer"] = model.manufacturer
+                info["model"] = model.model
             return info
         info["manufacturer"] = MANUFACTURER
         if (model_id := device.feed.state.identity.model_id) is not None:
@@ -167,9 +163,6 @@ class Devices:
         if not self.messages and device_subentries(self._entry):
             self.messages = await _async_messages(self._hass)
         # What follows waits for nothing, so that nothing is set in its midst.
-        while missing := self._models_set - self._models.keys():
-            for name in missing:
-                self._models[name] = await bms.async_load_model(self._hass, name)
         if self._stopped:
             return
         wanted = {
@@ -198,13 +191,6 @@ class Devices:
         self._forget_discovered()
         self._take_battery()
         self.publish()
-
-    @property
-    def _models_set(self) -> set[str]:
-        """The names of the models that BMSs are set to."""
-        return {
-            _model_of(subentry) for subentry in subentries_of(self._entry, SUBENTRY_BMS)
-        }
 
     def _device(self, subentry: ConfigSubentry) -> Device:
         """Return the device of a subentry; a new one where its address is another."""
@@ -253,6 +239,12 @@ class Devices:
             self._poll(subentry, device)
         else:
             unheard = self._listen(subentry, device)
+        self._describe(subentry, device)
+        return unheard
+
+    @callback
+    def _describe(self, subentry: ConfigSubentry, device: Device) -> None:
+        """Update the device registry, where it was told something else."""
         info = self.device_info(subentry)
         if device.info is not None and device.info != info:
             dr.async_get(self._hass).async_get_or_create(
@@ -261,7 +253,6 @@ class Devices:
                 **info,
             )
         device.info = info
-        return unheard
 
     def _listen(
         self, subentry: ConfigSubentry, device: Device
@@ -297,24 +288,22 @@ class Devices:
             return
         device.setting = setting
         self._stop_polling(device)
-        device.model = self._models[setting]
-        if device.model is None:
-            self._faults.begin(
-                _LOGGER,
-                bms.silence_of(device.address),
-                "The model of %s is not known any more: reconfigure it",
-                subentry.title,
-            )
-            return
-        device.poller = bms.BmsPoller(
+        device.poller = BmsPoller(
             self._hass,
             device.address,
-            device.model,
-            partial(_hear_bms, device.feed),
+            setting,
             name=subentry.title,
             faults=self._faults,
+            on_model=partial(self._on_model, subentry.subentry_id),
+            on_values=partial(_hear_bms, device.feed),
         )
         device.poller.async_start()
+
+    @callback
+    def _on_model(self, subentry_id: str) -> None:
+        """Describe a BMS by its model, now that it is loaded."""
+        if (subentry := self._entry.subentries.get(subentry_id)) is not None:
+            self._describe(subentry, self._devices[subentry_id])
 
     @callback
     def _forget_discovered(self) -> None:
@@ -408,50 +397,18 @@ class Devices:
 
     @callback
     def check_keys(self) -> None:
-        """Ask for the key of a device that cannot be read, of one at a time."""
-        wrong = []
-        for subentry in subentries_of(self._entry, SUBENTRY_VICTRON):
-            device = self._devices.get(subentry.subentry_id)
-            if device is None:
-                continue  # it was added just now
-            address = device.address
-            if device.listener is None or device.listener.key_is_wrong:
-                wrong.append(subentry)
-                self._faults.drop(bms.silence_of(address))
-                self._faults.begin(
-                    _LOGGER,
-                    _key_fault(address),
-                    "The encryption key does not fit %s any more: it was changed in "
-                    "VictronConnect, or never was right. Home Assistant asks for it",
-                    subentry.title,
-                )
-            elif device.listener.key_is_right:
-                self._faults.end(
-                    _LOGGER,
-                    _key_fault(address),
-                    "The encryption key fits %s again",
-                    subentry.title,
-                )
-        addresses = self.wrong_keys = {
-            subentry.data[CONF_ADDRESS] for subentry in wrong
-        }
-        asked = None
-        flows = self._entry.async_get_active_flows(self._hass, {SOURCE_REAUTH})
-        for flow in list(flows):
-            asked = flow["context"].get("unique_id")
-            if asked not in addresses and asked != self._entry.unique_id:
-                self._hass.config_entries.flow.async_abort(flow["flow_id"])
-                asked = None
-        if wrong and asked is None:
-            address = wrong[0].data[CONF_ADDRESS]
-            self._entry.async_start_reauth(
-                self._hass,
-                # The entry has one unique id, and a key for each device.
-                ConfigFlowContext(
-                    unique_id=address, title_placeholders={"name": wrong[0].title}
-                ),
-                {CONF_ADDRESS: address},
-            )
+        """Ask for the key of a device that cannot be read."""
+        self._key_check.async_check(
+            {
+                subentry_id: device.listener
+                for subentry_id, device in self._devices.items()
+            }
+        )
+
+    @property
+    def wrong_keys(self) -> frozenset[str]:
+        """Addresses of the devices whose key does not fit what they send."""
+        return self._key_check.wrong_keys
 
     @callback
     def look_for_silence(self) -> None:
@@ -459,9 +416,9 @@ class Devices:
         silent = [] if self.battery is None else self.battery.silent()
         for subentry in device_subentries(self._entry):
             device = self._devices.get(subentry.subentry_id)
-            if device is None or self._faults.is_on(_key_fault(device.address)):
+            if device is None or self._faults.is_on(key_fault(device.address)):
                 continue
-            fault, name = bms.silence_of(device.address), subentry.title
+            fault, name = silence_of(device.address), subentry.title
             if device.feed in silent:
                 minutes = round((self._hass.loop.time() - device.feed.heard_at) / 60)
                 self._faults.begin(
@@ -498,7 +455,6 @@ class Devices:
         """Forget a device that was removed."""
         device = self._devices.pop(subentry_id)
         self._stop(device)
-        self.wrong_keys.discard(device.address)
         # Whoever removed a device finds it among the discovered ones.
         bluetooth.async_rediscover_address(self._hass, device.address)
 
@@ -519,11 +475,6 @@ class Devices:
             device.poller = None
 
 
-def _key_fault(address: str) -> Key:
-    """Name the fault that a key does not fit."""
-    return address, "key"
-
-
 def _model_of(subentry: ConfigSubentry) -> str:
     """Return the name of a BMS's model."""
     return str(subentry.data.get(CONF_MODEL, ""))
@@ -531,13 +482,13 @@ def _model_of(subentry: ConfigSubentry) -> str:
 
 def _rules_of_bms(_: DeviceIdentity) -> Mapping[str, Rule]:
     """Return how closely what is shown of a BMS follows it."""
-    return bms.RULES
+    return RULES
 
 
 @callback
-def _hear_bms(feed: Feed, values: bms.BmsValues, signal_strength: int | None) -> None:
+def _hear_bms(feed: Feed, values: BmsValues, signal_strength: int | None) -> None:
     """Take what a BMS said just now."""
-    feed.hear(bms.IDENTITY, values, signal_strength=signal_strength)
+    feed.hear(IDENTITY, values, signal_strength=signal_strength)
 
 
 async def _async_messages(hass: HomeAssistant) -> dict[str, str]:

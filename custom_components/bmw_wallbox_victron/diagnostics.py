@@ -37,7 +37,7 @@ from .const import (
     SUBENTRY_WALLBOX,
 )
 from .coordinator import SiteConfigEntry, SiteCoordinator
-from .subentries import subentries_of
+from .subentries import device_subentries, subentries_of
 from .victron.models import model_name
 from .wallbox.clock import Now
 from .wallbox.state import Transaction, WallboxState
@@ -127,10 +127,11 @@ def _device(entry: SiteConfigEntry, device: DeviceEntry) -> dict[str, Any]:
         return {"server": _server(coordinator)}
     if BATTERY_DEVICE in ids:
         return {"battery": _battery(coordinator)}
-    for subentry in entry.subentries.values():
-        if subentry.data.get(CONF_CHARGE_POINT_ID) in ids:
+    for subentry in subentries_of(entry, SUBENTRY_WALLBOX):
+        if subentry.data[CONF_CHARGE_POINT_ID] in ids:
             return {"wallbox": _wallbox(coordinator, subentry)}
-        if subentry.data.get(CONF_ADDRESS) in ids:
+    for subentry in device_subentries(entry):
+        if subentry.data[CONF_ADDRESS] in ids:
             about = _bms if subentry.subentry_type == SUBENTRY_BMS else _victron
             return {"device": about(coordinator, subentry)}
     return {}
@@ -316,7 +317,7 @@ def _battery(coordinator: SiteCoordinator) -> dict[str, Any] | None:
     battery = coordinator.devices.battery
     if battery is None:
         return None
-    return {"settings": battery.settings, "values": battery.values}
+    return {"settings": battery.settings, "values": battery.shown}
 
 
 # What is nobody else's business
@@ -338,18 +339,18 @@ def _secrets(entry: SiteConfigEntry) -> set[str]:
     """Return all that must not be told, in any words."""
     found: set[str | None] = set()
     for subentry in entry.subentries.values():
-        data = subentry.data
-        found |= {
-            data.get(key)
-            for key in (
-                CONF_ADDRESS,
-                CONF_CHARGE_POINT_ID,
-                CONF_ENCRYPTION_KEY,
-                CONF_PASSWORD,
-                CONF_RFID_TOKEN,
-            )
-        }
-        found.update(data.get(CONF_ALLOWED_TOKENS, ()))
+        for key in (
+            CONF_ADDRESS,
+            CONF_ALLOWED_TOKENS,
+            CONF_CHARGE_POINT_ID,
+            CONF_ENCRYPTION_KEY,
+            CONF_PASSWORD,
+            CONF_RFID_TOKEN,
+        ):
+            # Of whatever type: a damaged subentry has its secrets, too.
+            value = subentry.data.get(key)
+            values = value if isinstance(value, list) else [value]
+            found.update(each for each in values if isinstance(each, str))
     if entry.state is ConfigEntryState.LOADED:
         for station in entry.runtime_data.stations.values():
             state = station.state

@@ -9,7 +9,8 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import SiteConfigEntry, SiteCoordinator
-from .entity import WallboxEntity, WallboxEntityDescription, add_wallbox_entities
+from .entity import WallboxEntity, WallboxEntityDescription
+from .helpers import add_wallbox_entities
 from .wallbox.sessions import SessionEvent, SessionEventType
 
 PARALLEL_UPDATES = 0
@@ -38,7 +39,7 @@ async def async_setup_entry(
 
 
 class WallboxSessionEvent(WallboxEntity, EventEntity):
-    """Tells what happens in a charging session."""
+    """The events of charging sessions."""
 
     entity_description: WallboxEventEntityDescription
 
@@ -48,21 +49,23 @@ class WallboxSessionEvent(WallboxEntity, EventEntity):
         subentry: ConfigSubentry,
         description: WallboxEventEntityDescription,
     ) -> None:
-        """Belong to the wallbox: only what happens from now on is told."""
+        """Initialize the entity."""
         super().__init__(coordinator, subentry, description)
         self._subentry_id = subentry.subentry_id
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Listen."""
+        """Listen to the sessions: what happens from now on is an event."""
         await super().async_added_to_hass()
         self.async_on_remove(
-            self.coordinator.async_listen_sessions(self._subentry_id, self._tell)
+            self.coordinator.session_events.async_listen(
+                self._subentry_id, self._handle_session_event
+            )
         )
 
     @callback
-    def _tell(self, event: SessionEvent) -> None:
-        """Return what happened."""
+    def _handle_session_event(self, event: SessionEvent) -> None:
+        """Fire an event of a session."""
         self._trigger_event(
             event.type,
             {
@@ -72,9 +75,3 @@ class WallboxSessionEvent(WallboxEntity, EventEntity):
             },
         )
         self.async_write_ha_state()
-
-    @property
-    @override
-    def shown(self) -> object:
-        """Events are written when they happen."""
-        return None

@@ -21,13 +21,13 @@ from .publish import Rule, rule_for
 from .readings import DeviceIdentity
 from .victron.advertisement import COMPANY_ID, Refusal, parse
 from .victron.decoder import Decoder
-from .victron.plausibility import KeyVerdict, KeyWatch
+from .victron.key_verdict import KeyVerdict, KeyWatch
 from .victron.records import BY_KIND, Kind, Record, find
 
 _LOGGER = logging.getLogger(__name__)
 
 _DATA_STARTED: Final[HassKey[float]] = HassKey(f"{DOMAIN}_started")
-_DATA_UNREADABLE: Final[HassKey[dict[str, None]]] = HassKey(f"{DOMAIN}_unreadable")
+_DATA_UNREADABLE: Final[HassKey[_Unreadable]] = HassKey(f"{DOMAIN}_unreadable")
 #: Of more devices than this the one that was found first is forgotten: anybody may
 #: send as many as they like.
 _MOST_UNREADABLE: Final = 64
@@ -219,30 +219,49 @@ def is_readable(info: BluetoothServiceInfoBleak) -> bool:
     )
 
 
+class _Unreadable:
+    """Watches devices that were discovered before they could be read."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Initialize without any."""
+        self._hass = hass
+        self._addresses: dict[str, None] = {}
+        self._stop: Callable[[], None] | None = None
+
+    @callback
+    def async_add(self, address: str) -> None:
+        """Watch one more."""
+        if len(self._addresses) >= _MOST_UNREADABLE:
+            del self._addresses[next(iter(self._addresses))]
+        self._addresses[address] = None
+        if self._stop is None:
+            self._stop = bluetooth.async_register_callback(
+                self._hass,
+                self._hear,
+                BluetoothCallbackMatcher(manufacturer_id=COMPANY_ID, connectable=False),
+                BluetoothScanningMode.PASSIVE,
+                replay=BluetoothCallbackReplay.DISABLED,
+            )
+
+    @callback
+    def _hear(self, info: BluetoothServiceInfoBleak, _: BluetoothChange) -> None:
+        """Have it discovered again once it can be read; after the last one, stop."""
+        if info.address not in self._addresses or not is_readable(info):
+            return
+        del self._addresses[info.address]
+        if not self._addresses and self._stop is not None:
+            self._stop()
+            self._stop = None
+        bluetooth.async_rediscover_address(self._hass, info.address)
+
+
 @callback
 def async_wait_until_readable(hass: HomeAssistant, address: str) -> None:
-    """Have a device discovered again once it says what is known here.
+    """Have a device discovered again once it sends a record that is known here.
 
     Home Assistant passes on the first advertisement of a device only. That may be cut
     off, or a record of another sort: devices can be set up anew.
     """
-    waiting = hass.data.get(_DATA_UNREADABLE)
-    if waiting is None:
-        waiting = hass.data[_DATA_UNREADABLE] = {}
-
-        @callback
-        def look(info: BluetoothServiceInfoBleak, _: BluetoothChange) -> None:
-            if info.address in waiting and is_readable(info):
-                del waiting[info.address]
-                bluetooth.async_rediscover_address(hass, info.address)
-
-        bluetooth.async_register_callback(
-            hass,
-            look,
-            BluetoothCallbackMatcher(manufacturer_id=COMPANY_ID, connectable=False),
-            BluetoothScanningMode.PASSIVE,
-            replay=BluetoothCallbackReplay.DISABLED,
-        )
-    if len(waiting) >= _MOST_UNREADABLE:
-        del waiting[next(iter(waiting))]
-    waiting[address] = None
+    if (unreadable := hass.data.get(_DATA_UNREADABLE)) is None:
+        unreadable = hass.data[_DATA_UNREADABLE] = _Unreadable(hass)
+    unreadable.async_add(address)

@@ -1,6 +1,6 @@
 """Numbers."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 import math
 from typing import override
@@ -9,21 +9,29 @@ from homeassistant.components.number import (
     NumberDeviceClass,
     NumberEntity,
     NumberEntityDescription,
+    NumberMode,
 )
-from homeassistant.const import EntityCategory, UnitOfElectricCurrent, UnitOfRatio
+from homeassistant.const import (
+    EntityCategory,
+    Platform,
+    UnitOfElectricCurrent,
+    UnitOfElectricPotential,
+    UnitOfRatio,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .battery_entities import BATTERY_NUMBERS, BatteryNumber, add_battery_entities
+from .battery.battery import Settings
 from .const import MIN_CURRENT
 from .coordinator import SiteConfigEntry
 from .entity import (
+    BatteryEntity,
     WallboxTargetEntity,
     WallboxTargetEntityDescription,
-    add_wallbox_entities,
-    check_number,
 )
+from .helpers import add_battery_entities, add_wallbox_entities, check_number, storing
 from .wallbox.state import WallboxState
+from .wallbox.station import Station
 from .wallbox.station_config import StationConfig
 
 PARALLEL_UPDATES = 0
@@ -36,11 +44,23 @@ class WallboxNumberEntityDescription(
     """Describes a number of a wallbox."""
 
     value_fn: Callable[[WallboxState, StationConfig], int | None]
+    """The target, in the native unit; None: there is none."""
     maximum_fn: Callable[[StationConfig], float]
+    """The highest target, in the native unit."""
+    set_fn: Callable[[Station, int], Awaitable[None]]
+    """Set the target, and wait for the wallbox's answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatteryNumberEntityDescription(NumberEntityDescription):
+    """Describes a setting of the battery's rules."""
+
+    value_fn: Callable[[Settings], float]
+    """The setting, in V."""
 
 
 def _brightness(state: WallboxState, _: StationConfig) -> int | None:
-    """Return the brightness that is wished, else the one that there is."""
+    """Return the target brightness, else the present one."""
     if state.target.led_brightness is not None:
         return state.target.led_brightness
     return None if state.light is None else state.light.brightness
@@ -58,6 +78,7 @@ WALLBOX_NUMBERS = (
         target="current_limit",
         value_fn=lambda state, config: state.target.limit(config.max_current),
         maximum_fn=lambda config: config.max_current,
+        set_fn=lambda station, value: station.controller.target(current_limit=value),
         pending_fn=lambda state: not state.enforcement.holds,
     ),
     WallboxNumberEntityDescription(
@@ -70,6 +91,7 @@ WALLBOX_NUMBERS = (
         target="led_brightness",
         value_fn=_brightness,
         maximum_fn=lambda _: 100,
+        set_fn=lambda station, value: station.controller.target(led_brightness=value),
         pending_fn=lambda state: (
             state.target.led_brightness is not None
             and (
@@ -80,13 +102,38 @@ WALLBOX_NUMBERS = (
     ),
 )
 
+BATTERY_NUMBERS = (
+    BatteryNumberEntityDescription(
+        key="charge_detect_min_voltage",
+        value_fn=lambda settings: settings.charge_detect_min_voltage,
+        device_class=NumberDeviceClass.VOLTAGE,
+        native_unit_of_measurement=UnitOfElectricPotential.VOLT,
+        entity_category=EntityCategory.CONFIG,
+        native_min_value=12.0,
+        native_max_value=14.8,
+        native_step=0.05,
+        mode=NumberMode.BOX,
+    ),
+    BatteryNumberEntityDescription(
+        key="charge_detect_min_rise",
+        value_fn=lambda settings: settings.charge_detect_min_rise,
+        device_class=NumberDeviceClass.VOLTAGE,
+        native_unit_of_measurement=UnitOfElectricPotential.VOLT,
+        entity_category=EntityCategory.CONFIG,
+        native_min_value=0.05,
+        native_max_value=0.80,
+        native_step=0.05,
+        mode=NumberMode.BOX,
+    ),
+)
+
 
 async def async_setup_entry(
     hass: HomeAssistant,
     entry: SiteConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Set up the numbers of each wallbox."""
+    """Set up the numbers of each wallbox and of the battery."""
     add_wallbox_entities(entry, async_add_entities, WallboxNumber, WALLBOX_NUMBERS)
     add_battery_entities(entry, async_add_entities, BatteryNumber, BATTERY_NUMBERS)
 
@@ -99,14 +146,14 @@ class WallboxNumber(WallboxTargetEntity, NumberEntity):
     @property
     @override
     def native_max_value(self) -> float:
-        """The most that may be set."""
+        """Return the most that may be set."""
         return self.entity_description.maximum_fn(self.station.config)
 
     @property
     @override
     def native_value(self) -> int | None:
-        """The target; None: that was lost."""
-        if self.entity_description.target in self.wallbox.target.lost:
+        """Return the target; None: that was lost."""
+        if self.lost:
             return None
         return self.entity_description.value_fn(self.wallbox, self.station.config)
 
@@ -114,11 +161,39 @@ class WallboxNumber(WallboxTargetEntity, NumberEntity):
     async def async_set_native_value(self, value: float) -> None:
         """Set the target."""
         check_number(value)
-        # An automation may compute it: never above what it asked for.
-        await self._target(math.floor(value + 1e-9))
+        async with storing(self.coordinator):
+            # An automation may compute it: never above what it asked for.
+            await self.entity_description.set_fn(self.station, math.floor(value + 1e-9))
 
     @property
     @override
     def shown(self) -> object:
-        """What the state is made of."""
+        """Return what the state is made of."""
         return self.native_value, self.native_max_value, self.pending
+
+
+class BatteryNumber(BatteryEntity, NumberEntity):
+    """A setting of the battery's rules."""
+
+    domain = Platform.NUMBER
+
+    entity_description: BatteryNumberEntityDescription
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Return the setting, in V."""
+        settings = self.coordinator.data.battery_settings
+        return None if settings is None else self.entity_description.value_fn(settings)
+
+    @override
+    async def async_set_native_value(self, value: float) -> None:
+        """Change the setting."""
+        check_number(value)
+        self.coordinator.devices.set_battery_number(self.entity_description.key, value)
+
+    @property
+    @override
+    def shown(self) -> object:
+        """Return what the state is made of."""
+        return self.native_value

@@ -22,7 +22,7 @@ import voluptuous as vol
 
 from .const import DOMAIN, MAX_CURRENT, MIN_CURRENT
 from .coordinator import SiteConfigEntry, SiteCoordinator
-from .entity import storing, translated_errors
+from .helpers import storing, translated_errors
 from .wallbox import remote_control
 from .wallbox.sessions import Session
 from .wallbox.station import Station

@@ -10,12 +10,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import SiteConfigEntry
-from .entity import (
-    WallboxTargetEntity,
-    WallboxTargetEntityDescription,
-    add_wallbox_entities,
-    storing,
-)
+from .entity import WallboxTargetEntity, WallboxTargetEntityDescription
+from .helpers import add_wallbox_entities, storing
 from .wallbox import remote_control
 from .wallbox.state import WallboxState
 from .wallbox.station import Station
@@ -30,13 +26,15 @@ class WallboxSwitchEntityDescription(
     """Describes a switch of a wallbox."""
 
     is_on_fn: Callable[[WallboxState], bool | None]
+    """The target; None: unknown."""
     set_fn: Callable[[Station, bool], Awaitable[None]]
+    """Set the target, and wait for the wallbox's answer."""
 
 
 def _operative(state: WallboxState) -> bool | None:
-    """Return the availability that is wished, else the one that there is."""
-    target_changed = state.target.operative
-    return state.operative if target_changed is None else target_changed
+    """Return the target availability, else the present one."""
+    target = state.target.operative
+    return state.operative if target is None else target
 
 
 # Targets may be made while the wallbox is away: it is told when it comes back.
@@ -81,8 +79,8 @@ class WallboxSwitch(WallboxTargetEntity, SwitchEntity):
     @property
     @override
     def is_on(self) -> bool | None:
-        """The target; None: that was lost."""
-        if self.entity_description.target in self.wallbox.target.lost:
+        """Return the target; None: that was lost."""
+        if self.lost:
             return None
         return self.entity_description.is_on_fn(self.wallbox)
 
@@ -104,5 +102,5 @@ class WallboxSwitch(WallboxTargetEntity, SwitchEntity):
     @property
     @override
     def shown(self) -> object:
-        """What the state is made of."""
+        """Return what the state is made of."""
         return self.is_on, self.pending

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from demo.scenario import CAR_A
 from simulators.wallbox import Car, SimulatedWallbox
-from simulators.wallbox.simulator import utc_now
+from simulators.wallbox.clock import utc_now
 
 HOUR_S: Final = 3600.0
 _WEEK_H: Final = 3 * 48.0

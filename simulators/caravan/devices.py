@@ -11,10 +11,7 @@ from dataclasses import dataclass
 import random
 from typing import Final
 
-from custom_components.bmw_wallbox_victron.victron.advertisement import COMPANY_ID
-from custom_components.bmw_wallbox_victron.victron.records import Kind
-from simulators.victron import advertise
-from simulators.victron.encode import Encodable
+from simulators.victron import COMPANY_ID, Encodable, Kind, advertise
 
 from .identity import ALTERNATOR_CHARGER, MAINS_CHARGER, SHUNT, Identity
 from .physics import Caravan, ChargeState

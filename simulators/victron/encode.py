@@ -1,75 +1,58 @@
-"""The inverse of the decoder: values -> encrypted advertisement.
-
-It reads the same table, so that a field can only be wrong in both; the captured
-advertisements and the other library in the tests keep the table itself right.
-"""
+"""What a device sends: values -> plain record -> encrypted advertisement."""
 
 from collections.abc import Iterable, Mapping
+from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from custom_components.bmw_wallbox_victron.readings import Flags, Value
-from custom_components.bmw_wallbox_victron.victron.records import (
-    BY_KIND,
-    Field,
-    Kind,
-    Record,
-)
+from .records import HEADER_BITS, RECORDS, Kind
 
-type Encodable = Value | Iterable[str]
-
-_NO_AUXILIARY_INPUT = 3
+COMPANY_ID: Final = 0x02E1
+"""Victron Energy, in the manufacturer data of an advertisement."""
 
 
-def encode(record: Record, values: Mapping[str, Encodable]) -> bytes:
-    """Return the plain record; a value that is missing is not available."""
-    bits = record.padding
-    selector = record.selector
-    if selector is not None:
-        chosen = (
-            field.when
-            for field in record.fields
-            if field.when is not None and values.get(field.key) is not None
+class Named(Protocol):
+    """Flags by their names, whoever has read them."""
+
+    @property
+    def names(self) -> Iterable[str]:
+        """Return the flags that are set."""
+
+
+type Encodable = float | str | Iterable[str] | Named | None
+"""A number in its unit, a state, flags; None: not available."""
+
+
+def encode(kind: str, values: Mapping[str, Encodable]) -> bytes:
+    """Return the plain record of a kind; what is missing is not available."""
+    record = RECORDS[Kind(kind)]
+    size = (record.count + 7) // 8
+    # Unused bits at the end are set.
+    bits = (1 << 8 * size) - (1 << record.count)
+    chosen: int | None = None
+    if (aux_input := record.aux_input) is not None:
+        chosen = next(
+            (
+                row.aux
+                for row in record.rows
+                if row.aux is not None and values.get(row.key) is not None
+            ),
+            aux_input.absent,
         )
-        bits |= next(chosen, _NO_AUXILIARY_INPUT) << selector.start
-        selected = bits >> selector.start & selector.mask
-        if selected == _NO_AUXILIARY_INPUT:
-            bits |= 0xFFFF << min(f.start for f in record.fields if f.when is not None)
-    for field in record.fields:
-        if field.when is None or (selector is not None and field.when == selected):
-            bits |= _raw(field, values.get(field.key)) << field.start
-    return bits.to_bytes(record.minimum_bytes, "little")
-
-
-def _raw(field: Field, value: Encodable) -> int:
-    """Return the bits of one field."""
-    if value is None:
-        return field.not_available[0] if field.not_available else 0
-    if field.flags is not None:
-        if isinstance(value, Flags):
-            names = value.names
-        elif isinstance(value, str) or not isinstance(value, Iterable):
-            raise TypeError(f"{field.key} is a set of flags, not {value!r}")
-        else:
-            names = frozenset(value)
-        bit_of: dict[str, int] = {}
-        for bit, name in field.flags.items():
-            bit_of.setdefault(name, bit)  # of two bits with one name, the lower one
-        return sum(1 << bit_of[name] for name in names)
-    if field.states is not None:
-        return next(raw for raw, state in field.states.items() if state == value)
-    if not isinstance(value, float | int):
-        raise TypeError(f"{field.key} is a number, not {value!r}")
-    raw = round((value - field.offset) * field.per_unit)
-    low = -(1 << field.width - 1) if field.signed else 0
-    high = low + field.mask
-    if not low <= raw <= high:
-        raise ValueError(f"{field.key} cannot be {value}")
-    return raw & field.mask
+        bits |= chosen << aux_input.start - HEADER_BITS
+        if chosen == aux_input.absent:
+            start = next(row.start for row in record.rows if row.aux is not None)
+            bits |= 0xFFFF << start - HEADER_BITS
+    for row in record.rows:
+        if row.aux is None or row.aux == chosen:
+            value = values.get(row.key)
+            raw = row.absent if value is None else row.encode(value)
+            bits |= raw << row.start - HEADER_BITS
+    return bits.to_bytes(size, "little")
 
 
 def advertise(
-    kind: Kind,
+    kind: str,
     values: Mapping[str, Encodable],
     *,
     key: bytes,
@@ -77,14 +60,13 @@ def advertise(
     model_id: int,
     prefix: int = 0x02,
 ) -> bytes:
-    """Return the manufacturer data (after the company id) that a device would send."""
-    record = BY_KIND[kind]
+    """Return the manufacturer data (after the company id) that a device sends."""
     return seal(
-        encode(record, values),
+        encode(kind, values),
         key=key,
         counter=counter,
         model_id=model_id,
-        record_type=record.type,
+        record_type=RECORDS[Kind(kind)].type,
         prefix=prefix,
     )
 

@@ -1,6 +1,6 @@
 """A simulated Delta wallbox: OCPP 2.0.1 over a real socket, with a physical model."""
 
-from .link import HalfOpen
+from .connection import HalfOpen
 from .physics import Car, Charger, ChargingState
 from .quirks import (
     DELTA,

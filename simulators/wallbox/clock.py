@@ -8,7 +8,12 @@ cut (1970), a wrong time server, or a dead battery.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+
+def utc_now() -> datetime:
+    """Return the time of the computer."""
+    return datetime.now(UTC)
 
 
 class Clock:

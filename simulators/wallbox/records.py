@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -60,6 +61,18 @@ class Answer:
     """The payload of a CALLRESULT, the details of a CALLERROR."""
     error: str | None = None
     """The code of a CALLERROR."""
+
+
+@dataclass(kw_only=True)
+class Message:
+    """A message that waits to be sent."""
+
+    action: str
+    payload: Payload
+    on_answer: Callable[[Payload], None] | None = None
+    attempts: int = 0
+    bent: bool = False
+    """Whether it breaks the schema, as a quirk wants it."""
 
 
 class CallFailed(Exception):  # noqa: N818 - it reads as what happened

@@ -14,7 +14,12 @@ from custom_components.bmw_wallbox_victron.battery.power_source import (
     power_source,
     solar_charging,
 )
-from custom_components.bmw_wallbox_victron.battery.sources import Role, Source, choose
+from custom_components.bmw_wallbox_victron.battery.sources import (
+    Measured,
+    Role,
+    Source,
+    choose,
+)
 from custom_components.bmw_wallbox_victron.battery.status import (
     Status,
     Summary,
@@ -46,8 +51,8 @@ NOTHING = dict.fromkeys(
 @pytest.mark.parametrize(
     ("sources", "expected", "best"),
     [
-        ([], NOTHING, "none"),
-        ([monitor(**FULL, **MORE)], FULL | MORE, "battery_monitor"),
+        ([], NOTHING, None),
+        ([monitor(**FULL, **MORE)], FULL | MORE, Role.BATTERY_MONITOR),
         (
             [
                 charger("bulk", **OUTPUT),
@@ -55,35 +60,35 @@ NOTHING = dict.fromkeys(
                 monitor(**FULL),
             ],
             NOTHING | FULL,
-            "battery_monitor",
+            Role.BATTERY_MONITOR,
         ),
         # Each quantity by itself: what the best one lacks comes from the next.
         (
             [monitor(voltage=12.9), source(Role.BMS, voltage=13.1, soc=55.0)],
             NOTHING | {"voltage": 12.9, "soc": 55.0},
-            "battery_monitor",
+            Role.BATTERY_MONITOR,
         ),
         (
             [monitor(fresh=False, **FULL), source(Role.BMS, **FULL | {"soc": 60.0})],
             NOTHING | FULL | {"soc": 60.0},
-            "bms",
+            Role.BMS,
         ),
         # A charger knows voltage and current, never the state of charge.
         (
             [monitor(fresh=False, **FULL), charger("bulk", **OUTPUT, soc=99.0)],
             NOTHING | {"voltage": 13.6, "current": 2.0, "power": 27.2},
-            "charger",
+            Role.AC_CHARGER,
         ),
-        ([charger("off", output_voltage_1=None)], NOTHING, "none"),
-        ([charger("bulk", fresh=False, **OUTPUT)], NOTHING, "none"),
+        ([charger("off", output_voltage_1=None)], NOTHING, None),
+        ([charger("bulk", fresh=False, **OUTPUT)], NOTHING, None),
         # Others do not measure the battery.
-        ([orion("bulk", output_voltage=14.0), solar("bulk")], NOTHING, "none"),
+        ([orion("bulk", output_voltage=14.0), solar("bulk")], NOTHING, None),
     ],
 )
-def test_sources(sources: list[Source], expected: dict[str, Any], best: str) -> None:
-    canonical = choose(sources)
-    assert canonical.quantities == expected
-    assert canonical.source == best
+def test_sources(
+    sources: list[Source], expected: dict[str, Any], best: Role | None
+) -> None:
+    assert choose(sources) == Measured(**expected, source=best)
 
 
 # Mains

@@ -50,7 +50,7 @@ class Day:
 
     def get(self, key: str) -> Any:
         """Give what is known."""
-        return self.battery.values[key]
+        return self.battery.state.by_key[key]
 
 
 # The plug
@@ -379,13 +379,13 @@ def test_no_stale_reading_ever_reaches_the_battery(said: list[Any]) -> None:
             each.run(pause)
         day.say(sources=sources, plug=plug)
         alone.say(sources=[item for item in sources if item.fresh], plug=plug)
-        for key, value in day.battery.values.items():
+        for key, value in day.battery.state.by_key.items():
             if key != "problem":  # which is about silence
-                assert value == alone.battery.values[key], key
+                assert value == alone.battery.state.by_key[key], key
         if not any(item.fresh for item in sources):
             for key in ("voltage", "current", "power", "soc", "charging_now"):
                 assert day.get(key) is None
-            assert day.get("source") == "none"
+            assert day.get("source") is None
             assert day.get("status") == day.get("summary") == "unknown"
 
 

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
 import logging
-from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
@@ -19,9 +18,9 @@ from custom_components.bmw_wallbox_victron import bms as bms_module
 from custom_components.bmw_wallbox_victron.bms import (
     POLL_INTERVAL,
     BmsPoller,
-    BmsValues,
     async_load_model,
 )
+from custom_components.bmw_wallbox_victron.bms_model import BmsValues
 from custom_components.bmw_wallbox_victron.fault_log import FaultLog
 from simulators.bms import Battery, BmsRadio, Fault, SimulatedBms
 
@@ -51,16 +50,17 @@ class Owner:
         hass: HomeAssistant,
         freezer: FrozenDateTimeFactory,
         address: str,
-        model: Any,
+        model: str,
     ) -> None:
         self.hass = hass
         self.poller = BmsPoller(
             hass,
             address,
             model,
-            self.hear,
             name="House battery",
             faults=FaultLog(hass.loop.time),
+            on_model=lambda: None,
+            on_values=self.hear,
         )
         self.heard: list[tuple[BmsValues, int | None]] = []
         self.took = 0.0
@@ -113,9 +113,9 @@ async def make_owner(
     made: list[Owner] = []
 
     async def make(device: SimulatedBms, model: str = "jbd_bms") -> Owner:
-        loaded = await async_load_model(hass, model)
-        assert loaded is not None
-        owner = Owner(hass, freezer, device.address, loaded)
+        # Once it is loaded, a poller has it at once.
+        assert await async_load_model(hass, model) is not None
+        owner = Owner(hass, freezer, device.address, model)
         made.append(owner)
         return owner
 
@@ -469,13 +469,13 @@ async def test_a_hang_up_that_fails_does_not_end_the_polls(
     jbd: SimulatedBms,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def fail(_: object, reset: bool) -> None:
+    async def fail(_: object, reset: bool = False) -> None:
         raise RuntimeError
 
     radio.hear(jbd)
     owner = await make_owner(jbd)
     with monkeypatch.context() as patch:
-        patch.setattr("aiobmsble.basebms.BaseBMS._disconnect", fail)
+        patch.setattr("aiobmsble.basebms.BaseBMS.disconnect", fail)
         await owner.start()
         assert owner.heard == []
     await owner.poll()

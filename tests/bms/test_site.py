@@ -21,11 +21,16 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
+from custom_components.bmw_wallbox_victron.bms import (
+    BMS_REQUIREMENT,
+    LIBRARY_RETRY,
+)
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from simulators.bms import Battery, BmsRadio, Fault, SimulatedBms
 
 from ..kit.bms import ADDRESS
 from ..kit.flows import device_of
+from ..kit.radio import callbacks
 
 
 @pytest.fixture
@@ -269,14 +274,17 @@ async def test_the_end_lets_go(
 ) -> None:
     jbd.fault = Fault.SILENT
     radio.hear(jbd)
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    await hass.async_block_till_done()
-    assert jbd.open_now == 1
-    if how == "unload":
-        await hass.config_entries.async_unload(entry.entry_id)
-    else:
-        hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
-    await hass.async_block_till_done()
+    with callbacks() as active:
+        assert await hass.config_entries.async_setup(entry.entry_id)
+        await connected(jbd)
+        await hass.async_block_till_done()
+        assert (jbd.open_now, len(active)) == (1, 1)
+        if how == "unload":
+            await hass.config_entries.async_unload(entry.entry_id)
+        else:
+            hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+        await hass.async_block_till_done()
+        assert active == []
     assert (jbd.opened, jbd.open_now) == (1, 0)
 
 
@@ -298,6 +306,81 @@ async def test_a_model_that_is_gone(
     assert states(hass) == {"data_fresh": "off"}
     assert "The model of House battery is not known any more" in caplog.text
     assert jbd.opened == 0
+
+
+def all_but_what_reads_bmss(requirement: str) -> bool:
+    """Return whether a requirement is installed."""
+    return requirement != BMS_REQUIREMENT
+
+
+async def test_a_library_that_cannot_be_installed(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    radio: BmsRadio,
+    jbd: SimulatedBms,
+    freezer: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The rest goes on; it is said once, tried again, and then polled."""
+    radio.hear(jbd)
+    hass.config.skip_pip = False
+    asked: list[str] = []
+
+    def install(requirement: str, **_: object) -> bool:
+        asked.append(requirement)
+        return False
+
+    with (
+        patch("homeassistant.util.package.is_installed", all_but_what_reads_bmss),
+        patch("homeassistant.util.package.install_package", install),
+    ):
+        await start(hass, entry)
+        assert entry.state is ConfigEntryState.LOADED
+        assert states(hass) == {"data_fresh": "off"}
+        tried = len(asked)
+        assert set(asked) == {BMS_REQUIREMENT}
+        for _ in range(2):
+            freezer.tick(LIBRARY_RETRY)
+            async_fire_time_changed(hass)
+            await settle(hass)
+        assert len(asked) == 3 * tried
+    assert caplog.text.count("BMS House battery cannot be read") == 1
+    assert jbd.opened == 0
+    radio.hear(jbd)
+    freezer.tick(LIBRARY_RETRY)
+    async_fire_time_changed(hass)
+    await settle(hass)
+    assert states(hass)["cycles"] == "41"
+    device = device_of(hass, entry, ADDRESS)
+    assert device is not None
+    assert device.manufacturer == "Jiabaida"
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.mark.parametrize("how", ["unload", "stop"])
+async def test_the_end_of_the_next_try(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+    how: str,
+) -> None:
+    """Nothing is installed for an entry that is gone."""
+    hass.config.skip_pip = False
+    with (
+        patch("homeassistant.util.package.is_installed", all_but_what_reads_bmss),
+        patch("homeassistant.util.package.install_package", return_value=False) as pip,
+    ):
+        await start(hass, entry)
+        pip.reset_mock()
+        if how == "unload":
+            await hass.config_entries.async_unload(entry.entry_id)
+        else:
+            hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+        await settle(hass)
+        freezer.tick(LIBRARY_RETRY)
+        async_fire_time_changed(hass)
+        await settle(hass)
+        assert pip.mock_calls == []
 
 
 async def connected(jbd: SimulatedBms) -> None:

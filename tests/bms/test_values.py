@@ -5,7 +5,11 @@ from math import inf, nan
 from aiobmsble import BMSSample
 import pytest
 
-from custom_components.bmw_wallbox_victron.bms import BmsError, BmsFault, values_of
+from custom_components.bmw_wallbox_victron.bms_model import (
+    BmsError,
+    BmsFault,
+    values_of,
+)
 
 SAMPLE: BMSSample = {"voltage": 13.2, "current": -2.0, "battery_level": 50}
 

@@ -24,7 +24,7 @@ from simulators.wallbox import (
     SimulatedWallbox,
 )
 from simulators.wallbox.records import Payload
-from simulators.wallbox.simulator import Transaction
+from simulators.wallbox.state import Transaction
 
 from .script import DAY_S, Day, Step
 from .site import CHARGE_POINT_ID, MAX_CURRENT, Site

@@ -21,7 +21,7 @@ from simulators.wallbox import (
     ReceivedCall,
     SimulatedWallbox,
 )
-from simulators.wallbox.link import Link
+from simulators.wallbox.connection import Connection
 
 from .site import Site
 
@@ -92,16 +92,16 @@ class Bench:
             before = self.said
             await turn(TURNS)
             with suppress(ConnectionClosed):
-                if (link := self.box._link) is not None:
-                    await (await link.connection.ping())
-                    ready = partial(self.waits, link)
+                if (connection := self.box._connection) is not None:
+                    await (await connection.websocket.ping())
+                    ready = partial(self.waits, connection)
                     await self.box.wait_until(ready, timeout_s=None)
             await turn_until(lambda: self.box.connected or self.noticed)
             self.said = frames(self.box)
 
-    def waits(self, link: Link) -> bool:
+    def waits(self, connection: Connection) -> bool:
         """Tell whether the box has nothing to answer, or takes its time for it."""
-        return link.idle or self.sleeping or link.closed.is_set()
+        return connection.idle or self.sleeping or connection.closed.is_set()
 
     @property
     def noticed(self) -> bool:

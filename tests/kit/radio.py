@@ -1,7 +1,10 @@
 """Advertisements for Home Assistant's bluetooth stack, as a proxy passes them on."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
@@ -83,3 +86,31 @@ class Radio:
         data = advertise(kind, values, key=key, counter=counter, model_id=model_id)
         self.send(data, address, **more)
         return data
+
+
+@contextmanager
+def callbacks() -> Iterator[list[object]]:
+    """Collect the Bluetooth callbacks that are registered and have not ended."""
+    active: list[object] = []
+
+    def count(register: Callable[..., Callable[[], None]]) -> Callable[..., Any]:
+        def registered(*args: Any, **more: Any) -> Callable[[], None]:
+            stop, token = register(*args, **more), object()
+            active.append(token)
+
+            def end() -> None:
+                active.remove(token)
+                stop()
+
+            return end
+
+        return registered
+
+    with ExitStack() as stack:
+        for name in (
+            "async_register_callback",
+            "async_register_advertisement_callback",
+        ):
+            counted = count(getattr(bluetooth, name))
+            stack.enter_context(patch.object(bluetooth, name, counted))
+        yield active

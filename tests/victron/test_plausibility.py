@@ -8,10 +8,12 @@ import pytest
 from custom_components.bmw_wallbox_victron.readings import Flags, Value
 from custom_components.bmw_wallbox_victron.victron.advertisement import Refusal
 from custom_components.bmw_wallbox_victron.victron.decoder import Decoder
-from custom_components.bmw_wallbox_victron.victron.plausibility import (
+from custom_components.bmw_wallbox_victron.victron.key_verdict import (
     FAILURES_FOR_WRONG,
-    Judgement,
     KeyVerdict,
+)
+from custom_components.bmw_wallbox_victron.victron.plausibility import (
+    Judgement,
     agree,
     judge,
     jumps,
@@ -38,7 +40,7 @@ def _real_world() -> None:
 
 def reading_of(kind: Kind, **changed: Value) -> Reading:
     record = BY_KIND[kind]
-    reading = decode(record, encode(record, {**GOOD[kind], **changed}))
+    reading = decode(record, encode(record.kind, {**GOOD[kind], **changed}))
     assert reading is not None
     return reading
 

@@ -1,13 +1,14 @@
 """The battery: from what devices and the plug say to what is known of it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Final
 
 from ..readings import Value
 from .delays import Delayed, Steady, delayed, steady
 from .power_source import (
     Plug,
+    PowerSource,
     alternator_charging,
     charging_now,
     charging_phase,
@@ -15,8 +16,8 @@ from .power_source import (
     power_source,
     solar_charging,
 )
-from .sources import Role, Source, choose
-from .status import status_of, summarize
+from .sources import Measured, Role, Source, choose
+from .status import Status, Summary, status_of, summarize
 from .trend import Trend
 
 #: How long the plug has to say the same, in s.
@@ -36,26 +37,64 @@ _NOISE: Final = 1e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the owner has set."""
+    """The settings of the rules."""
 
     freshness_timeout_s: float = 300.0
-    """How long what a device said counts."""
+    """How long a reading of a device counts, in s."""
     charge_detect_min_voltage: float = 13.3
     """Charging is detected at this voltage or a higher one, in V."""
     charge_detect_min_rise: float = 0.15
-    """And after it rose by this within 15 minutes, in V."""
+    """And once it rose by this within 15 minutes, in V."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatteryState(Measured):
+    """What is known of the battery; None: unknown."""
+
+    power_source: PowerSource = PowerSource.UNKNOWN
+    """Where the power comes from."""
+    status: Status = Status.UNKNOWN
+    """How full it is."""
+    summary: Summary = Summary.UNKNOWN
+    """All of it in a word."""
+    message: str = "unknown"
+    """The name of the sentence that goes with the summary."""
+    charging_phase: str | None = None
+    """The charge state of a charger: bulk, absorption, float and so on."""
+    voltage_change_15m: float | None = None
+    """By how much the voltage rose within 15 minutes, in V; negative: it fell."""
+    voltage_mean_15m: float | None = None
+    """The mean voltage of the last 15 minutes, in V."""
+    mains_present: bool | None = None
+    """Whether there is mains."""
+    alternator_charging: bool | None = None
+    """Whether a DC-DC charger charges."""
+    solar_charging: bool | None = None
+    """Whether a solar charger charges."""
+    charging_now: bool | None = None
+    """Whether the current charges it."""
+    charging_detected: bool | None = None
+    """Whether its voltage shows that it is charged."""
+    draining_fast: bool | None = None
+    """Whether its voltage falls fast."""
+    problem: bool | None = None
+    """Whether a battery monitor or BMS is silent for too long."""
+
+    @property
+    def by_key(self) -> dict[str, Value]:
+        """All of it by the names of the fields."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 class Battery:
-    """Keeps what the past has to do with it: the trend and the delays.
+    """Keeps what depends on the past: the trend and the delays.
 
     The clock is passed in, in s; it never goes back.
     """
 
     def __init__(self) -> None:
         """Begin without anything known."""
-        self.values: Mapping[str, Value] = {}
-        """Key -> value: V, A, W, %, min, Ah; states; yes or no; None: unknown."""
+        self.state = BatteryState()
         self._trend = Trend()
         self._plug = Steady()
         self._detected = Delayed()
@@ -64,10 +103,9 @@ class Battery:
     def update(
         self, sources: Sequence[Source], plug: Plug, settings: Settings, now: float
     ) -> float | None:
-        """Take what is said now; gives when to look again though nothing is said."""
-        canonical = choose(sources)
-        quantities = canonical.quantities
-        voltage = quantities["voltage"]
+        """Update the state; return when to do so again though nothing is said."""
+        measured = choose(sources)
+        voltage = measured.voltage
         self._trend.note(voltage, now)
         movement = self._trend.read(now)
         self._plug, plug_due = steady(self._plug, plug.verdict, now, PLUG_HOLD_S)
@@ -103,27 +141,32 @@ class Battery:
             on_s=DETECT_ON_S,
             off_s=DETECT_OFF_S,
         )
-        status = status_of(quantities["soc"])
+        status = status_of(measured.soc)
         summary, message = summarize(status, source, charging=charging)
         problem, problem_due = _problem(sources, settings, now)
-        self.values = {
-            **quantities,
-            "source": canonical.source,
-            "power_source": source.value,
-            "status": status.value,
-            "summary": summary.value,
-            "message": message,
-            "charging_phase": charging_phase(sources),
-            "voltage_change_15m": change,
-            "voltage_mean_15m": movement.mean,
-            "mains_present": mains,
-            "alternator_charging": alternator,
-            "solar_charging": solar,
-            "charging_now": charging,
-            "charging_detected": self._detected.value,
-            "draining_fast": self._draining.value,
-            "problem": problem,
-        }
+        self.state = BatteryState(
+            voltage=voltage,
+            current=measured.current,
+            power=measured.power,
+            soc=measured.soc,
+            time_to_go=measured.time_to_go,
+            consumed_ah=measured.consumed_ah,
+            source=measured.source,
+            power_source=source,
+            status=status,
+            summary=summary,
+            message=message,
+            charging_phase=charging_phase(sources),
+            voltage_change_15m=change,
+            voltage_mean_15m=movement.mean,
+            mains_present=mains,
+            alternator_charging=alternator,
+            solar_charging=solar,
+            charging_now=charging,
+            charging_detected=self._detected.value,
+            draining_fast=self._draining.value,
+            problem=problem,
+        )
         dues = (movement.due, plug_due, detected_due, draining_due, problem_due)
         return min((due for due in dues if due is not None), default=None)
 

@@ -20,7 +20,7 @@ class Steady:
 def steady(
     before: Steady, heard: bool | None, now: float, hold_s: float
 ) -> tuple[Steady, float | None]:
-    """Take an answer; give what counts now, and when that may change."""
+    """Return what counts after an answer, and when that may change."""
     since = before.since if heard is before.heard else now
     if not before.settled and heard is None:
         return Steady(None, settled=False, heard=None, since=since), None
@@ -47,7 +47,7 @@ class Delayed:
 def delayed(
     before: Delayed, met: bool | None, now: float, *, on_s: float, off_s: float
 ) -> tuple[Delayed, float | None]:
-    """Take whether a condition is met; give what counts, and when that may change.
+    """Return what counts of a condition, and when that may change.
 
     What is unknown is so at once, and begins afresh.
     """

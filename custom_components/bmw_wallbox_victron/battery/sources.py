@@ -45,7 +45,7 @@ class Source:
     fresh: bool
     """Whether it was heard within the time that its values count."""
     values: Mapping[str, Value]
-    """What it said last, exactly: key -> value in the unit of its record."""
+    """Its last reading, exactly: key -> value in the unit of its record."""
     heard_at: float
     """When it was heard, or where it never was, when listening began; s."""
 
@@ -55,8 +55,28 @@ class Source:
         return value if isinstance(value, float | int) else None
 
 
-QUANTITIES: Final = ("voltage", "current", "power", "soc", "time_to_go", "consumed_ah")
-_OWN_KEYS: Final = {key: key for key in QUANTITIES}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What is measured of the battery; None: no fresh source has it."""
+
+    voltage: float | None = None
+    """At its terminals, in V."""
+    current: float | None = None
+    """Into the battery, in A: positive charges."""
+    power: float | None = None
+    """Into the battery, in W: positive charges."""
+    soc: float | None = None
+    """State of charge, in %."""
+    time_to_go: float | None = None
+    """How long it lasts if as much is drawn as now, in min."""
+    consumed_ah: float | None = None
+    """What was drawn since it was full, in Ah: 0 or negative."""
+    source: Role | None = None
+    """Which device the first of these comes from; None: there is none."""
+
+
+_QUANTITIES: Final = ("voltage", "current", "power", "soc", "time_to_go", "consumed_ah")
+_OWN_KEYS: Final = {key: key for key in _QUANTITIES}
 #: The roles that a battery's quantities come from, the best first, and the keys of
 #: their records. Where there is no power, it is the product of voltage and current.
 _KEYS: Final[Mapping[Role, Mapping[str, str]]] = {
@@ -82,27 +102,15 @@ def _quantity(source: Source, quantity: str) -> float | None:
     return None if volts is None or amperes is None else round(volts * amperes, 2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Canonical:
-    """What is known of the battery; None: no fresh source has it."""
-
-    quantities: Mapping[str, float | None]
-    """V, A and W (positive charges), %, min, Ah (0 or negative)."""
-    source: str
-    """The role that the first of them comes from, or `none`."""
-
-
-def choose(sources: Sequence[Source]) -> Canonical:
-    """Take each quantity from the first fresh source that has it."""
+def choose(sources: Sequence[Source]) -> Measured:
+    """Return each quantity from the first fresh source that has it."""
     fresh = fresh_of(sources, *_KEYS)
-    quantities: dict[str, float | None] = {}
-    best = "none"
-    for quantity in QUANTITIES:
-        quantities[quantity] = None
+    quantities: dict[str, float] = {}
+    best: Role | None = None
+    for quantity in _QUANTITIES:
         for source in fresh:
             if (value := _quantity(source, quantity)) is not None:
                 quantities[quantity] = value
-                if best == "none":
-                    best = source.role.value
+                best = best or source.role
                 break
-    return Canonical(quantities=quantities, source=best)
+    return Measured(**quantities, source=best)

@@ -145,12 +145,13 @@ def taken_ids(
 
     Home Assistant lets nobody have the unique id of a damaged one, either.
     """
+    if entry is None:
+        return set()
     return {
         subentry.unique_id or ""
         if is_damaged(subentry)
         else subentry.data[_IDS[subentry_type]]
         for subentry_type in subentry_types
-        if entry is not None
         for subentry in entry.get_subentries_of_type(subentry_type)
         if subentry is not except_for
     }

@@ -12,6 +12,7 @@ from homeassistant.config_entries import (
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_ADDRESS
+from homeassistant.core import callback
 from homeassistant.data_entry_flow import FlowResult
 from homeassistant.helpers.selector import (
     SelectOptionDict,
@@ -21,15 +22,8 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from ..bms import (
-    BmsError,
-    BmsFault,
-    BmsModels,
-    async_load_models,
-    async_read,
-    is_of_model,
-    make_client,
-)
+from ..bms import BmsLibraryError, async_load_models, async_read
+from ..bms_model import BmsError, BmsFault, BmsModel
 from ..const import CONF_MODEL, SUBENTRY_BMS
 from ..victron.advertisement import parse_address
 from .base import SiteFlow, SiteSubentryFlow
@@ -49,7 +43,10 @@ class BmsSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
 
     async def async_step_bms(self, user_input: dict[str, Any] | None = None) -> ResultT:
         """Ask for a BMS and its model."""
-        models = await async_load_models(self.hass)
+        try:
+            models = await async_load_models(self.hass)
+        except BmsLibraryError as err:
+            return self._abort_without_library(err)
         errors: dict[str, str] = {}
         if user_input is not None:
             data, name, errors = await self._async_check_bms(models, user_input)
@@ -64,7 +61,7 @@ class BmsSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
                     description="bms",
                     description_placeholders={
                         "name": name,
-                        "model": _labels(models)[data[CONF_MODEL]],
+                        "model": models[data[CONF_MODEL]].label,
                         "address": data[CONF_ADDRESS],
                     },
                 )
@@ -78,8 +75,15 @@ class BmsSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
             last_step=True,
         )
 
+    @callback
+    def _abort_without_library(self, err: BmsLibraryError) -> ResultT:
+        """Abort: without what reads BMSs there is nothing to choose from."""
+        return self.async_abort(
+            reason="bms_library_missing", description_placeholders={"error": str(err)}
+        )
+
     async def _async_bms_schema(
-        self, models: BmsModels, this: ConfigSubentry | None = None
+        self, models: Mapping[str, BmsModel], this: ConfigSubentry | None = None
     ) -> tuple[vol.Schema, dict[str, str]]:
         """Return the form for one of the BMSs that are heard, or any address.
 
@@ -95,11 +99,10 @@ class BmsSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
         ]
         # Each against each: too long for the event loop.
         heard = await self.hass.async_add_executor_job(_recognize, infos, models)
-        labels = _labels(models)
         devices = [
             SelectOptionDict(
                 value=info.address,
-                label=f"{info.name}: {labels[model]} ({info.address})",
+                label=f"{info.name}: {models[model].label} ({info.address})",
             )
             for info, model in heard
         ]
@@ -114,7 +117,7 @@ class BmsSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
                 ),
                 vol.Required(CONF_MODEL): SelectSelector(
                     SelectSelectorConfig(
-                        options=_model_options(labels),
+                        options=_model_options(models),
                         mode=SelectSelectorMode.DROPDOWN,
                     )
                 ),
@@ -127,7 +130,7 @@ class BmsSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
 
     async def _async_check_bms(
         self,
-        models: BmsModels,
+        models: Mapping[str, BmsModel],
         user_input: Mapping[str, Any],
         this: ConfigSubentry | None = None,
     ) -> tuple[dict[str, str], str, dict[str, str]]:
@@ -141,13 +144,13 @@ class BmsSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
         if address in taken_addresses(self._entry, except_for=this):
             return {}, "", {CONF_ADDRESS: "device_already_configured"}
         model = user_input[CONF_MODEL]
-        name = _labels(models)[model]
+        name = models[model].label
         device = bluetooth.async_ble_device_from_address(
             self.hass, address, connectable=True
         )
         if device is not None:
             try:
-                await async_read(self.hass, address, make_client(models[model], device))
+                await async_read(self.hass, address, models[model].make_client(device))
             except BmsError as err:
                 return {}, "", {_FIELDS[err.fault]: err.fault.value}
             if device.name and device.name != address:
@@ -171,7 +174,10 @@ class BmsSubentryFlow(BmsSteps[SubentryFlowResult], SiteSubentryFlow):
         self, subentry: ConfigSubentry, user_input: dict[str, Any] | None
     ) -> SubentryFlowResult:
         """Change the BMS."""
-        models = await async_load_models(self.hass)
+        try:
+            models = await async_load_models(self.hass)
+        except BmsLibraryError as err:
+            return self._abort_without_library(err)
         errors: dict[str, str] = {}
         if user_input is not None:
             sent = merged(self._opened, user_input, subentry.data)
@@ -191,36 +197,28 @@ class BmsSubentryFlow(BmsSteps[SubentryFlowResult], SiteSubentryFlow):
         )
 
 
-def _labels(models: BmsModels) -> dict[str, str]:
-    """Return how the models are called, by the names that aiobmsble has for them."""
-    return {
-        name: f"{model.INFO['manufacturer']} {model.INFO['model']}"
-        for name, model in models.items()
-    }
-
-
-def _model_options(labels: Mapping[str, str]) -> list[SelectOptionDict]:
+def _model_options(models: Mapping[str, BmsModel]) -> list[SelectOptionDict]:
     """Return the models to choose from, told apart where they share a label."""
-    counts = Counter(labels.values())
+    counts = Counter(model.label for model in models.values())
     options = [
         SelectOptionDict(
             value=name,
-            label=label
-            if counts[label] == 1
-            else f"{label} ({name.removesuffix('_bms')})",
+            label=model.label
+            if counts[model.label] == 1
+            else f"{model.label} ({name.removesuffix('_bms')})",
         )
-        for name, label in labels.items()
+        for name, model in models.items()
     ]
     return sorted(options, key=lambda option: option["label"].casefold())
 
 
 def _recognize(
-    infos: list[BluetoothServiceInfoBleak], models: BmsModels
+    infos: list[BluetoothServiceInfoBleak], models: Mapping[str, BmsModel]
 ) -> list[tuple[BluetoothServiceInfoBleak, str]]:
     """Return the BMSs among what is heard, with their models, the nearest first."""
     found = [
         (info, name)
         for info in infos
-        if (name := next((n for n, m in models.items() if is_of_model(info, m)), None))
+        if (name := next((n for n, m in models.items() if m.matches(info)), None))
     ]
     return sorted(found, key=lambda item: item[0].rssi, reverse=True)

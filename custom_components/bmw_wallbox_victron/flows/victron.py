@@ -71,11 +71,13 @@ class VictronSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
     """The steps that add a Victron device, and the one that asks for its key again."""
 
     _discovered: str | None = None
-    """The address of the one that is asked about; None: whichever."""
+    """The address of the device that was discovered; None: any may be added."""
     _found = ""
-    """What it is, for the description of the form."""
+    """What that one is, as the description of the form begins."""
     _device: _Device
+    """The one that was checked, and waits for the choice of the main monitor."""
     _shown_monitor: str | None = None
+    """The main monitor that the form was filled in with."""
 
     async def async_step_victron(
         self, user_input: dict[str, Any] | None = None

@@ -3,16 +3,8 @@
 from dataclasses import replace
 
 from .advertisement import AdvertisementKey, Refusal, parse
-from .plausibility import (
-    Judgement,
-    KeyVerdict,
-    KeyWatch,
-    accept,
-    fail,
-    judge,
-    persist,
-    without_absurd,
-)
+from .key_verdict import KeyVerdict, KeyWatch, accept, fail, persist
+from .plausibility import Judgement, judge, without_absurd
 from .records import Reading, decode, find
 
 

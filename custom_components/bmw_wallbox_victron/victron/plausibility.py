@@ -1,4 +1,4 @@
-"""What no device can say: from it, whether the key is right.
+"""What no device can send: noise of a wrong key, and corrupt frames.
 
 The key check is one byte: one wrong key in 256 passes it and turns every record into
 noise. Three judgements keep noise from being shown without keeping a good device from
@@ -11,24 +11,16 @@ being seen:
 - *plain*: all else. Noise is plain once in tens of thousands of advertisements, so the
   first plain one is shown at once, until the key is taken for wrong.
 
-A key is wrong after `FAILURES_FOR_WRONG` failures in a row; after that, two
-advertisements that agree are needed again, unless the key was once proven right.
+What follows from that for the key is in `key_verdict`.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 
 from ..readings import Flags, Value
-from .advertisement import Refusal
 from .models import HIGH_VOLTAGE_MONITORS
 from .records import BY_KIND, Kind, Reading, Unit
-
-#: So many failures in a row make a key wrong.
-FAILURES_FOR_WRONG = 5
-#: The same advertisement counts as one failure within this time: on power-off devices
-#: repeat a corrupt frame for some seconds.
-REPEAT_SECONDS = 10.0
 
 _MAX_VOLTS = 80.0
 _MAX_HIGH_VOLTS = 400.0
@@ -423,135 +415,3 @@ def agree(
             elif abs(new - old) > 1:
                 return False
     return True
-
-
-class KeyVerdict(StrEnum):
-    """What is known of a key."""
-
-    UNKNOWN = "unknown"
-    """No advertisement has told yet."""
-    RIGHT = "right"
-    """It decrypts."""
-    WRONG = "wrong"
-    """It does not: several failures in a row."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyWatch:
-    """What one device's advertisements have said about its key so far."""
-
-    shown: Reading | None = None
-    """The last reading that was accepted."""
-    shown_at: float = 0.0
-    """When it was heard, s of a clock that does not jump."""
-    earlier: Reading | None = None
-    """The one accepted before that."""
-    earlier_at: float = 0.0
-    """When that was heard, s."""
-    pending: Reading | None = None
-    """The last reading, if it waits for a second one to agree."""
-    pending_at: float = 0.0
-    """When that was heard, s."""
-    proven: bool = False
-    """Whether two readings agreed once: the key is, or was, right."""
-    failures: int = 0
-    """Failures since the last accepted reading."""
-    failing_since: float = 0.0
-    """When the first of them was heard, s."""
-    failed: bytes | None = None
-    """The last advertisement that counted as a failure."""
-    failed_at: float = 0.0
-    """When that counted, s."""
-
-    @property
-    def verdict(self) -> KeyVerdict:
-        """What is known of the key."""
-        # A device that is switched off sends some corrupt frames.
-        lasts = not self.proven or self.failed_at - self.failing_since >= REPEAT_SECONDS
-        if self.failures >= FAILURES_FOR_WRONG and lasts:
-            return KeyVerdict.WRONG
-        return KeyVerdict.UNKNOWN if self.shown is None else KeyVerdict.RIGHT
-
-
-def fail(watch: KeyWatch, data: bytes, now: float) -> KeyWatch:
-    """Count an advertisement of a known record that the key does not fit."""
-    if data == watch.failed and now - watch.failed_at < REPEAT_SECONDS:
-        return watch
-    return replace(
-        watch,
-        pending=None,
-        failures=watch.failures + 1,
-        failing_since=watch.failing_since if watch.failures else now,
-        failed=data,
-        failed_at=now,
-    )
-
-
-def persist(watch: KeyWatch, now: float) -> tuple[KeyWatch, Reading | Refusal]:
-    """Take a reading that waits, from a device that says nothing else any more."""
-    pending = watch.pending
-    if pending is None or not watch.proven or now - watch.pending_at < REPEAT_SECONDS:
-        return watch, Refusal.UNCONFIRMED
-    watch = replace(
-        watch,
-        shown=pending,
-        shown_at=now,
-        earlier=watch.shown,
-        earlier_at=watch.shown_at,
-        pending=None,
-        failures=0,
-        failed=None,
-    )
-    return watch, pending
-
-
-def accept(
-    watch: KeyWatch, reading: Reading, judgement: Judgement, now: float
-) -> tuple[KeyWatch, Reading | Refusal]:
-    """Take a reading that is possible: show it, or wait for a second one."""
-    shown, pending = watch.shown, watch.pending
-    after = now - watch.shown_at
-    agrees = False
-    # Odd noise is not rare enough for less.
-    strictly = judgement is Judgement.ODD
-    # Set up anew, or one corrupt byte of the envelope: the next one tells.
-    other_kind = shown is not None and shown.kind is not reading.kind
-    if (
-        watch.proven
-        and judgement is not Judgement.ODD
-        and not other_kind
-        and (
-            shown is None
-            or not jumps(shown, reading, after)
-            # A corrupt frame that slipped through must not cost the next good one.
-            or (
-                watch.earlier is not None
-                and not jumps(watch.earlier, reading, now - watch.earlier_at)
-            )
-        )
-    ):
-        good = True
-    elif (shown is not None and agree(shown, reading, after, strictly=strictly)) or (
-        pending is not None
-        and agree(pending, reading, now - watch.pending_at, strictly=strictly)
-    ):
-        good = agrees = True
-    elif judgement is Judgement.ODD or watch.proven:
-        good = False
-    else:
-        # The first: at once, unless several failures already spoke against the key.
-        good = shown is None and watch.verdict is not KeyVerdict.WRONG
-    if not good:
-        return replace(watch, pending=reading, pending_at=now), Refusal.UNCONFIRMED
-    watch = replace(
-        watch,
-        shown=reading,
-        shown_at=now,
-        earlier=shown,
-        earlier_at=watch.shown_at,
-        pending=None,
-        proven=watch.proven or agrees,
-        failures=0,
-        failed=None,
-    )
-    return watch, reading

@@ -1,13 +1,12 @@
-"""Sensors of the devices that are heard by Bluetooth, made from their records."""
+"""The sensors of devices heard by Bluetooth, made from their records."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final, override
+from typing import Final
 
 from homeassistant.components.sensor import (
     SensorDeviceClass,
-    SensorEntity,
     SensorEntityDescription,
     SensorStateClass,
 )
@@ -24,12 +23,11 @@ from homeassistant.const import (
     UnitOfTime,
 )
 
-from . import bms
-from .const import ATTR_FLAGS
-from .entity import DeviceEntity, DeviceEntityDescription
-from .listener import record_of
-from .readings import DeviceState, Flags, Value
-from .victron.records import Field, Kind, Record, Unit
+from .. import bms_model
+from ..entity import DeviceEntityDescription
+from ..listener import record_of
+from ..readings import DeviceState, Value
+from ..victron.records import Field, Kind, Record, Unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +35,7 @@ class DeviceSensorEntityDescription(DeviceEntityDescription, SensorEntityDescrip
     """Describes a sensor of a device that is heard by Bluetooth."""
 
     value_fn: Callable[[DeviceState], Value | datetime]
+    """The state; of flags all that are set."""
     has_flags: bool = False
     """Whether the attribute `flags` has all that are set."""
 
@@ -46,9 +45,13 @@ class _Quantity:
     """How numbers of a unit are shown."""
 
     unit: str
+    """Home Assistant's unit."""
     device_class: SensorDeviceClass | None
+    """None: Home Assistant has none for it."""
     precision: int
+    """How many decimals are shown."""
     state_class: SensorStateClass = SensorStateClass.MEASUREMENT
+    """What statistics are made of it."""
 
 
 _QUANTITIES: Final[Mapping[Unit, _Quantity]] = {
@@ -110,7 +113,7 @@ _DIAGNOSTIC: Final = frozenset(
 
 
 def _reading(key: str) -> Callable[[DeviceState], Value]:
-    """Read a value."""
+    """Return a reader of a value."""
     return lambda state: state.values.get(key)
 
 
@@ -182,7 +185,9 @@ _COMMON: Final = (
 
 def _of_bms(key: str) -> DeviceSensorEntityDescription:
     """Describe what a BMS measures."""
-    description = _number(key, Unit(bms.UNITS[key]), enabled=key not in _CANONICAL)
+    description = _number(
+        key, Unit(bms_model.UNITS[key]), enabled=key not in _CANONICAL
+    )
     if not key.startswith("cell_voltage"):
         return description
     return replace(
@@ -195,7 +200,7 @@ def _of_bms(key: str) -> DeviceSensorEntityDescription:
 
 
 BMS_SENSORS: Final = (
-    *(_of_bms(key) for key in bms.UNITS),
+    *(_of_bms(key) for key in bms_model.UNITS),
     DeviceSensorEntityDescription(
         key="cycles",
         state_class=SensorStateClass.TOTAL_INCREASING,
@@ -205,54 +210,10 @@ BMS_SENSORS: Final = (
 )
 
 
-def if_present[Description: DeviceEntityDescription](
-    description: Description, state: DeviceState
-) -> Description:
-    """Leave off what the device did not tell when it was heard first."""
-    if not state.fresh or state.values.get(description.key) is not None:
-        return description
-    return replace(description, entity_registry_enabled_default=False)
-
-
 def describe_device(state: DeviceState) -> Iterator[DeviceSensorEntityDescription]:
     """Describe the sensors of a device, as far as it is known."""
     yield from _COMMON
     if (record := record_of(state.identity)) is not None:
         yield from _describe(record, state.values)
-    elif state.identity == bms.IDENTITY:
-        yield from (if_present(description, state) for description in BMS_SENSORS)
-
-
-class DeviceSensor(DeviceEntity, SensorEntity):
-    """A sensor of a device that is heard by Bluetooth."""
-
-    entity_description: DeviceSensorEntityDescription
-
-    @property
-    def _value(self) -> Value | datetime:
-        """What was read."""
-        return self.entity_description.value_fn(self.device_state)
-
-    @property
-    @override
-    def native_value(self) -> float | int | str | datetime | None:
-        """The value; of flags the lowest."""
-        value = self._value
-        return value.state if isinstance(value, Flags) else value
-
-    @property
-    @override
-    def extra_state_attributes(self) -> dict[str, Any] | None:
-        """All flags that are set, the lowest first."""
-        if not self.entity_description.has_flags:
-            return None
-        value = self._value
-        names = value.names if isinstance(value, Flags) else ()
-        options = self.entity_description.options or ()
-        return {ATTR_FLAGS: [name for name in options if name in names]}
-
-    @property
-    @override
-    def shown(self) -> object:
-        """What the state is made of."""
-        return self._value
+    elif state.identity == bms_model.IDENTITY:
+        yield from (each.enabled_if_read(state) for each in BMS_SENSORS)

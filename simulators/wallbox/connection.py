@@ -8,9 +8,8 @@ system is answered while one of the box's own is still open.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 import json
 from typing import Final, Protocol
@@ -20,6 +19,7 @@ from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame as WebSocketFrame, Opcode
 
+from .journal import Journal
 from .records import Answer, CallFailed, Payload, ReceivedCall, SentCall, keep
 from .strict import (
     ACTIONS,
@@ -31,9 +31,6 @@ from .strict import (
     parse,
     payload_faults,
 )
-
-_REMEMBERED_IDS: Final = 50_000
-"""Message ids remembered to find one that is used again."""
 
 _TOLERANCE: Final = 0.95
 """A central system whose clock runs a little fast is not at fault."""
@@ -50,7 +47,7 @@ class _BoxProtocol(ClientProtocol):
             super().send_frame(frame)
 
 
-class BoxConnection(ClientConnection):
+class BoxWebSocket(ClientConnection):
     """The box's end of a WebSocket connection."""
 
     def answer_pings_if(self, answers_pings: Callable[[], bool]) -> None:
@@ -69,56 +66,20 @@ class HalfOpen:
     It neither sends nor answers a ping, and does not notice that it is closed.
     """
 
-    connection: ClientConnection
+    websocket: ClientConnection
 
     def __post_init__(self) -> None:
         """Read nothing more, pings and close frames included."""
-        self.connection.transport.pause_reading()
+        self.websocket.transport.pause_reading()
 
     async def close(self) -> None:
         """Let go of it, without a close frame."""
-        self.connection.transport.abort()
-        await self.connection.wait_closed()
-
-
-@dataclass
-class Journal:
-    """All that was said, over every connection of one box."""
-
-    received_calls: list[ReceivedCall] = field(default_factory=list)
-    """CALLs of the central system."""
-    replies: list[Answer] = field(default_factory=list)
-    """What the box answered to them."""
-    sent: list[SentCall] = field(default_factory=list)
-    """CALLs of the box."""
-    answers: list[Answer] = field(default_factory=list)
-    """What the central system answered to them."""
-    frames: list[str | bytes] = field(default_factory=list)
-    """Every frame of the central system, as it came."""
-    violations: list[str] = field(default_factory=list)
-    """Everything that the central system did against the protocol."""
-    strays: deque[str | bytes] = field(default_factory=lambda: deque(maxlen=1_000))
-    """Answers to raw frames, not read yet."""
-    reply_count: int = 0
-    """Answers given so far, lost ones included."""
-    _ids: dict[str, None] = field(default_factory=dict)
-
-    def blame(self, fault: str) -> None:
-        """Note a violation."""
-        keep(self.violations, fault)
-
-    def is_new_id(self, message_id: str) -> bool:
-        """Tell if the central system never used this message id before."""
-        if message_id in self._ids:
-            return False
-        self._ids[message_id] = None
-        if len(self._ids) > _REMEMBERED_IDS:
-            del self._ids[next(iter(self._ids))]
-        return True
+        self.websocket.transport.abort()
+        await self.websocket.wait_closed()
 
 
 class Host(Protocol):
-    """What a link needs of the box that it belongs to."""
+    """What a connection needs of the box that it belongs to."""
 
     def now(self) -> datetime:
         """Time by the box's own clock."""
@@ -126,7 +87,7 @@ class Host(Protocol):
     def changed(self) -> None:
         """Learn that something came in."""
 
-    async def answer(self, link: Link, call: Frame, raw: str) -> None:
+    async def answer(self, connection: Connection, call: Frame, raw: str) -> None:
         """Answer a call of the central system."""
 
 
@@ -138,21 +99,21 @@ class _Open:
     answer: asyncio.Future[Payload]
 
 
-class Link:
+class Connection:
     """A live connection to the central system."""
 
     def __init__(
         self,
         *,
-        connection: ClientConnection,
+        websocket: ClientConnection,
         journal: Journal,
         host: Host,
         new_id: Callable[[], str],
         message_timeout_s: float,
-        on_lost: Callable[[Link], Awaitable[None]],
+        on_lost: Callable[[Connection], Awaitable[None]],
     ) -> None:
         """Take over a connection; `start` begins to read."""
-        self.connection = connection
+        self.websocket = websocket
         self._journal = journal
         self._host = host
         self._new_id = new_id
@@ -245,7 +206,7 @@ class Link:
             case _:
                 self._raw_errors += 1
         try:
-            await self.connection.send(raw, text=True if isinstance(raw, str) else None)
+            await self.websocket.send(raw, text=True if isinstance(raw, str) else None)
         except ConnectionClosed as error:
             raise ConnectionError("the connection is gone") from error
 
@@ -274,7 +235,7 @@ class Link:
 
     async def _send(self, text: str) -> None:
         try:
-            await self.connection.send(text)
+            await self.websocket.send(text)
         except ConnectionClosed as error:
             raise ConnectionError("the connection is gone") from error
 
@@ -284,21 +245,21 @@ class Link:
         """Close; with abort vanish without a close frame, as on a power cut."""
         self.closed.set()
         if abort:
-            self.connection.transport.abort()
+            self.websocket.transport.abort()
         else:
-            await self.connection.close(code)
+            await self.websocket.close(code)
         # The worker may be the one that closes: it cannot wait for itself.
         ending = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
         if abort:
-            await self.connection.wait_closed()
+            await self.websocket.wait_closed()
         self._fail_pending()
 
     async def abandon(self) -> HalfOpen:
         """Leave the connection half-open: alive for whoever is at its other end."""
-        left = HalfOpen(connection=self.connection)
+        left = HalfOpen(websocket=self.websocket)
         self.closed.set()
         ending = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in ending:
@@ -318,7 +279,7 @@ class Link:
 
     async def _read(self) -> None:
         try:
-            async for raw in self.connection:
+            async for raw in self.websocket:
                 self._take(raw)
                 self._host.changed()
         except ConnectionClosed:

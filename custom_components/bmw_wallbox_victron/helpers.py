@@ -1,0 +1,137 @@
+"""What the platforms share: entities are added, and errors are raised, in one way."""
+
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from contextlib import asynccontextmanager, contextmanager, suppress
+import math
+
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.const import CONF_ADDRESS
+from homeassistant.core import callback
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers.entity import EntityDescription
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .const import DOMAIN
+from .coordinator import SiteConfigEntry, SiteCoordinator
+from .entity import (
+    BatteryEntity,
+    DeviceEntity,
+    DeviceEntityDescription,
+    WallboxEntity,
+    WallboxEntityDescription,
+)
+from .readings import DeviceIdentity, DeviceState
+from .subentries import device_subentries
+from .wallbox.errors import CommandError
+
+
+@callback
+def add_wallbox_entities[Description: WallboxEntityDescription](
+    entry: SiteConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    make: Callable[[SiteCoordinator, ConfigSubentry, Description], WallboxEntity],
+    descriptions: Iterable[Description],
+) -> None:
+    """Add an entity of each description to each wallbox."""
+    coordinator = entry.runtime_data
+    for subentry in coordinator.wallbox_subentries:
+        async_add_entities(
+            [make(coordinator, subentry, description) for description in descriptions],
+            config_subentry_id=subentry.subentry_id,
+        )
+
+
+@callback
+def add_device_entities[Description: DeviceEntityDescription](
+    entry: SiteConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    make: Callable[[SiteCoordinator, ConfigSubentry, Description], DeviceEntity],
+    descriptions_of: Callable[[DeviceState], Iterable[Description]],
+) -> None:
+    """Add the entities of each device, those of its kind once that is known."""
+    coordinator = entry.runtime_data
+    seen: dict[str, DeviceIdentity] = {}
+    made: set[tuple[str, str]] = set()
+
+    @callback
+    def add() -> None:
+        for subentry in device_subentries(entry):
+            if not coordinator.devices.knows(subentry):
+                continue  # it comes with what is told next
+            state = coordinator.data.devices.get(subentry.data[CONF_ADDRESS])
+            if state is None or seen.get(subentry.subentry_id) == state.identity:
+                continue
+            descriptions = [
+                description
+                for description in descriptions_of(state)
+                if (subentry.subentry_id, description.key) not in made
+            ]
+            async_add_entities(
+                [make(coordinator, subentry, each) for each in descriptions],
+                config_subentry_id=subentry.subentry_id,
+            )
+            made.update((subentry.subentry_id, each.key) for each in descriptions)
+            seen[subentry.subentry_id] = state.identity
+
+    add()
+    entry.async_on_unload(coordinator.async_add_listener(add))
+
+
+@callback
+def add_battery_entities[Description: EntityDescription](
+    entry: SiteConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    make: Callable[[SiteCoordinator, Description], BatteryEntity],
+    descriptions: Iterable[Description],
+) -> None:
+    """Add an entity of each description whenever there comes to be a battery."""
+    coordinator = entry.runtime_data
+    made = False
+
+    @callback
+    def add() -> None:
+        nonlocal made
+        there_was, made = made, coordinator.data.battery is not None
+        if made and not there_was:
+            async_add_entities(make(coordinator, each) for each in descriptions)
+
+    add()
+    entry.async_on_unload(coordinator.async_add_listener(add))
+
+
+@contextmanager
+def translated_errors() -> Generator[None]:
+    """Raise in the user's language why a wallbox does not do what was asked."""
+    try:
+        yield
+    except CommandError as err:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key=err.key,
+            translation_placeholders=err.placeholders,
+        ) from err
+
+
+@asynccontextmanager
+async def storing(coordinator: SiteCoordinator) -> AsyncGenerator[None]:
+    """Change a target: when this ends, it is on the disk.
+
+    Also where the wallbox is away or does not do it, because the target stands. Nobody
+    waits for the disk in between: the wallbox is told at once.
+    """
+    with translated_errors():
+        try:
+            yield
+        except CommandError:
+            with suppress(CommandError):  # the log says so, and this tells more
+                await coordinator.async_save_targets()
+            raise
+        await coordinator.async_save_targets()
+
+
+def check_number(value: float) -> None:
+    """Raise for what is no number: Home Assistant's own limits let it pass."""
+    if math.isnan(value):
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="not_a_number"
+        )

@@ -1,0 +1,1 @@
+"""Tables of sensor descriptions, by the device that they are of."""

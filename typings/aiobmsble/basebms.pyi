@@ -1,0 +1,15 @@
+from aiobmsble import BMSConfig, BMSInfo, BMSSample
+from bleak.backends.device import BLEDevice
+
+class BaseBMS:
+    INFO: BMSInfo
+    def __init__(
+        self,
+        ble_device: BLEDevice,
+        config: BMSConfig | None = None,
+        logger_name: str = "",
+    ) -> None: ...
+    @property
+    def is_connected(self) -> bool: ...
+    async def async_update(self, raw: bool = False) -> BMSSample: ...
+    async def disconnect(self, reset: bool = False) -> None: ...
