@@ -703,14 +703,14 @@ def many(samples: list[dict[str, Any]]) -> str:
 
 
 UNFRIENDLY = {
-    "empty lists": lambda: inside(f"[{','.join(['[]'] * 1_000_000)}]"),
-    "lists in lists": lambda: inside(f"[{','.join(['[[[[[[]]]]]]'] * 300_000)}]"),
-    "numbers": lambda: inside(f"[{','.join(['1.5'] * 1_000_000)}]"),
-    "keys": lambda: inside(f"{{{','.join(f'"{n:06d}":1' for n in range(300_000))}}}"),
-    "emoji": lambda: inside(f"[{','.join([r'"\ud83d\ude00"'] * 250_000)}]"),
-    "too deep": lambda: f"[{','.join(['[]'] * 900_000)},{'[' * 99}{']' * 99}]",
-    "samples": lambda: many([{"value": 1}] * 290_000),
-    "bent samples": lambda: many([{"value": ""}] * 9000 + [{"value": 1}] * 200_000),
+    "empty lists": lambda: inside(f"[{','.join(['[]'] * 500_000)}]"),
+    "lists in lists": lambda: inside(f"[{','.join(['[[[[[[]]]]]]'] * 150_000)}]"),
+    "numbers": lambda: inside(f"[{','.join(['1.5'] * 500_000)}]"),
+    "keys": lambda: inside(f"{{{','.join(f'"{n:06d}":1' for n in range(150_000))}}}"),
+    "emoji": lambda: inside(f"[{','.join([r'"\ud83d\ude00"'] * 125_000)}]"),
+    "too deep": lambda: f"[{','.join(['[]'] * 450_000)},{'[' * 99}{']' * 99}]",
+    "samples": lambda: many([{"value": 1}] * 145_000),
+    "bent samples": lambda: many([{"value": ""}] * 9000 + [{"value": 1}] * 100_000),
 }
 
 
@@ -753,11 +753,13 @@ def longest_turn(raw: str) -> float:
 def test_reading_lets_others_run(unfriendly: str) -> None:
     """The event loop gets its turn, whatever is read in a thread.
 
-    A busy machine only makes it longer, so the best of some tries counts.
+    What is done in one go takes as long as the frame is: half of the largest one may
+    take half of the 50 ms. A busy machine only makes it longer, so the best of some
+    tries counts.
     """
     raw = UNFRIENDLY[unfriendly]()
-    assert len(raw) <= 2**22
-    assert any(longest_turn(raw) < 0.05 for _ in range(5))
+    assert len(raw) <= 2**21
+    assert any(longest_turn(raw) < 0.025 for _ in range(5))
     assert gc.isenabled()
 
 
