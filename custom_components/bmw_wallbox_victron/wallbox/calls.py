@@ -18,7 +18,6 @@ from ocpp.messages import CallError, CallResult
 from ocpp.v201 import call
 from websockets.exceptions import ConnectionClosed
 
-from ..fault_log import Key
 from .errors import CallFailedError, log_bug
 from .frames import ERROR_CODES, Gate
 from .meter_polling import ReadingRequests
@@ -28,21 +27,11 @@ from .remote_requests import RemoteStart
 #: MessageTimeout of a Delta box. Giving up earlier would orphan its answer, in s.
 CALL_TIMEOUT: Final = 30
 #: What a call failed of where no answer came.
-NO_ANSWER: Final = "no answer within 30 s"
+_NO_ANSWER: Final = "no answer within 30 s"
 #: What a call failed of where nobody is there to answer.
 _CONNECTION_LOST: Final = "the connection was lost"
 _NO_CALL: Final = "there was nothing to ask"
 _UNKNOWN_CODE: Final = "an error code that OCPP 2.0.1 does not know"
-
-
-def mute_fault(charge_point_id: str) -> Key:
-    """Name the fault that a wallbox does not answer."""
-    return charge_point_id, "mute"
-
-
-def limit_fault(charge_point_id: str) -> Key:
-    """Name the fault that a wallbox does not keep a limit."""
-    return charge_point_id, "limit"
 
 
 class Caller(Protocol):
@@ -366,7 +355,7 @@ class Calls:
             request.succeed(to_snake(whole))
         except TimeoutError:
             self._on_answer(None)
-            request.fail(NO_ANSWER)
+            request.fail(_NO_ANSWER)
         except ConnectionClosed:
             request.fail(_CONNECTION_LOST)
             # No call after it would fare better, and none of them would ever wait.
