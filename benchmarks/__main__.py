@@ -34,7 +34,7 @@ from .wallbox import bench_wallbox, tell
 async def _replay(
     *arguments: str, module: str = "benchmarks.caravan_replay"
 ) -> dict[str, Any]:
-    """Play an hour in a process of its own; gives its figures."""
+    """Play an hour in a process of its own and return its figures."""
     with tempfile.TemporaryDirectory() as folder:
         process = await asyncio.create_subprocess_exec(
             sys.executable,

@@ -36,7 +36,7 @@ _CATCH_UP_TICKS: Final = 500
 
 @contextmanager
 def _all_entities() -> Iterator[None]:
-    """Have entities enabled that are off by default."""
+    """Enable entities that are off by default."""
     with mock.patch.object(Entity, "entity_registry_enabled_default", True):
         yield
 
@@ -121,7 +121,7 @@ async def replay(
     all_entities: bool,
     seconds: float,
 ) -> dict[str, Any]:
-    """Play the hour; gives the figures."""
+    """Play the hour and return the figures."""
     layout = Layout(folder)
     prepare(layout)
     ticks = list(play(seconds))
@@ -162,7 +162,7 @@ async def _play(
     ticks: list[Tick],
     reader: str,
 ) -> tuple[float, _Viewer]:
-    """Play; gives the processor time of the event loop, s."""
+    """Play and return the processor time of the event loop, s."""
     viewer = _Viewer(hass, reader)
     recorder = get_instance(hass)
     used = 0.0

@@ -22,13 +22,13 @@ _AROUND_S: Final = 60.0
 async def _play(
     clock: SteppedClock, folder: Path, *, amperes: float, seconds: float, seed: int
 ) -> dict[str, Any]:
-    """Play the hour; gives the figures."""
+    """Play the hour and return the figures."""
     # Only now: they keep functions of the clock under names of their own.
     from homeassistant.components.recorder import get_instance
     from homeassistant.config_entries import ConfigSubentryData
 
-    from demo.home_assistant import free_port
     from demo.layout import CHARGE_POINT_ID, DOMAIN, LOOPBACK, Layout, prepare
+    from demo.ports import free_port
     from demo.silence import no_radios
     from simulators.wallbox import DELTA, Car, SimulatedWallbox
     from simulators.wallbox.noise import NoisyCharger

@@ -57,13 +57,13 @@ class Line:
     async def send_raw(
         self, text: str, message_id: str = "raw"
     ) -> asyncio.Future[None]:
-        """Send a frame; gives what its answer ends."""
+        """Send a frame and return what its answer ends."""
         answer = self._answers[message_id] = asyncio.get_running_loop().create_future()
         await self._socket.send(text)
         return answer
 
     async def send(self, action: str, payload: dict[str, Any]) -> asyncio.Future[None]:
-        """Call; gives what the answer ends."""
+        """Call and return what the answer ends."""
         self._number += 1
         message_id = str(self._number)
         return await self.send_raw(
@@ -80,7 +80,7 @@ class Line:
         await (await self._socket.ping())
 
     async def ask(self, action: str, payload: dict[str, Any]) -> float:
-        """Call and wait for the answer; gives the time that took, in s."""
+        """Call and wait for the answer and return the time that took, in s."""
         start = time.perf_counter()
         await (await self.send(action, payload))
         return time.perf_counter() - start

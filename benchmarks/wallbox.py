@@ -17,15 +17,10 @@ from typing import Any, Final
 
 from custom_components.bmw_wallbox_victron.publish import PACE_S
 from demo.client import Client
-from demo.home_assistant import (
-    Instance,
-    choose_ocpp_port,
-    find_entity,
-    free_port,
-    logged_in,
-    wait_running,
-)
+from demo.furnishing import find_entity
 from demo.layout import CHARGE_POINT_ID, DOMAIN, Layout, prepare
+from demo.ports import choose_ocpp_port, free_port
+from demo.process import Instance, logged_in, wait_running
 from simulators.wallbox.clock import utc_now
 from simulators.wallbox.records import wire_time
 
@@ -107,7 +102,7 @@ class _Watched:
 
 
 def _milliseconds(times: Sequence[float]) -> str:
-    """Give p50, p99 and the maximum."""
+    """Return p50, p99 and the maximum, as text."""
     ordered = sorted(times)
     p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
     return (
@@ -223,7 +218,7 @@ async def _flood(line: Line) -> float:
 
 
 async def _refused(line: Line, text: str) -> float:
-    """Send a frame that is not taken; gives the time its answer took, in s."""
+    """Send a frame that is not taken and return the time its answer took, in s."""
     start = time.perf_counter()
     try:
         await (await line.send_raw(text))
@@ -308,7 +303,7 @@ async def measure_press(line: Line, client: Client) -> None:
         number += 1
 
     async def limited(*, zero: bool) -> int:
-        """Answer until the limit comes; gives how many other frames came first."""
+        """Answer until the limit comes and return how many other frames came first."""
         frames = 0
         async with asyncio.timeout(_LIMIT_S):
             while True:
@@ -370,7 +365,7 @@ async def measure_press(line: Line, client: Client) -> None:
 
 
 async def _let_it_record(client: Client) -> float:
-    """Wait until the recorder has taken what was changed; gives the time, in s.
+    """Wait until the recorder has taken what was changed and return the time, in s.
 
     Thousands of states a second are more than it keeps up with. Home Assistant does
     not stop before all of them are in its database.

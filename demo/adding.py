@@ -54,7 +54,7 @@ async def find_added(client: Client) -> set[str]:
 
 
 async def add_all(client: Client) -> list[Identity]:
-    """Add what is not there yet; gives what was added."""
+    """Add what is not there yet and return what was added."""
     added: list[Identity] = []
     begin = time.monotonic()
     while True:

@@ -39,7 +39,7 @@ class Client:
         self._events: deque[dict[str, Any]] = deque()
 
     async def ask(self, command: str, **fields: Any) -> Any:
-        """Send a command of the websocket API and give its result."""
+        """Send a command of the websocket API and return its result."""
         self._last_id += 1
         await self._socket.send_json({"id": self._last_id, "type": command, **fields})
         while True:
@@ -56,7 +56,7 @@ class Client:
         return await self._request("GET", path)
 
     async def post(self, path: str, body: Any) -> Any:
-        """Tell the REST API something, and give its answer."""
+        """Post to the REST API and return its answer."""
         return await self._request("POST", path, json=body)
 
     async def _request(self, method: str, path: str, **arguments: Any) -> Any:
@@ -106,7 +106,7 @@ async def log_in(url: str) -> AsyncIterator[Client]:
 
 
 async def get_tokens(session: aiohttp.ClientSession, url: str) -> dict[str, Any]:
-    """Log in as the login page does; gives what the page would keep.
+    """Log in as the login page does and return what the page would keep.
 
     Raises aiohttp's errors, and RefusedError if the login is wrong.
     """

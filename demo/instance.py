@@ -1,4 +1,4 @@
-"""The demo's Home Assistant: a process of its own, started by demo.home_assistant.
+"""The demo's Home Assistant: a process of its own, started by demo.process.
 
 It differs from the program `hass`: it ends when the process that started it is gone, it
 loads neither pictures nor voices, no socket of it can be reached from elsewhere, and it

@@ -100,7 +100,7 @@ class Scenario:
         await box.unplug()
 
     def _real(self, minutes: float) -> float:
-        """Give simulated minutes in real seconds."""
+        """Return simulated minutes in real seconds."""
         return max(_SHORTEST_S * self._pace_s, minutes * 60 / self._speed)
 
     async def _pass_minutes(self, minutes: float) -> None:

@@ -107,7 +107,7 @@ async def seed(
 
 
 async def _seed_home(hass: HomeAssistant) -> None:
-    """Say where home is, once."""
+    """Set where home is, once."""
     await hass.config.async_load()
     if hass.config.country is None:
         await hass.config.async_update(**_HOME)

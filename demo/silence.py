@@ -45,5 +45,5 @@ async def _nothing(_: object) -> None:
 
 
 async def _not_there(_: object) -> None:
-    """Say that the kernel has no Bluetooth."""
+    """Fail as where the kernel has no Bluetooth."""
     raise OSError("there is no Bluetooth here")

@@ -21,8 +21,11 @@ import bcrypt
 from homeassistant.util import package
 import pytest
 
-from demo import adding, home_assistant as demo, instance
+from demo import adding, instance, ports, run as demo
+from demo.arguments import parse_arguments
 from demo.client import NotReadyError, log_in
+from demo.console import DemoError
+from demo.greeting import describe_caravan
 from demo.layout import (
     CHARGE_POINT_ID,
     PASSWORD,
@@ -33,6 +36,8 @@ from demo.layout import (
     clear,
     prepare,
 )
+from demo.ports import choose_ocpp_port, free_port, why_not_free
+from demo.process import only_one
 from demo.scenario import CAR_A, Scenario, make_wallbox
 from demo.seed import seed
 from simulators.caravan.identity import IDENTITIES, SHUNT
@@ -81,7 +86,7 @@ def assert_integrations(layout: Layout) -> None:
 
 
 def our_entry(hass_storage: dict[str, Any]) -> dict[str, Any]:
-    """Give a copy of the stored entry of the integration."""
+    """Return a copy of the stored entry of the integration."""
     (entry,) = [
         entry
         for entry in hass_storage["core.config_entries"]["data"]["entries"]
@@ -94,7 +99,7 @@ def our_entry(hass_storage: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_no_arguments() -> None:
-    assert demo.parse_arguments([]) == argparse.Namespace(
+    assert parse_arguments([]) == argparse.Namespace(
         port=8123,
         ocpp_port=None,
         seconds=None,
@@ -105,7 +110,7 @@ def test_no_arguments() -> None:
 
 
 def test_all_arguments() -> None:
-    options = demo.parse_arguments(
+    options = parse_arguments(
         [
             *("--port", "80", "--ocpp-port=9001", "--seconds", "0.5"),
             *("--speed", "60", "--add-caravan"),
@@ -119,7 +124,7 @@ def test_all_arguments() -> None:
         add_caravan=True,
         history=False,
     )
-    assert demo.parse_arguments(["--history"]).history
+    assert parse_arguments(["--history"]).history
 
 
 @pytest.mark.parametrize(
@@ -140,37 +145,37 @@ def test_wrong_arguments(
     arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        demo.parse_arguments(arguments)
+        parse_arguments(arguments)
     assert ended.value.code == 2
     assert reason in capsys.readouterr().err
 
 
 def test_a_port_is_free_or_not(taken_port: int) -> None:
-    assert demo.why_not_free(demo.free_port()) is None
-    assert demo.why_not_free(taken_port)
+    assert why_not_free(free_port()) is None
+    assert why_not_free(taken_port)
 
 
 def test_wallbox_gets_the_port_that_was_asked_for() -> None:
-    port = demo.free_port()
-    assert demo.choose_ocpp_port(port, other=1) == port
+    port = free_port()
+    assert choose_ocpp_port(port, other=1) == port
 
 
 def test_wallbox_gets_the_next_free_port(
     taken_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free, web = demo.free_port(), demo.free_port()
-    monkeypatch.setattr(demo, "_OCPP_PORTS", (taken_port, web, free))
-    assert demo.choose_ocpp_port(None, other=web) == free
-    monkeypatch.setattr(demo, "_OCPP_PORTS", (taken_port, web))
-    with pytest.raises(demo.DemoError, match="are all taken"):
-        demo.choose_ocpp_port(None, other=web)
+    free, web = free_port(), free_port()
+    monkeypatch.setattr(ports, "_OCPP_PORTS", (taken_port, web, free))
+    assert choose_ocpp_port(None, other=web) == free
+    monkeypatch.setattr(ports, "_OCPP_PORTS", (taken_port, web))
+    with pytest.raises(DemoError, match="are all taken"):
+        choose_ocpp_port(None, other=web)
 
 
 def test_wallbox_cannot_have_a_taken_port(taken_port: int) -> None:
-    with pytest.raises(demo.DemoError, match="cannot have port"):
-        demo.choose_ocpp_port(taken_port, other=1)
-    with pytest.raises(demo.DemoError, match="the web page has it"):
-        demo.choose_ocpp_port(1, other=1)
+    with pytest.raises(DemoError, match="cannot have port"):
+        choose_ocpp_port(taken_port, other=1)
+    with pytest.raises(DemoError, match="the web page has it"):
+        choose_ocpp_port(1, other=1)
 
 
 def test_a_taken_port_ends_the_demo(
@@ -185,7 +190,7 @@ def test_history_needs_a_fresh_start(
     layout: Layout, capsys: pytest.CaptureFixture[str]
 ) -> None:
     layout.config.mkdir(parents=True)
-    arguments = ["--history", f"--port={demo.free_port()}"]
+    arguments = ["--history", f"--port={free_port()}"]
     assert demo.main(arguments, folder=layout.folder) == 1
     assert f"delete {layout.folder} first" in capsys.readouterr().out
 
@@ -193,7 +198,7 @@ def test_history_needs_a_fresh_start(
 def test_only_one_demo_in_a_folder(
     layout: Layout, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with demo.only_one(layout):
+    with only_one(layout):
         assert demo.main(["--seconds=0"], folder=layout.folder) == 1
     assert "another demo is running" in capsys.readouterr().out
 
@@ -222,7 +227,7 @@ def test_the_caravan_is_told(
     able: bool, added: set[str], lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adding, "reads_victron", lambda: able)
-    told = list(demo._tell_caravan(added))
+    told = list(describe_caravan(added))
     for text, part in zip(told, lines, strict=True):
         assert part in text
 
@@ -287,7 +292,7 @@ def test_prepare_makes_what_is_needed(layout: Layout) -> None:
 def test_a_cleared_folder_keeps_its_lock_and_what_it_links_to(layout: Layout) -> None:
     prepare(layout)
     (layout.folder / "link").symlink_to(ROOT / "demo")
-    with demo.only_one(layout):
+    with only_one(layout):
         clear(layout)
         assert [each.name for each in layout.folder.iterdir()] == ["lock"]
     assert (ROOT / "custom_components" / "bmw_wallbox_victron" / "const.py").exists()
@@ -529,7 +534,7 @@ async def test_seed_tells_an_earlier_demo_of_the_plug(
 
 async def test_nobody_to_log_in_to() -> None:
     with pytest.raises(NotReadyError):
-        async with log_in(f"http://127.0.0.1:{demo.free_port()}"):
+        async with log_in(f"http://127.0.0.1:{free_port()}"):
             pass
 
 

@@ -72,6 +72,33 @@ def test_every_page_is_found() -> None:
     assert found >= set((ROOT / "docs" / "images").rglob("*.png"))
 
 
+MAP: Final = (
+    (ROOT / "docs" / "development.md")
+    .read_text()
+    .partition("## A map of the code\n")[2]
+)
+CODE: Final = ROOT / "custom_components" / DOMAIN
+
+
+def test_the_map_names_what_is_there() -> None:
+    """A name that follows a file is defined in that file."""
+    named = re.findall(r"\]\(\.\./([^)]+\.py)\) `(\w+)`", MAP)
+    assert len(named) > 10
+    for path, name in named:
+        defined = rf"^ *(async def|def|class) {name}\b|^{name}\b.* = "
+        assert re.search(defined, (ROOT / path).read_text(), re.MULTILINE), name
+
+
+def test_the_map_has_every_module() -> None:
+    """The picture of the code shows each of them, and none that is not there."""
+    (picture,) = (body for _, body in _CODE.findall(MAP))
+    ours = picture[: picture.index("simulators/")]
+    shown = set(re.findall(r"\b\w+\.py\b", ours))
+    assert shown - {"__init__.py"} == {
+        path.name for path in CODE.rglob("*.py") if path.name != "__init__.py"
+    }
+
+
 async def test_every_entity_is_named(
     hass: HomeAssistant, site: Site, caravan: Site
 ) -> None:

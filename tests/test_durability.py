@@ -81,7 +81,7 @@ class Disk:
         return stored
 
     def target(self, field: str) -> Any:
-        """Read what is stored of a wish."""
+        """Read what is stored of the target."""
         return self.box()["wish"][field]
 
     def change_target(self, **fields: Any) -> None:
@@ -212,7 +212,7 @@ def full_disk() -> Iterator[None]:
         yield
 
 
-# A wish is on the disk before its call returns
+# A target is on the disk before its call returns
 
 
 ACTS: Final[dict[str, tuple[Act, str, Any]]] = {
@@ -321,7 +321,7 @@ async def test_the_frame_does_not_wait_for_the_disk(
 async def test_a_target_that_ends_in_an_error_is_stored_all_the_same(
     hass: HomeAssistant, site: Site, disk: Disk, make_wallbox: MakeWallbox
 ) -> None:
-    """It stands; the wallbox's error is what is told, once the wish is stored."""
+    """It stands; the wallbox's error is what is told, once the target is stored."""
     wallbox = make_wallbox(replace(DELTA, light_rejected=True))
     await wallbox.connect()
     await settle(hass, wallbox)
@@ -391,7 +391,7 @@ async def test_a_start_while_the_disk_is_full(
         assert caught.value.translation_key == "wish_not_stored"
         await settle(hass, wallbox)
         assert site.state("status") == "charging"
-        # What changes no wish has nothing to tell of it.
+        # What changes no target has nothing to tell of it.
         await act(hass, site, ("button", "press", "refresh", {}))
 
 
@@ -427,11 +427,11 @@ async def test_a_write_that_was_cut_short(
     assert not {half, disk.file, disk.ledger} & disk.all()
 
 
-# What was wished and cannot be read
+# A target that cannot be read
 
 
 def lost_target(hass: HomeAssistant, site: Site) -> ir.IssueEntry | None:
-    """Return the repair issue of a wish that cannot be read."""
+    """Return the repair issue of a target that cannot be read."""
     (subentry_id,) = site.entry.subentries
     issue_id = f"wish_unreadable_{subentry_id}"
     return ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
@@ -476,7 +476,7 @@ async def test_a_file_that_is_damaged(
     caplog: pytest.LogCaptureFixture,
     content: bytes | None,
 ) -> None:
-    """It starts, shows that it knows no wish, and says so until one is made again."""
+    """It starts, shows that it knows no target, and says so until one is set again."""
     await act(hass, site, limit(8))
     await act(hass, site, STOP)
     await restart(hass, site, {disk.file: content})
@@ -587,7 +587,7 @@ async def test_no_more_is_sent_than_the_wallbox_enforces(
     lost: str,
     paused: bool,
 ) -> None:
-    """Until it is wished again: full power is never taken for what is not known."""
+    """Until it is set again: full power is never taken for what is not known."""
     wallbox = make_wallbox()
     await wallbox.connect()
     await wallbox.plug_in(Car())

@@ -24,7 +24,7 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.bmw_wallbox_victron import bms
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
-from custom_components.bmw_wallbox_victron.issues import SiteIssues
+from custom_components.bmw_wallbox_victron.server import Server
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 from custom_components.bmw_wallbox_victron.wallbox.central_system import CentralSystem
 from custom_components.bmw_wallbox_victron.wallbox.schemas import Schemas
@@ -133,7 +133,7 @@ async def test_server_that_cannot_start(
 STEPS: Final = {
     "load": (Schemas, "load"),
     "start": (CentralSystem, "start"),
-    "judge": (SiteIssues, "async_judge_certificate"),
+    "judge": (Server, "_async_judge_certificate"),
 }
 
 

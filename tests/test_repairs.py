@@ -28,10 +28,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
-from custom_components.bmw_wallbox_victron.issues import (
-    async_get_issues,
-    async_show_limit_issue,
-)
+from custom_components.bmw_wallbox_victron.problem import Problem
+from custom_components.bmw_wallbox_victron.site_problems import async_get_problems
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 from simulators import pki
 from simulators.wallbox import DELTA, SimulatedWallbox, SmartCharging
@@ -167,9 +165,11 @@ async def test_a_stranger_that_moves(
     freezer: FrozenDateTimeFactory,
 ) -> None:
     """Another address is shown, but of who has a thousand not each is written."""
-    seen = async_get_issues(hass)
+    problems = async_get_problems(hass)
     for number in range(200):
-        seen.async_stranger(STRANGER, f"192.0.2.{number}")
+        problems.report(
+            Problem.UNKNOWN_CHARGE_POINT, STRANGER, address=f"192.0.2.{number}"
+        )
         freezer.tick(60)
     await hass.async_block_till_done()
     assert issues.words["address"] == "192.0.2.180"
@@ -181,15 +181,16 @@ async def test_after_a_restart(hass: HomeAssistant, entry: MockConfigEntry) -> N
     seen = Issues(hass)
     registry = seen.registry
     assert await hass.config_entries.async_setup(entry.entry_id)
-    async_get_issues(hass).async_stranger("one", "192.0.2.1")
-    async_get_issues(hass).async_stranger("two", "192.0.2.1")
+    problems = async_get_problems(hass)
+    for name in ("one", "two"):
+        problems.report(Problem.UNKNOWN_CHARGE_POINT, name, address="192.0.2.1")
     one, two = (issue.issue_id for issue in seen.all)
     registry.async_ignore(DOMAIN, two, True)
     for key, issue in registry.issues.items():
         registry.issues[key] = replace(issue, active=False)
     await hass.config_entries.async_reload(entry.entry_id)
     assert registry.async_get_issue(DOMAIN, one) is None
-    async_get_issues(hass).async_stranger("two", "192.0.2.1")
+    problems.report(Problem.UNKNOWN_CHARGE_POINT, "two", address="192.0.2.1")
     assert not seen.all
 
 
@@ -197,16 +198,10 @@ async def test_what_a_wallbox_says_is_no_markdown(
     hass: HomeAssistant, issues: Issues, site: Site
 ) -> None:
     """The reason for a refusal is somebody else's text."""
-    (subentry,) = site.entry.subentries.values()
-    state = site.entry.runtime_data.stations[CHARGE_POINT_ID].state
-    refusal = "**no** [here](http://evil) <img>"
-    async_show_limit_issue(
-        hass,
-        subentry,
-        replace(
-            state,
-            enforcement=replace(state.enforcement, failing=True, refusal=refusal),
-        ),
+    async_get_problems(hass).report(
+        Problem.LIMIT_NOT_ENFORCED,
+        CHARGE_POINT_ID,
+        reason="**no** [here](http://evil) <img>",
     )
     reason = issues.words["reason"]
     assert reason == r"\*\*no\*\* \[here\]\(http\://evil\) \<img\>"

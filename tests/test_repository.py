@@ -13,6 +13,7 @@ from homeassistant.util.yaml import load_yaml_dict
 from packaging.requirements import Requirement
 import pytest
 
+from custom_components.bmw_wallbox_victron.bms import BMS_REQUIREMENT
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 
 from .kit.files import MANIFEST, PROJECT, PROJECT_TABLE, read_json
@@ -73,7 +74,9 @@ def _bounds() -> dict[str, Requirement]:
     """Read what Home Assistant may install for the integration."""
     return {
         requirement.name: requirement
-        for requirement in map(Requirement, MANIFEST["requirements"])
+        for requirement in map(
+            Requirement, (BMS_REQUIREMENT, *MANIFEST["requirements"])
+        )
     }
 
 

@@ -83,7 +83,7 @@ class Csms:
     async def ask(
         self, action: str, payload: Payload | None = None
     ) -> tuple[str | None, Payload]:
-        """Ask, and give the code of an error and the answer."""
+        """Ask, and return the code of an error and the answer."""
         self._ids += 1
         message_id = str(self._ids)
         answer = asyncio.get_running_loop().create_future()
@@ -98,7 +98,7 @@ class Csms:
         return [payload for heard, payload in self.heard if heard == action]
 
     async def limit(self, *periods: tuple[int, float], **profile: Any) -> str:
-        """Set a limit; gives the status or the error."""
+        """Set a limit and return the status or the error."""
         schedule: Payload = {
             "id": 1,
             "chargingRateUnit": "A",
@@ -354,11 +354,11 @@ async def test_no_pong(make_box: MakeBox, csms: Csms) -> None:
 
 
 @pytest.mark.parametrize("every", [True, False])
-async def test_mute(make_box: MakeBox, csms: Csms, every: bool) -> None:
+async def test_unresponsive(make_box: MakeBox, csms: Csms, every: bool) -> None:
     """Neither answered nor acted on, while readings go on."""
-    mute: Payload = {"mute": True}
-    some = {"mute_actions": frozenset({"SetChargingProfile"})}
-    box = make_box(**mute if every else some)
+    every_call: Payload = {"unresponsive": True}
+    some = {"unresponsive_actions": frozenset({"SetChargingProfile"})}
+    box = make_box(**every_call if every else some)
     await charge(box)
     asked = asyncio.create_task(csms.limit((0, 8.0), startSchedule=EPOCH))
     await box.wait_for_call("SetChargingProfile")

@@ -180,7 +180,7 @@ def test_nothing_is_left_out() -> None:
         "transaction",
         "recent",
         "energy",
-        "wish",
+        "target",
     }
 
 
@@ -273,7 +273,7 @@ async def test_what_was_loaded_is_not_written_again(
 async def test_the_steady_clock_is_not_stored(
     hass: HomeAssistant, hass_storage: Storage, store: SiteStore
 ) -> None:
-    """It begins anew with each start, and its passing is no change of a wish."""
+    """It begins anew with each start, and its passing is no change of a target."""
     assert FULL.target.schedule is not None
     schedule = replace(FULL.target.schedule, anchor=5000.0)
     anchored = replace(FULL, target=replace(FULL.target, schedule=schedule))
@@ -837,8 +837,8 @@ async def test_fields_of_another_version(
     await store.async_save()
     stored = hass_storage[KEY]["data"]["wallboxes"]["box"]
     stored["mood"] = "fine"
-    stored["energy"]["colour"] = "green"
-    stored["transaction"]["colour"] = 7
+    stored["energy"]["color"] = "green"
+    stored["transaction"]["color"] = 7
     del stored["transaction"]["replaced"], stored["identity"]["vendor"]
     del stored["energy"]["fell_at_start"], stored["recent"]
     kept = replace(

@@ -41,6 +41,8 @@ REASONS_OF_HELPERS = {
     "async_update_reload_and_abort": "reconfigure_successful",
     "_abort_if_unique_id_configured": "already_configured",
     "_abort_if_unique_id_mismatch": "unique_id_mismatch",
+    "_async_bms_models": "bms_library_missing",
+    "_get_reconfigure_subentry": "damaged",
 }
 #: What may be the same as in English: names, abbreviations, and words that are shared.
 NAMES_OF_THINGS = {"BMS", "Inverter RS", "Lynx Smart BMS", "Multi RS", "OK", "{name}"}
@@ -395,8 +397,6 @@ def _translated() -> Iterator[tuple[str, set[str], set[str] | None]]:
             continue
         if function in ("DeviceInfo", "async_get_or_create"):
             kind = "device"
-        elif function == "async_create_issue":
-            kind = "issues"
         else:
             kind = "exceptions"
         names: set[str] | None = set()
@@ -422,9 +422,9 @@ def _constants(value: ast.expr) -> set[str]:
 TRANSLATED = tuple(_translated())
 
 
-@pytest.mark.parametrize("kind", ["device", "exceptions", "issues"])
+@pytest.mark.parametrize("kind", ["device", "exceptions"])
 def test_other_strings(kind: str) -> None:
-    """Devices, exceptions and issues have their strings, and no string is unused."""
+    """Devices and exceptions have their strings, and no string is unused."""
     strings = STRINGS.get(kind, {})
     used = set().union(*(keys for what, keys, _ in TRANSLATED if what == kind))
     assert used <= strings.keys()

@@ -183,6 +183,20 @@ async def test_unknown_record(hass: HomeAssistant, air: Radio) -> None:
     assert result["errors"] == {"base": "unsupported_device"}
 
 
+async def test_instant_readout_that_is_off(hass: HomeAssistant, air: Radio) -> None:
+    """It is not offered, but may be added: its key cannot be checked yet."""
+    air.send(bytes((0x02, 0x01)), name="SmartShunt HQ2147")
+    flow = await by_hand(hass)
+    assert offered(flow) == []
+    result = await submit(hass, flow, SHUNT_DATA)
+    assert result["description_placeholders"] == {
+        "name": "SmartShunt HQ2147",
+        "address": SHUNT,
+        "model": "?",
+        "kind": "?",
+    }
+
+
 async def test_old_advertisement_says_nothing_of_the_key(
     hass: HomeAssistant, air: Radio
 ) -> None:

@@ -47,11 +47,15 @@ async def schedule(
 @pytest.mark.parametrize(
     "silence",
     [
-        {"mute": True},
-        {"mute_actions": frozenset({"SetChargingProfile"})},
-        {"mute_actions": frozenset({"SetChargingProfile", "GetCompositeSchedule"})},
+        {"unresponsive": True},
+        {"unresponsive_actions": frozenset({"SetChargingProfile"})},
+        {
+            "unresponsive_actions": frozenset(
+                {"SetChargingProfile", "GetCompositeSchedule"}
+            )
+        },
     ],
-    ids=["mute", "no profile is answered", "nor what they make"],
+    ids=["unresponsive", "no profile is answered", "nor what they make"],
 )
 async def test_a_wallbox_that_answers_nothing_and_charges_on(
     hass: HomeAssistant, make_bench: MakeBench, interval: int, silence: dict[str, Any]
@@ -75,7 +79,7 @@ async def test_a_wallbox_that_answers_nothing_and_charges_on(
     await bench.pass_time(25)
     assert await bench.fail() == "no_answer"
     assert bench.amps == FULL
-    setting(bench, mute=False, mute_actions=frozenset())
+    setting(bench, unresponsive=False, unresponsive_actions=frozenset())
     await bench.pass_time(32)
     assert bench.amps == 0
     await bench.pass_time(15)
@@ -92,13 +96,13 @@ async def test_targets_that_follow_each_other_hide_nothing(
     bench.limit(20)
     await bench.pass_time(20)
     assert bench.keeps(20)
-    setting(bench, mute=True)
+    setting(bench, unresponsive=True)
     for amps in (18, 16, 14, 12, 10):
         bench.limit(amps)
         await bench.pass_time(every_s)
     assert bench.amps == 20
     assert bench.problem()
-    setting(bench, mute=False)
+    setting(bench, unresponsive=False)
     await bench.pass_time(60)
     assert bench.keeps(10)
     await bench.outcome()
@@ -535,7 +539,7 @@ async def test_a_target_that_cannot_be_read(
     [
         ({"smart_charging": SmartCharging.NOT_IMPLEMENTED}, 12),
         # A question that is under way is waited for: 30 s.
-        ({"mute_actions": frozenset({"GetCompositeSchedule"})}, 33),
+        ({"unresponsive_actions": frozenset({"GetCompositeSchedule"})}, 33),
         ({"composite_oddity": CompositeOddity.ALWAYS_MINUS_ONE}, 12),
     ],
     ids=["cannot limit", "does not answer", "does not tell"],
@@ -574,7 +578,7 @@ async def test_a_start_where_nobody_knows_what_is_enforced(
     bench.limit(8)
     await bench.pass_time(12)
     await restart(hass, bench, with_target(current_limit="eight"))
-    setting(bench, mute_actions=frozenset({"GetCompositeSchedule"}))
+    setting(bench, unresponsive_actions=frozenset({"GetCompositeSchedule"}))
     await bench.connect(boot=False)
     before = len(bench.box.received_calls)
     bench.press("start_charging")

@@ -9,9 +9,9 @@ from homeassistant.helpers.typing import ConfigType
 from .battery_watch import async_forget_past
 from .const import DOMAIN, PLATFORMS, SUBENTRY_VICTRON
 from .coordinator import SiteConfigEntry, SiteCoordinator
-from .issues import async_setup_issues
 from .listener import async_note_start
 from .services import async_setup_services
+from .site_problems import async_setup_problems
 from .storage import SessionStore, SiteStore
 from .subentries import device_subentries, subentries_of
 from .victron.advertisement import parse_address
@@ -22,7 +22,7 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the actions, which are there even while no entry is loaded."""
     async_note_start(hass)
-    async_setup_issues(hass)
+    async_setup_problems(hass)
     async_setup_services(hass)
     return True
 

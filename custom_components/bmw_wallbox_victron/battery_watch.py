@@ -14,6 +14,7 @@ from homeassistant.const import (
 )
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers.event import async_track_state_change_event
+from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util.hass_dict import HassKey
 from homeassistant.util.unit_conversion import (
     BaseUnitConverter,
@@ -58,7 +59,7 @@ class MainsEntities:
 
     @property
     def all(self) -> list[str]:
-        """Those that there are."""
+        """Return those that there are."""
         return [each for each in (self.switch, self.power, self.current) if each]
 
 
@@ -112,7 +113,7 @@ class Past:
         self.heard_at, self.stopped_at = heard_at, now
 
     def take_heard_at(self, now: float) -> dict[str, float]:
-        """Give when each device was heard; nothing where nobody listened for long."""
+        """Return when each device was heard; nothing after a long time without."""
         return {} if now - self.stopped_at > _LONGEST_RELOAD_S else self.heard_at
 
 
@@ -128,6 +129,19 @@ def async_forget_past(hass: HomeAssistant, entry_id: str) -> None:
     hass.data.get(_DATA_PAST, {}).pop(entry_id, None)
 
 
+async def async_get_messages(hass: HomeAssistant) -> dict[str, str]:
+    """Return the messages of the battery's summary, in the owner's language."""
+    texts = await async_get_translations(
+        hass, hass.config.language, "selector", [DOMAIN]
+    )
+    prefix = f"component.{DOMAIN}.selector.summary_message.options."
+    return {
+        key.removeprefix(prefix): text
+        for key, text in texts.items()
+        if key.startswith(prefix)
+    }
+
+
 class BatteryWatch:
     """Keeps the battery up to date, without asking anybody at intervals."""
 
@@ -139,7 +153,7 @@ class BatteryWatch:
         call_later: Callable[[float, Callable[[], None]], Cancel],
         on_change: Callable[[], None],
     ) -> None:
-        """Take what outlives it, and who is told when something else is shown."""
+        """Initialize with what outlives it; `on_change`: what is shown changed."""
         self._hass = hass
         self._feeds: list[tuple[Feed, Role | None]] = []
         self._main_monitor: Feed | None = None
@@ -204,12 +218,12 @@ class BatteryWatch:
 
     @property
     def settings(self) -> Settings:
-        """What the owner has set."""
+        """Return the settings of the rules."""
         return self._settings
 
     @callback
     def set_settings(self, settings: Settings) -> None:
-        """Let what the owner has set count, at once."""
+        """Apply the settings of the rules."""
         self._settings = settings
         self._rules = rules_of(settings)
         self.update()
@@ -217,13 +231,13 @@ class BatteryWatch:
 
     @callback
     def _on_mains(self, _: Event[EventStateChangedData]) -> None:
-        """Look at the plug."""
+        """Handle a change of the plug."""
         if self.update():
             self._on_change()
 
     @callback
     def _on_due(self) -> None:
-        """Look again: something is due."""
+        """Update what is due."""
         self._cancel_due = None
         # At least when it was due: timers and clocks round differently.
         now = max(self._due, self._hass.loop.time())
@@ -233,7 +247,7 @@ class BatteryWatch:
 
     @callback
     def update(self, now: float | None = None) -> bool:
-        """Take what is known now; tells whether what is shown has changed."""
+        """Update the battery; return whether what is shown has changed."""
         # A timer may be ahead of the clock by its resolution.
         now = self._latest = max(self._latest, now or self._hass.loop.time())
         self._past.at = now
@@ -266,7 +280,7 @@ class BatteryWatch:
 
     @callback
     def _look_again(self, due: float, now: float) -> None:
-        """Have a timer for what is due first. An earlier one may stay."""
+        """Set a timer for what is due first; an earlier one may stay."""
         if self._cancel_due is not None:
             if self._due <= due:
                 return
@@ -277,7 +291,7 @@ class BatteryWatch:
             self._cancel_due = self._call_later(max(0.0, due - now), self._on_due)
 
     def _sources(self) -> list[tuple[Feed, Source]]:
-        """Return what the devices say, as far as they have to do with the battery."""
+        """Return the readings of the devices that have to do with the battery."""
         sources = []
         roles = [
             ROLES.get(feed.state.identity.kind or "") or role
@@ -307,7 +321,7 @@ class BatteryWatch:
         return sources
 
     def _plug(self) -> Plug:
-        """Return what the plug says."""
+        """Return the state of the plug."""
         mains = self._mains
         return Plug(
             has_switch=mains.switch is not None,

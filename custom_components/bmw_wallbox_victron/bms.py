@@ -44,7 +44,7 @@ from .bms_model import (
     values_of,
 )
 from .const import DOMAIN
-from .fault_log import FaultLog, Key
+from .problem import Problem, Problems
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ LIBRARY_RETRY: Final = timedelta(minutes=30)
 POLL_INTERVAL: Final = timedelta(seconds=20)
 #: How long a poll may take, connecting included, in s.
 POLL_LIMIT_S: Final = 30.0
-#: How long hanging up may take, in s.
+#: How long disconnecting may take, in s.
 _RELEASE_LIMIT_S: Final = 10.0
 #: So many polls in a row fail before it is worth a line in the log: Bluetooth loses
 #: a connection now and then.
@@ -76,19 +76,10 @@ _DATA_LOCKS: Final[HassKey[defaultdict[str, asyncio.Lock]]] = HassKey(
     f"{DOMAIN}_bms_locks"
 )
 
-#: What its owner can do.
-_ADVICE: Final[Mapping[BmsFault, str]] = {
-    BmsFault.CANNOT_CONNECT: (
-        "It refuses the connection: close its app on every phone, and check that a"
-        " Bluetooth adapter or proxy near it can still take a connection"
-    ),
-    BmsFault.NO_ANSWER: (
-        "It takes the connection but gives no answer: check that the model is the right"
-        " one and the signal is good"
-    ),
-    BmsFault.IMPLAUSIBLE: (
-        "It says what no battery can be: check that the model is the right one"
-    ),
+_PROBLEMS: Final[Mapping[BmsFault, Problem]] = {
+    BmsFault.CANNOT_CONNECT: Problem.BMS_CANNOT_CONNECT,
+    BmsFault.NO_ANSWER: Problem.BMS_NO_ANSWER,
+    BmsFault.IMPLAUSIBLE: Problem.BMS_IMPLAUSIBLE,
 }
 
 
@@ -133,7 +124,7 @@ async def async_load_models(hass: HomeAssistant) -> Mapping[str, BmsModel]:
 
 
 async def async_read(hass: HomeAssistant, address: str, client: BmsClient) -> BmsValues:
-    """Connect, read all values, hang up. Raises BmsError.
+    """Connect, read all values, disconnect. Raises BmsError.
 
     One at a time: a BMS takes one connection.
     """
@@ -143,7 +134,7 @@ async def async_read(hass: HomeAssistant, address: str, client: BmsClient) -> Bm
 
 
 async def _sample(client: BmsClient) -> BmsSample:
-    """Connect, take a sample, hang up. Raises BmsError."""
+    """Connect, read a sample, disconnect. Raises BmsError."""
     limit = asyncio.timeout(POLL_LIMIT_S)
     try:
         async with limit:
@@ -165,8 +156,8 @@ async def _sample(client: BmsClient) -> BmsSample:
 
 
 async def _release(client: BmsClient) -> None:
-    """Hang up, whatever happened, even while being cancelled."""
-    task = asyncio.create_task(_hang_up(client))
+    """Disconnect, whatever happened, even while being cancelled."""
+    task = asyncio.create_task(_disconnect(client))
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -174,25 +165,20 @@ async def _release(client: BmsClient) -> None:
         raise
 
 
-async def _hang_up(client: BmsClient) -> None:
-    """Disconnect; with a second try, for nobody else connects until that is done."""
+async def _disconnect(client: BmsClient) -> None:
+    """Disconnect, with a second try: nobody else connects until that is done."""
     for _ in range(2):
         try:
             async with asyncio.timeout(_RELEASE_LIMIT_S):
                 await client.disconnect()
         except Exception as err:  # noqa: BLE001 - whatever it is: once more, then go on
-            _LOGGER.debug("Hanging up failed: %s", err)
+            _LOGGER.debug("Disconnecting failed: %s", err)
         if not client.is_connected:
             return
 
 
-def silence_of(address: str) -> Key:
-    """Name the fault that a device gives no reading."""
-    return address, "silence"
-
-
 class BmsPoller:
-    """Polls one BMS, and gives what it says to its owner."""
+    """Polls one BMS."""
 
     def __init__(
         self,
@@ -201,7 +187,7 @@ class BmsPoller:
         model_name: str,
         *,
         name: str,
-        faults: FaultLog,
+        problems: Problems,
         on_model: Callable[[], None],
         on_values: Callable[[BmsValues, int | None], None],
     ) -> None:
@@ -214,7 +200,7 @@ class BmsPoller:
         self.address = address
         self._model_name = model_name
         self.name = name
-        self._faults = faults
+        self._problems = problems
         self._on_model = on_model
         self._on_values = on_values
         self.model: BmsModel | None = None
@@ -247,26 +233,20 @@ class BmsPoller:
         try:
             model = await async_load_model(self._hass, self._model_name)
         except BmsLibraryError as err:
-            self._faults.begin(
-                _LOGGER,
-                silence_of(self.address),
-                "BMS %s cannot be read: what reads BMSs could not be loaded (%s). Check"
-                " that Home Assistant reaches the internet. It is tried again every"
-                " %s min",
-                self.name,
-                err,
-                LIBRARY_RETRY // timedelta(minutes=1),
+            self._problems.report(
+                Problem.BMS_LIBRARY_MISSING,
+                self.address,
+                name=self.name,
+                error=str(err),
+                interval=LIBRARY_RETRY // timedelta(minutes=1),
             )
             self._unsubscribe = [
                 async_call_later(self._hass, LIBRARY_RETRY, self._load_again)
             ]
             return
         if model is None:
-            self._faults.begin(
-                _LOGGER,
-                silence_of(self.address),
-                "The model of %s is not known any more: reconfigure it",
-                self.name,
+            self._problems.report(
+                Problem.BMS_MODEL_UNKNOWN, self.address, name=self.name
             )
             return
         self.model = model
@@ -310,7 +290,7 @@ class BmsPoller:
 
     @callback
     def _appeared(self, _: BluetoothServiceInfoBleak, change: BluetoothChange) -> None:
-        """Poll at once what was out of reach."""
+        """Poll at once where it was out of reach."""
         if self._away:
             self._tick()
 
@@ -332,11 +312,11 @@ class BmsPoller:
         )
 
     async def _poll(self, device: BLEDevice) -> None:
-        """Read it once."""
+        """Poll it once."""
         if self.model is None:
             raise RuntimeError("its model is not loaded")
         # Kept while all is well: it has learned how its device wants to be written to.
-        # And while it could not hang up: it holds the connection that others need.
+        # And while it could not disconnect: it holds the connection that others need.
         if self._client is None or (
             not self._client.is_connected
             and (self._begins_anew or device is not self._device)
@@ -352,9 +332,7 @@ class BmsPoller:
         self.failures, self.fault = 0, None
         self._successes += 1
         if self._successes >= _SUCCESSES_WORTH_A_LINE:
-            self._faults.end(
-                _LOGGER, silence_of(self.address), "BMS %s answers again", self.name
-            )
+            self._problems.resolve(Problem.BMS_NO_ANSWER, self.address, name=self.name)
         info = bluetooth.async_last_service_info(
             self._hass, self.address, connectable=True
         )
@@ -362,18 +340,16 @@ class BmsPoller:
 
     @callback
     def _failed(self, err: BmsError) -> None:
-        """Say what went wrong, where it is no single failure."""
+        """Report a failed poll, where it is no single failure."""
         self.failures += 1
         self._successes = 0
         self.fault = err.fault
         _LOGGER.debug("Poll %s of BMS %s failed: %s", self.failures, self.address, err)
         if self.failures >= _FAILURES_WORTH_A_LINE:
-            self._faults.begin(
-                _LOGGER,
-                silence_of(self.address),
-                "BMS %s cannot be read (%s). %s. It is tried again every %s s",
-                self.name,
-                err,
-                _ADVICE[err.fault],
-                POLL_INTERVAL.seconds,
+            self._problems.report(
+                _PROBLEMS[err.fault],
+                self.address,
+                name=self.name,
+                error=str(err),
+                interval=POLL_INTERVAL.seconds,
             )

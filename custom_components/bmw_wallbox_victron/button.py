@@ -35,14 +35,14 @@ class WallboxButtonEntityDescription(WallboxEntityDescription, ButtonEntityDescr
 WALLBOX_BUTTONS = (
     WallboxButtonEntityDescription(
         key="start_charging",
-        # Always there: pressed while the wallbox is away, it says so.
+        # Always available: while the wallbox is away, it raises.
         available_fn=lambda _: True,
         press_fn=remote_control.start,
         targets=True,
     ),
     WallboxButtonEntityDescription(
         key="stop_charging",
-        # Always there: the wallbox is told when it comes back.
+        # Always available: the target is set once the wallbox is back.
         available_fn=lambda _: True,
         press_fn=remote_control.stop,
         targets=True,

@@ -3,9 +3,8 @@
 from dataclasses import replace
 from typing import ClassVar, Final, override
 
-from homeassistant.const import CONF_FOR, CONF_OPTIONS, STATE_ON, Platform
+from homeassistant.const import CONF_OPTIONS, STATE_ON, Platform
 from homeassistant.core import HomeAssistant, State
-from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.automation import DomainSpec
 from homeassistant.helpers.condition import (
     ATTR_BEHAVIOR,
@@ -16,31 +15,36 @@ from homeassistant.helpers.condition import (
 )
 import voluptuous as vol
 
-from .targets import NOTHING_CHOSEN, BatterySource, Source, WallboxSource
+from .targets import (
+    BATTERY_SCHEMA,
+    FOR,
+    NOTHING_CHOSEN,
+    BatterySource,
+    Source,
+    WallboxSource,
+)
 
 CONF_PERCENTAGE: Final = "percentage"
 
-_FOR: Final = {vol.Optional(CONF_FOR): cv.positive_time_period}
-_BATTERY_SCHEMA: Final = vol.Schema({vol.Required(CONF_OPTIONS, default={}): _FOR})
 _PERCENTAGE_SCHEMA: Final = vol.Schema(
     {
         vol.Required(CONF_OPTIONS): {
             vol.Required(CONF_PERCENTAGE): vol.All(
                 vol.Coerce(float), vol.Range(min=0, max=100)
             ),
-            **_FOR,
+            **FOR,
         }
     }
 )
 
 
 class _SiteCondition(EntityConditionBase):
-    """A condition that only what is known fulfils."""
+    """A condition that no unknown state fulfills."""
 
     _source: ClassVar[Source]
 
     def __init__(self, hass: HomeAssistant, config: ConditionConfig) -> None:
-        """Look at the source, in what is targeted."""
+        """Initialize the condition with its entities, of those that are targeted."""
         super().__init__(
             hass,
             replace(
@@ -58,22 +62,22 @@ class _SiteCondition(EntityConditionBase):
 
     @override
     def _should_include(self, _state: State) -> bool:
-        """Count those as well of which nothing is known: they fulfil nothing."""
+        """Return that all count: unknown and unavailable ones fulfill nothing."""
         return True
 
     @override
     def _check_all_match_state(self, states: list[State]) -> bool:
-        """Return whether all fulfil it; none at all do not."""
+        """Return whether all fulfill it, and there is one."""
         return bool(states) and super()._check_all_match_state(states)
 
 
 class _IsOnCondition(_SiteCondition):
-    """Something is on."""
+    """A condition that an entity is on."""
 
     @property
     @override
     def _needs_duration_tracking(self) -> bool:
-        """Trust the state's own time: it is one state that lasts."""
+        """Return that the time of the state is enough: it is one state that lasts."""
         return False
 
     @override
@@ -86,7 +90,7 @@ class OnMainsCondition(_IsOnCondition):
     """The caravan is on mains."""
 
     _source = BatterySource(Platform.BINARY_SENSOR, "mains_present")
-    _schema = _BATTERY_SCHEMA
+    _schema = BATTERY_SCHEMA
 
 
 class BatteryAtLeastCondition(_SiteCondition):
@@ -96,7 +100,7 @@ class BatteryAtLeastCondition(_SiteCondition):
     _schema = _PERCENTAGE_SCHEMA
 
     def __init__(self, hass: HomeAssistant, config: ConditionConfig) -> None:
-        """Take the percentage."""
+        """Initialize the condition."""
         super().__init__(hass, config)
         self._percentage: float = (config.options or {})[CONF_PERCENTAGE]
 
@@ -113,7 +117,7 @@ class BatteryChargingCondition(_IsOnCondition):
     """The battery is being charged, from whatever source."""
 
     _source = BatterySource(Platform.BINARY_SENSOR, "charging_now")
-    _schema = _BATTERY_SCHEMA
+    _schema = BATTERY_SCHEMA
 
 
 class WallboxChargingCondition(_IsOnCondition):

@@ -5,7 +5,6 @@ The steps that add a wallbox, a Victron device or a BMS are in `flows`.
 
 from collections.abc import Mapping
 import re
-from types import MappingProxyType
 from typing import Any, Final, override
 
 from homeassistant.components.bluetooth import BluetoothServiceInfoBleak
@@ -81,9 +80,18 @@ _OPTIONS: Final[Mapping[vol.Marker, Any]] = {
     ): whole_number(MIN_FRESHNESS_TIMEOUT, MAX_FRESHNESS_TIMEOUT, "s"),
     vol.Required(CONF_ALLOW_REBOOT, default=False): BooleanSelector(),
 }
-_NUMBERS: Final = EntityWithDeviceFilterSelectorConfig(
-    domain=["number", "input_number"]
-)
+
+
+def _numbers(device_class: str) -> list[EntityWithDeviceFilterSelectorConfig]:
+    """Return which entities are offered for a quantity."""
+    return [
+        EntityWithDeviceFilterSelectorConfig(
+            domain="sensor", device_class=device_class
+        ),
+        EntityWithDeviceFilterSelectorConfig(domain=["number", "input_number"]),
+    ]
+
+
 #: What is offered as the plug of mains.
 _MAINS_FILTERS: Final[Mapping[str, list[EntityWithDeviceFilterSelectorConfig]]] = {
     CONF_MAINS_SWITCH: [
@@ -91,14 +99,8 @@ _MAINS_FILTERS: Final[Mapping[str, list[EntityWithDeviceFilterSelectorConfig]]] 
             domain=["switch", "binary_sensor", "input_boolean"]
         )
     ],
-    CONF_MAINS_POWER: [
-        EntityWithDeviceFilterSelectorConfig(domain="sensor", device_class="power"),
-        _NUMBERS,
-    ],
-    CONF_MAINS_CURRENT: [
-        EntityWithDeviceFilterSelectorConfig(domain="sensor", device_class="current"),
-        _NUMBERS,
-    ],
+    CONF_MAINS_POWER: _numbers("power"),
+    CONF_MAINS_CURRENT: _numbers("current"),
 }
 
 
@@ -109,7 +111,7 @@ class SiteConfigFlow(
     ConfigFlow,
     domain=DOMAIN,
 ):
-    """Adds the integration, or to it."""
+    """Handle a config flow, which adds the integration or to it."""
 
     VERSION = 1
 
@@ -148,8 +150,7 @@ class SiteConfigFlow(
         subentry: ConfigSubentryData,
         *,
         description: str,
-        description_placeholders: Mapping[str, str],
-        data: Mapping[str, Any] = MappingProxyType({}),
+        placeholders: Mapping[str, str],
     ) -> ConfigFlowResult:
         """Create the entry with the subentry, or add the subentry to it."""
         if (entry := self._entry) is None:
@@ -157,10 +158,10 @@ class SiteConfigFlow(
             await self.async_set_unique_id(DOMAIN, raise_on_progress=False)
             return self.async_create_entry(
                 title=NAME,
-                data=data,
+                data=self._typed_server or {},
                 subentries=[subentry],
                 description=description,
-                description_placeholders=description_placeholders,
+                description_placeholders=placeholders,
             )
         async_add_subentry(self.hass, entry, subentry)
         subentry_type = subentry["subentry_type"]
@@ -170,7 +171,7 @@ class SiteConfigFlow(
                 SUBENTRY_VICTRON: "victron_added",
                 SUBENTRY_BMS: "bms_added",
             }[subentry_type],
-            description_placeholders=description_placeholders,
+            description_placeholders=placeholders,
         )
 
     @override
@@ -188,7 +189,7 @@ class SiteConfigFlow(
     async def async_step_bluetooth(
         self, discovery_info: BluetoothServiceInfoBleak
     ) -> ConfigFlowResult:
-        """Take a Victron device that Home Assistant hears."""
+        """Handle a Victron device that Home Assistant hears."""
         address = discovery_info.address
         await self.async_set_unique_id(address)
         self._abort_if_unique_id_configured()  # where it is ignored
@@ -233,7 +234,7 @@ class SiteConfigFlow(
     async def async_step_reauth(
         self, entry_data: Mapping[str, Any]
     ) -> ConfigFlowResult:
-        """Take the Victron device whose key does not fit."""
+        """Handle a Victron device whose key does not fit."""
         self._reauth_address = entry_data.get(CONF_ADDRESS)
         return await self.async_step_reauth_confirm()
 
@@ -256,7 +257,7 @@ class SiteConfigFlow(
     @callback
     @override
     def async_remove(self) -> None:
-        """Have the next key asked for: while this window was open, none could be."""
+        """Ask for the next key: none could be asked for while this window was open."""
         entry = self.hass.config_entries.async_get_entry(
             self.context.get("entry_id", "")
         )
@@ -265,7 +266,7 @@ class SiteConfigFlow(
 
 
 class SiteOptionsFlow(OptionsFlow):
-    """Tunes how wallboxes are controlled, and what the battery follows."""
+    """Handle the options: how wallboxes are controlled, what the battery follows."""
 
     _opened: Mapping[str, Any] | None = None
     _defaults: Mapping[str, Any] | None = None
@@ -304,7 +305,7 @@ class SiteOptionsFlow(OptionsFlow):
     def _save(
         self, user_input: Mapping[str, Any], wallbox: ConfigSubentry | None
     ) -> ConfigFlowResult:
-        """Take what was changed in the form. `wallbox`: the only one that there is."""
+        """Store what was changed in the form. `wallbox`: the only one that there is."""
         entry = self.config_entry
         opened, sent = dict(self._opened or {}), dict(user_input)
         shown = opened.pop(CONF_MAX_CURRENT, None)

@@ -39,18 +39,10 @@ from .const import (
 )
 from .devices import Devices
 from .disk import NotStoredError
-from .fault_log import SERVER
-from .issues import (
-    async_forget_limit_issues,
-    async_get_issues,
-    async_log_limit,
-    async_show_limit_issue,
-    async_show_lost_target,
-    async_show_unable,
-)
 from .readings import DeviceState
 from .server import Server
 from .session_events import SessionEvents
+from .site_problems import async_get_problems
 from .storage import SessionStore, SiteStore
 from .subentries import device_subentries, subentries_of
 from .wallbox.errors import CommandError
@@ -62,7 +54,7 @@ from .wallbox.tls import CertificateInfo
 
 _LOGGER = logging.getLogger(__name__)
 
-#: How often the certificate is read again, and what is over is taken back.
+#: How often the certificate is read again, and are keys checked.
 _CHECK_INTERVAL = timedelta(minutes=10)
 
 type SiteConfigEntry = ConfigEntry[SiteCoordinator]
@@ -98,12 +90,11 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._stations: dict[str, Station] = {}
         """By subentry: its id may be corrected while they are connected by the old."""
         self._subentries = subentries_of(entry, SUBENTRY_WALLBOX)
-        self._issues = async_get_issues(hass)
-        self._faults = self._issues.faults
+        self._problems = async_get_problems(hass)
         self._store = SiteStore(
-            hass, entry.entry_id, faults=self._faults, on_end=self._stored
+            hass, entry.entry_id, problems=self._problems, on_end=self._stored
         )
-        self._sessions = SessionStore(hass, entry.entry_id, faults=self._faults)
+        self._sessions = SessionStore(hass, entry.entry_id, problems=self._problems)
         self._published: Mapping[str, WallboxState] = {}
         """The states of the wallboxes, by subentry, with energy that is not stored."""
         self.session_events = SessionEvents(self._store)
@@ -111,7 +102,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             hass,
             entry,
             store=self._store,
-            faults=self._faults,
+            problems=self._problems,
             call_later=self._call_later,
             on_change=self._publish_devices,
         )
@@ -122,18 +113,14 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._interval = 0
         self._cancel_poll: Callable[[], None] | None = None
         self.server = Server(
-            hass,
-            entry,
-            issues=self._issues,
-            stations=self.stations,
-            subentries=self._subentries,
+            hass, entry, problems=self._problems, stations=self.stations
         )
         self.english: Mapping[str, str] = {}
         """The English names of entities, by their place in the translations."""
 
     @property
     def wallbox_subentries(self) -> list[ConfigSubentry]:
-        """The subentries of the wallboxes that are served.
+        """Return the subentries of the wallboxes that are served.
 
         One that was added, or whose id was corrected, while all this started waits for
         the reload that follows.
@@ -164,7 +151,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 call_later=self._call_later,
                 on_change=self._publish,
                 ledger=Ledger(ledgers.get(subentry.subentry_id, ())),
-                faults=self._faults,
+                problems=self._problems,
             )
             self.stations[config.charge_point_id] = station
             self._stations[subentry.subentry_id] = station
@@ -172,8 +159,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             station.ledger.record(station.state)
         if not ledgers.keys() <= {item.subentry_id for item in self._subentries}:
             self._keep_sessions()  # without those of a wallbox that was removed
-        self._issues.async_begin(self._subentries)
-        self._keep_faults()
+        self._keep_problems()
         await self.server.async_start()
         await self.devices.async_apply()
         self._publish()
@@ -221,15 +207,15 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 return
             self._configure_wallboxes()
             await self.devices.async_apply()
-            self._keep_faults()
+            self._keep_problems()
 
     @callback
-    def _keep_faults(self) -> None:
-        """Forget the faults of what was removed."""
-        devices = [
-            each.data[CONF_ADDRESS] for each in device_subentries(self.config_entry)
-        ]
-        self._faults.keep({SERVER, *self.stations, *devices})
+    def _keep_problems(self) -> None:
+        """Forget the problems of what was removed."""
+        devices = device_subentries(self.config_entry)
+        self._problems.async_keep(
+            self._subentries, [each.data[CONF_ADDRESS] for each in devices]
+        )
 
     @callback
     def _configure_wallboxes(self) -> None:
@@ -274,8 +260,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         await self.server.async_stop()
         for station in self.stations.values():
             station.close()
-        for subentry in self._subentries:
-            async_forget_limit_issues(self.hass, subentry)
+        self._problems.async_unload()
         await self._store.async_close()
         await self._sessions.async_close()
 
@@ -324,17 +309,9 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 self._update_device(subentry)
             if old is not None and session_events(old, state):
                 steps.append((subentry_id, old, state))
-            known = None if old is None else old.enforcement
-            able = state.enforcement.able
-            tells = able is not None and (known is None or known.able != able)
-            if tells:
-                async_show_unable(self.hass, subentry, state)
-            if tells or known is None or known.failing != state.enforcement.failing:
-                async_show_limit_issue(self.hass, subentry, state)
-            async_log_limit(self.hass, subentry, state)
-            if old is None or old.target.lost != state.target.lost:
-                async_show_lost_target(self.hass, subentry, state)
-            recorded = self._station(subentry).ledger.take_changes() or recorded
+            station = self._station(subentry)
+            station.report_problems()
+            recorded = station.ledger.take_changes() or recorded
         revision = self._store.async_keep(self._published, at_once=bool(steps))
         for step in steps:
             self.session_events.async_add(*step, revision=revision)
@@ -420,11 +397,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         for station in self.stations.values():
             station.poll()
         self.devices.look_for_silence()
-        self._faults.sweep()
+        self._problems.async_sweep()
 
     async def _async_check(self, _: datetime) -> None:
-        """Check whether the certificate was renewed, and what is over by now."""
-        self._issues.async_sweep()
+        """Check whether the certificate was renewed, and which keys fit by now."""
         # A device could not be asked about while its owner changed something else.
         self.devices.check_keys()
         await self.server.async_check_certificate()

@@ -1,14 +1,12 @@
-"""One half of the site: the devices heard by Bluetooth, and the battery they tell of.
+"""Owns the devices that are heard by Bluetooth, and the battery they measure.
 
-What is set for it is taken over while it runs: devices come and go, keys and options
-change, and nothing else notices.
+Changes of subentries and options apply while it runs: devices come and go, keys and
+models change, and nothing else notices.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-import logging
-from typing import Final
 
 from homeassistant.components import bluetooth
 from homeassistant.config_entries import (
@@ -20,13 +18,17 @@ from homeassistant.const import CONF_ADDRESS
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import CONNECTION_BLUETOOTH, DeviceInfo
-from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
 
 from .battery.battery import BatteryState, Settings
 from .battery.sources import Role
-from .battery_watch import BatteryWatch, MainsEntities, async_get_past
-from .bms import BmsPoller, silence_of
+from .battery_watch import (
+    BatteryWatch,
+    MainsEntities,
+    async_get_messages,
+    async_get_past,
+)
+from .bms import BmsPoller
 from .bms_model import IDENTITY, RULES, BmsValues
 from .const import (
     BATTERY_DEVICE,
@@ -41,10 +43,10 @@ from .const import (
     DOMAIN,
     SUBENTRY_BMS,
 )
-from .fault_log import FaultLog
 from .feed import Feed
-from .key_check import KeyCheck, key_fault
+from .key_check import KeyCheck
 from .listener import VictronListener, rules_of
+from .problem import Problem, Problems
 from .publish import Cancel, Rule
 from .readings import DeviceIdentity, DeviceState
 from .storage import SiteStore
@@ -52,23 +54,18 @@ from .subentries import device_subentries
 from .victron.advertisement import parse_key
 from .victron.models import MANUFACTURER, model_name
 
-_LOGGER = logging.getLogger(__name__)
-
-#: A device that is heard for so long is back, in s: at the edge of a receiver's reach
-#: it comes and goes.
-_HEARD_S: Final = 600.0
 #: What the owner may set of the battery's rules.
 BATTERY_NUMBERS = ("charge_detect_min_voltage", "charge_detect_min_rise")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Device:
-    """One device, and who hears it."""
+    """One device, and what hears it."""
 
     address: str
     """Its Bluetooth address."""
     feed: Feed
-    """What it says, and for how long that counts."""
+    """Its readings, and how long they count."""
     setting: str | None = None
     """What it is heard with: a key or a model, as it was set."""
     listener: VictronListener | None = None
@@ -76,7 +73,7 @@ class Device:
     poller: BmsPoller | None = None
     """Polls it; None: it is no BMS."""
     info: DeviceInfo | None = None
-    """What the device registry was told."""
+    """Its entry in the device registry."""
 
 
 class Devices:
@@ -88,15 +85,15 @@ class Devices:
         entry: ConfigEntry,
         *,
         store: SiteStore,
-        faults: FaultLog,
+        problems: Problems,
         call_later: Callable[[float, Callable[[], None]], Cancel],
         on_change: Callable[[], None],
     ) -> None:
-        """Take the entry, and who is told when something else is to be shown."""
+        """Initialize with the entry; `on_change`: what is shown changed."""
         self._hass = hass
         self._entry = entry
         self._store = store
-        self._faults = faults
+        self._problems = problems
         self._call_later = call_later
         self._on_change = on_change
         self._past = async_get_past(hass, entry.entry_id)
@@ -105,7 +102,7 @@ class Devices:
         self._devices: dict[str, Device] = {}
         """By subentry."""
         self._stopped = False
-        self._key_check = KeyCheck(hass, entry, faults)
+        self._key_check = KeyCheck(hass, entry, problems)
         self.battery: BatteryWatch | None = None
         """The battery; None: there is no device that could know of one."""
         self.messages: Mapping[str, str] = {}
@@ -113,17 +110,17 @@ class Devices:
 
     @property
     def states(self) -> dict[str, DeviceState]:
-        """What is shown of each device, by address."""
+        """Return what is shown of each device, by address."""
         return {device.address: device.feed.state for device in self._devices.values()}
 
     @property
     def battery_state(self) -> BatteryState | None:
-        """What is shown of the battery; None: there is none."""
+        """Return what is shown of the battery; None: there is none."""
         return None if self.battery is None else self.battery.shown
 
     @property
     def battery_settings(self) -> Settings | None:
-        """The settings of the battery's rules; None: there is no battery."""
+        """Return the settings of the battery's rules; None: there is no battery."""
         return None if self.battery is None else self.battery.settings
 
     def get(self, address: str) -> Device | None:
@@ -138,7 +135,7 @@ class Devices:
         return subentry.subentry_id in self._devices
 
     def device_info(self, subentry: ConfigSubentry) -> DeviceInfo:
-        """Describe a device to the device registry."""
+        """Return how the device registry describes a device."""
         device = self._devices[subentry.subentry_id]
         info = DeviceInfo(
             connections={(CONNECTION_BLUETOOTH, device.address)},
@@ -156,13 +153,13 @@ class Devices:
             info["model_id"] = f"0x{model_id:04X}"
         return info
 
-    # What is set
+    # Subentries and options
 
     async def async_apply(self) -> None:
-        """Make what is set now count, as far as it does not already."""
+        """Apply the subentries and options, where they changed."""
         if not self.messages and device_subentries(self._entry):
-            self.messages = await _async_messages(self._hass)
-        # What follows waits for nothing, so that nothing is set in its midst.
+            self.messages = await async_get_messages(self._hass)
+        # What follows awaits nothing, so that nothing changes in its midst.
         if self._stopped:
             return
         wanted = {
@@ -171,7 +168,7 @@ class Devices:
         }
         for subentry_id in self._devices.keys() - wanted.keys():
             self._remove(subentry_id)
-        # The order in which they were added tells which monitor is the first.
+        # The first monitor that was added is the main one.
         self._devices = {
             subentry_id: self._device(subentry)
             for subentry_id, subentry in wanted.items()
@@ -212,7 +209,7 @@ class Devices:
         subentry: ConfigSubentry,
         rules_of: Callable[[DeviceIdentity], Mapping[str, Rule]],
     ) -> Feed:
-        """Keep what a device says, and for how long it counts."""
+        """Return a feed for a device."""
         return Feed(
             timeout_s=self._timeout_s,
             rules_of=rules_of,
@@ -226,14 +223,14 @@ class Devices:
 
     @property
     def _timeout_s(self) -> float:
-        """For how long counts what was heard, in s."""
+        """Return how long a reading counts, in s."""
         timeout_s: float = self._entry.options.get(
             CONF_FRESHNESS_TIMEOUT, DEFAULT_FRESHNESS_TIMEOUT
         )
         return timeout_s
 
     def _take(self, subentry: ConfigSubentry, device: Device) -> VictronListener | None:
-        """Take what is set for a device; gives a listener that is to be started."""
+        """Set up what hears a device; return a listener that is to be started."""
         unheard = None
         if subentry.subentry_type == SUBENTRY_BMS:
             self._poll(subentry, device)
@@ -244,7 +241,7 @@ class Devices:
 
     @callback
     def _describe(self, subentry: ConfigSubentry, device: Device) -> None:
-        """Update the device registry, where it was told something else."""
+        """Update the device registry, where its entry is another one."""
         info = self.device_info(subentry)
         if device.info is not None and device.info != info:
             dr.async_get(self._hass).async_get_or_create(
@@ -257,7 +254,7 @@ class Devices:
     def _listen(
         self, subentry: ConfigSubentry, device: Device
     ) -> VictronListener | None:
-        """Have a Victron device listened to with its key."""
+        """Listen to a Victron device with its key; return a new listener."""
         text = subentry.data.get(CONF_ENCRYPTION_KEY)
         setting = text if isinstance(text, str) else None
         if setting == device.setting:
@@ -280,7 +277,7 @@ class Devices:
         return device.listener
 
     def _poll(self, subentry: ConfigSubentry, device: Device) -> None:
-        """Have a BMS polled as its model."""
+        """Poll a BMS as its model."""
         if device.poller is not None:
             device.poller.name = subentry.title
         setting = _model_of(subentry)
@@ -293,7 +290,7 @@ class Devices:
             device.address,
             setting,
             name=subentry.title,
-            faults=self._faults,
+            problems=self._problems,
             on_model=partial(self._on_model, subentry.subentry_id),
             on_values=partial(_hear_bms, device.feed),
         )
@@ -301,13 +298,13 @@ class Devices:
 
     @callback
     def _on_model(self, subentry_id: str) -> None:
-        """Describe a BMS by its model, now that it is loaded."""
+        """Update the device of a BMS, now that its model is loaded."""
         if (subentry := self._entry.subentries.get(subentry_id)) is not None:
             self._describe(subentry, self._devices[subentry_id])
 
     @callback
     def _forget_discovered(self) -> None:
-        """Offer no more what was found by itself, and meanwhile added by hand."""
+        """Abort the discovery of devices that meanwhile were added by hand."""
         flows = self._hass.config_entries.flow
         for flow in flows.async_progress_by_handler(
             DOMAIN, match_context={"source": SOURCE_BLUETOOTH}
@@ -317,7 +314,7 @@ class Devices:
 
     @callback
     def _take_battery(self) -> None:
-        """Join what the devices say to one battery."""
+        """Set up the battery that the devices measure."""
         if not self._devices:
             self._remove_battery()
             return
@@ -357,7 +354,7 @@ class Devices:
 
     @callback
     def _remove_battery(self) -> None:
-        """Let the battery go with the last device that could know of it."""
+        """Remove the battery, after the last device that could measure it."""
         if self.battery is not None:
             self.battery.async_stop()
             self.battery = None
@@ -368,7 +365,7 @@ class Devices:
 
     @callback
     def set_battery_number(self, key: str, number: float) -> None:
-        """Let a number of the battery's rules count, at once and for good."""
+        """Set and store a number of the battery's rules."""
         if self.battery is None:
             raise RuntimeError("there is no battery")
         self._store.async_keep_numbers({**self._store.numbers, key: number})
@@ -378,13 +375,13 @@ class Devices:
 
     @callback
     def _on_news(self, shown: bool) -> None:
-        """Take what a device said; `shown`: that changed what is shown of it."""
+        """Handle a reading of a device; `shown`: it changed what is shown of it."""
         if (self.battery is not None and self.battery.update()) or shown:
             self.publish()
 
     @callback
     def publish(self) -> None:
-        """Tell that something else is to be shown, and keep what the devices are."""
+        """Publish a change, and store what the devices are."""
         identities: dict[str, DeviceIdentity] = {}
         for subentry in device_subentries(self._entry):
             device = self._devices.get(subentry.subentry_id)
@@ -412,27 +409,23 @@ class Devices:
 
     @callback
     def look_for_silence(self) -> None:
-        """Say which battery monitor or BMS gives no reading, and which does again."""
+        """Report each battery monitor and BMS that is silent, or is heard again."""
         silent = [] if self.battery is None else self.battery.silent()
         for subentry in device_subentries(self._entry):
             device = self._devices.get(subentry.subentry_id)
-            if device is None or self._faults.is_on(key_fault(device.address)):
+            if device is None:
                 continue
-            fault, name = silence_of(device.address), subentry.title
             if device.feed in silent:
                 minutes = round((self._hass.loop.time() - device.feed.heard_at) / 60)
-                self._faults.begin(
-                    _LOGGER,
-                    fault,
-                    "%s has given no reading for %s min: close VictronConnect and the "
-                    "like on every phone, and check that it has power and that a "
-                    "Bluetooth adapter or proxy is near enough",
-                    name,
-                    minutes,
+                self._problems.report(
+                    Problem.SILENT,
+                    device.address,
+                    name=subentry.title,
+                    minutes=minutes,
                 )
             elif device.feed.state.fresh and device.listener is not None:
-                self._faults.end(
-                    _LOGGER, fault, "%s is heard again", name, calm_s=_HEARD_S
+                self._problems.resolve(
+                    Problem.SILENT, device.address, name=subentry.title
                 )
 
     # The end
@@ -487,18 +480,5 @@ def _rules_of_bms(_: DeviceIdentity) -> Mapping[str, Rule]:
 
 @callback
 def _hear_bms(feed: Feed, values: BmsValues, signal_strength: int | None) -> None:
-    """Take what a BMS said just now."""
+    """Pass the reading of a BMS to its feed."""
     feed.hear(IDENTITY, values, signal_strength=signal_strength)
-
-
-async def _async_messages(hass: HomeAssistant) -> dict[str, str]:
-    """Return what goes with the battery's summary, in the owner's language."""
-    texts = await async_get_translations(
-        hass, hass.config.language, "selector", [DOMAIN]
-    )
-    prefix = f"component.{DOMAIN}.selector.summary_message.options."
-    return {
-        key.removeprefix(prefix): text
-        for key, text in texts.items()
-        if key.startswith(prefix)
-    }

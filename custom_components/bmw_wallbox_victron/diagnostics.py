@@ -4,11 +4,7 @@ Nothing that is secret is put in: no password, token, key, serial number or name
 and addresses are cut short. What others wrote in their own words is searched for them.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
-from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
-import re
 from typing import Any, Final
 
 from homeassistant.components.diagnostics import REDACTED
@@ -22,7 +18,6 @@ from .const import (
     BATTERY_DEVICE,
     CONF_ALLOWED_TOKENS,
     CONF_CHARGE_POINT_ID,
-    CONF_ENCRYPTION_KEY,
     CONF_HOST,
     CONF_MAIN_MONITOR,
     CONF_MAX_CURRENT,
@@ -37,6 +32,7 @@ from .const import (
     SUBENTRY_WALLBOX,
 )
 from .coordinator import SiteConfigEntry, SiteCoordinator
+from .redaction import plain, redact, short_address, short_id
 from .subentries import device_subentries, subentries_of
 from .victron.models import model_name
 from .wallbox.clock import Now
@@ -77,14 +73,12 @@ _TRANSACTION: Final = (
     "trigger_reason",
     "updated_at",
 )
-#: What is shorter is found in any text by chance.
-_SHORTEST_SECRET: Final = 4
 
 
 async def async_get_config_entry_diagnostics(
     hass: HomeAssistant, entry: SiteConfigEntry
 ) -> dict[str, Any]:
-    """Tell about all."""
+    """Return diagnostics for a config entry."""
     content = await _async_about(hass, entry)
     if entry.state is ConfigEntryState.LOADED:
         coordinator = entry.runtime_data
@@ -106,21 +100,21 @@ async def async_get_config_entry_diagnostics(
             ],
             "battery": _battery(coordinator),
         }
-    return _clean(content, entry)
+    return redact(content, entry)
 
 
 async def async_get_device_diagnostics(
     hass: HomeAssistant, entry: SiteConfigEntry, device: DeviceEntry
 ) -> dict[str, Any]:
-    """Tell about one device."""
+    """Return diagnostics for a device."""
     content = await _async_about(hass, entry)
     if entry.state is ConfigEntryState.LOADED:
         content |= _device(entry, device)
-    return _clean(content, entry)
+    return redact(content, entry)
 
 
 def _device(entry: SiteConfigEntry, device: DeviceEntry) -> dict[str, Any]:
-    """Tell about what a device stands for."""
+    """Return the part that is about a device."""
     coordinator = entry.runtime_data
     ids = {item[1] for item in device.identifiers if item[0] == DOMAIN}
     if SERVER_DEVICE in ids:
@@ -142,7 +136,7 @@ async def _async_about(hass: HomeAssistant, entry: SiteConfigEntry) -> dict[str,
     integration = await async_get_integration(hass, DOMAIN)
     options = dict(entry.options)
     if main := options.get(CONF_MAIN_MONITOR):
-        options[CONF_MAIN_MONITOR] = _short_address(main)
+        options[CONF_MAIN_MONITOR] = short_address(main)
     return {
         "versions": {
             DOMAIN: str(integration.version),
@@ -171,7 +165,7 @@ def _versions() -> dict[str, str | None]:
 
 
 def _server(coordinator: SiteCoordinator) -> dict[str, Any] | None:
-    """Tell about the server."""
+    """Return the diagnostics of the server."""
     certificates = coordinator.server.certificates
     if certificates is None:
         return None
@@ -191,11 +185,11 @@ def _server(coordinator: SiteCoordinator) -> dict[str, Any] | None:
 
 
 def _wallbox(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str, Any]:
-    """Tell about a wallbox."""
+    """Return the diagnostics of a wallbox."""
     data = subentry.data
     charge_point_id = data[CONF_CHARGE_POINT_ID]
     about: dict[str, Any] = {
-        "charge_point_id": _short_id(charge_point_id),
+        "charge_point_id": short_id(charge_point_id),
         "settings": {
             "password_set": CONF_PASSWORD in data,
             "rfid_token_set": CONF_RFID_TOKEN in data,
@@ -214,14 +208,14 @@ def _state(state: WallboxState, now: Now) -> dict[str, Any]:
     """Return what is known of a wallbox."""
     identity, shown = state.identity, state.clock.shows(now)
     # Of the plans that failed, the transaction that they were for is not told.
-    enforcement = _plain(state.enforcement) | {
+    enforcement = plain(state.enforcement) | {
         **{
             name: getattr(state.enforcement, name) is not None
             for name in ("barred_transaction", "tx_profile", "tx_refused", "tx_cleared")
         },
         "mark": None
         if state.enforcement.mark is None
-        else _plain(state.enforcement.mark[1:]),
+        else plain(state.enforcement.mark[1:]),
     }
     return {
         **{name: getattr(state, name) for name in _STATE},
@@ -251,12 +245,12 @@ def _state(state: WallboxState, now: Now) -> dict[str, Any]:
 
 
 def _ago(steady: float | None, now: Now) -> float | None:
-    """Return how long ago that was, in s: the steady clock itself says nothing."""
+    """Return how long ago that was, in s: the steady clock has no meaning."""
     return None if steady is None else round(now.steady - steady, 1)
 
 
 def _transaction(transaction: Transaction) -> dict[str, Any]:
-    """Tell about a session, but not whose it is."""
+    """Return a transaction without its ids."""
     return {
         **{name: getattr(transaction, name) for name in _TRANSACTION},
         "id_token": None if transaction.id_token is None else REDACTED,
@@ -265,7 +259,7 @@ def _transaction(transaction: Transaction) -> dict[str, Any]:
 
 def _heard(coordinator: SiteCoordinator, address: str) -> dict[str, Any]:
     """Return what was heard of a device."""
-    about: dict[str, Any] = {"address": _short_address(address)}
+    about: dict[str, Any] = {"address": short_address(address)}
     device = coordinator.devices.get(address)
     if device is not None:  # else it was added just now
         state = device.feed.state
@@ -281,7 +275,7 @@ def _heard(coordinator: SiteCoordinator, address: str) -> dict[str, Any]:
 
 
 def _victron(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str, Any]:
-    """Tell about a Victron device."""
+    """Return the diagnostics of a Victron device."""
     address = subentry.data[CONF_ADDRESS]
     about = _heard(coordinator, address)
     device = coordinator.devices.get(address)
@@ -303,7 +297,7 @@ def _victron(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str
 
 
 def _bms(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str, Any]:
-    """Tell about a BMS."""
+    """Return the diagnostics of a BMS."""
     address = subentry.data[CONF_ADDRESS]
     about = _heard(coordinator, address) | {"model": subentry.data[CONF_MODEL]}
     device = coordinator.devices.get(address)
@@ -313,79 +307,8 @@ def _bms(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str, An
 
 
 def _battery(coordinator: SiteCoordinator) -> dict[str, Any] | None:
-    """Tell about the battery."""
+    """Return the diagnostics of the battery."""
     battery = coordinator.devices.battery
     if battery is None:
         return None
     return {"settings": battery.settings, "values": battery.shown}
-
-
-# What is nobody else's business
-
-
-def _short_id(charge_point_id: str) -> str:
-    """Cut an id short, so that two can still be told apart."""
-    if len(charge_point_id) < 12:
-        return REDACTED
-    return f"{charge_point_id[:3]}…{charge_point_id[-3:]}"
-
-
-def _short_address(address: str) -> str:
-    """Leave of an address its maker and its last byte."""
-    return f"{address[:8]}:…:{address[-2:]}"
-
-
-def _secrets(entry: SiteConfigEntry) -> set[str]:
-    """Return all that must not be told, in any words."""
-    found: set[str | None] = set()
-    for subentry in entry.subentries.values():
-        for key in (
-            CONF_ADDRESS,
-            CONF_ALLOWED_TOKENS,
-            CONF_CHARGE_POINT_ID,
-            CONF_ENCRYPTION_KEY,
-            CONF_PASSWORD,
-            CONF_RFID_TOKEN,
-        ):
-            # Of whatever type: a damaged subentry has its secrets, too.
-            value = subentry.data.get(key)
-            values = value if isinstance(value, list) else [value]
-            found.update(each for each in values if isinstance(each, str))
-    if entry.state is ConfigEntryState.LOADED:
-        for station in entry.runtime_data.stations.values():
-            state = station.state
-            current = () if state.transaction is None else (state.transaction,)
-            found.add(state.identity.serial_number)
-            for transaction in (*current, *state.recent):
-                found |= {transaction.id, transaction.id_token}
-            for session in station.ledger.sessions:
-                found |= {session.transaction_id, session.id_token}
-    return {text for text in found if text and len(text) >= _SHORTEST_SECRET}
-
-
-def _clean(content: dict[str, Any], entry: SiteConfigEntry) -> dict[str, Any]:
-    """Make plain data of it, and search the words of others for secrets."""
-    secrets = sorted(_secrets(entry), key=len, reverse=True)
-    pattern = re.compile("|".join(map(re.escape, secrets)), re.IGNORECASE)
-    plain: dict[str, Any] = _plain(content, pattern if secrets else None)
-    return plain
-
-
-def _plain(value: Any, secrets: re.Pattern[str] | None = None) -> Any:
-    """Make a value such that JSON can write it."""
-    if is_dataclass(value) and not isinstance(value, type):
-        value = {item.name: getattr(value, item.name) for item in fields(value)}
-    if isinstance(value, Mapping):
-        return {
-            _plain(str(key), secrets): _plain(item, secrets)
-            for key, item in value.items()
-        }
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, str):
-        return str(value) if secrets is None else secrets.sub(REDACTED, value)
-    if isinstance(value, set | frozenset):
-        return sorted(_plain(item, secrets) for item in value)
-    if isinstance(value, Iterable):
-        return [_plain(item, secrets) for item in value]
-    return value

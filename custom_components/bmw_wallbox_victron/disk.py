@@ -16,7 +16,7 @@ from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 
-from .fault_log import SERVER, FaultLog
+from .problem import Problem, Problems
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -39,10 +39,16 @@ class NotStoredError(Exception):
 
 
 class DiskFile(Store[Json]):
-    """A file in `.storage` that outlives the power, and is read whatever is in it."""
+    """A file in `.storage` that outlives the power, and is read whatever is in it.
+
+    It is a `Store` for what that does: versions, the cache of files at the start, a
+    repair issue for what is no JSON. Three of its protected names are used, because its
+    public way to write swallows a failure, puts the write off while Home Assistant
+    stops, and leaves it to the system when it is on the disk.
+    """
 
     def __init__(self, hass: HomeAssistant, key: str) -> None:
-        """Take its name. What is written is made for that: any thread may read it."""
+        """Take its name. What is written does not change: any thread may read it."""
         super().__init__(
             hass, _VERSION, key, private=True, serialize_in_event_loop=False
         )
@@ -68,19 +74,15 @@ class DiskFile(Store[Json]):
             return None
         return stored if isinstance(stored, dict) else None
 
-    async def async_write(self, content: Json | Callable[[], Json]) -> None:
-        """Write it now. Raises HomeAssistantError or OSError.
-
-        `content` may be made in another thread. `Store.async_save` would swallow a
-        failure, and put the write off while Home Assistant stops.
-        """
+    async def async_write(self, content: Json) -> None:
+        """Write it now. Raises HomeAssistantError or OSError."""
         self._manager.async_invalidate(self.key)
         await self._async_write_data(
             {
                 "version": self.version,
                 "minor_version": self.minor_version,
                 "key": self.key,
-                "data_func" if callable(content) else "data": content,
+                "data": content,
             }
         )
 
@@ -164,14 +166,14 @@ class Writer:
         self,
         hass: HomeAssistant,
         file: DiskFile,
-        faults: FaultLog | None,
-        write: Callable[[], Json | Callable[[], Json]],
+        problems: Problems | None,
+        write: Callable[[], Json],
         on_end: Callable[[bool], None] | None = None,
     ) -> None:
         """Take what is written. `on_end` hears of each write's end, and its success."""
         self._hass = hass
         self._file = file
-        self._faults = faults if faults is not None else FaultLog(hass.loop.time)
+        self._problems = problems
         self._write = write
         self._on_end = on_end
         self._task: asyncio.Task[None] | None = None
@@ -188,7 +190,7 @@ class Writer:
         self._written = 0
 
     def change(self, within: Budget | float) -> None:
-        """Have a change written after so many s, or as soon as a budget allows it.
+        """Schedule a change after so many s, or as soon as a budget allows it.
 
         Where a write is planned that is earlier, it is in that one.
         """
@@ -282,25 +284,20 @@ class Writer:
         elif not self._closed:
             self._plan(self._retry_s)
             self._retry_s = min(2 * self._retry_s, _RETRY_S)
-        self._log(fault)
+        self._report(fault)
         if self._on_end is not None:
             self._on_end(fault is None)
 
-    def _log(self, fault: NotStoredError | None) -> None:
-        """Say once that it cannot be written, and that it can again."""
-        key = (SERVER, f"file {self._file.key}")
-        if fault is None:
-            self._faults.end(_LOGGER, key, "%s can be written again", self._file.path)
+    def _report(self, fault: NotStoredError | None) -> None:
+        """Report that it cannot be written, or that it can."""
+        if self._problems is None:
             return
-        self._faults.begin(
-            _LOGGER,
-            key,
-            "%s cannot be written (%s). What is set counts, but a restart would bring "
-            "back what was set before, and energy is shown as it was written last. "
-            "Look whether the disk is full or broken. It is tried again and again",
-            self._file.path,
-            fault.reason,
-        )
+        if fault is None:
+            self._problems.resolve(Problem.NOT_STORED, self._file.path)
+        else:
+            self._problems.report(
+                Problem.NOT_STORED, self._file.path, reason=fault.reason
+            )
 
 
 def _reason(err: BaseException) -> str:

@@ -17,7 +17,6 @@ from .const import (
     BATTERY_DEVICE,
     CONF_CHARGE_POINT_ID,
     DOMAIN,
-    SERVER_DEVICE,
 )
 from .coordinator import SiteCoordinator
 from .readings import DeviceState
@@ -75,17 +74,6 @@ class SiteEntity(CoordinatorEntity[SiteCoordinator]):
         if showing != self._written:
             self._written = showing
             super()._handle_coordinator_update()
-
-
-class ServerEntity(SiteEntity):
-    """An entity of the server, whose device the server itself registers."""
-
-    def __init__(
-        self, coordinator: SiteCoordinator, description: EntityDescription
-    ) -> None:
-        """Initialize the entity."""
-        super().__init__(coordinator, SERVER_DEVICE, description)
-        self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, SERVER_DEVICE)})
 
 
 @dataclass(frozen=True, kw_only=True)

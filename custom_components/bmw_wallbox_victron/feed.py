@@ -18,7 +18,7 @@ _PUT_OFF_S: Final = 1.0
 
 
 class Feed:
-    """Takes what a device says, and gives what is shown of it."""
+    """Keeps the readings of one device, and decides what of them is shown."""
 
     def __init__(
         self,
@@ -32,17 +32,16 @@ class Feed:
         identity: DeviceIdentity | None = None,
         began_at: float | None = None,
     ) -> None:
-        """Take how long it counts after it was heard, and what is known of the past.
+        """Initialize with how long a reading counts, in s.
 
-        `began_at`: since when it was listened for, if that was before now.
-
-        `on_news` is told of a new reading and of the end of freshness, and whether that
-        changed what is shown.
+        `identity`: what the device is, as it was stored. `began_at`: since when it is
+        listened for, if that was before now. `on_news` is called with each new reading
+        and at the end of freshness, and with whether that changed what is shown.
         """
         self.state = DeviceState(identity=identity or DeviceIdentity())
         """What is shown."""
         self.reading: Mapping[str, Value] = {}
-        """What it said last, exactly; what it was, once it is not fresh any more."""
+        """Its last reading, exactly, also once it is not fresh any more."""
         self._timeout_s = timeout_s
         self._rules_of = rules_of
         self._now = now
@@ -53,13 +52,13 @@ class Feed:
         self._publisher = Publisher(now=now, call_later=call_later, on_due=self._on_due)
         self._began_at = now() if began_at is None else began_at
         self._heard_at = float("-inf")
-        self._told_at = float("-inf")
+        self._shown_heard_at = float("-inf")
         self._put_off_at = float("-inf")
         self._cancel_silence: Cancel | None = None
 
     @property
     def heard_at(self) -> float:
-        """When it was heard; where it never was, when listening began."""
+        """Return when it was heard, in s; before that, when listening began."""
         never = self._heard_at == float("-inf")
         return self._began_at if never else self._heard_at
 
@@ -71,7 +70,7 @@ class Feed:
         age_s: float = 0.0,
         signal_strength: int | None = None,
     ) -> None:
-        """Take what the device said, `age_s` seconds ago."""
+        """Handle a reading that was heard `age_s` seconds ago."""
         now = self._now()
         heard_at = now - age_s
         if age_s >= self._timeout_s or heard_at < self._heard_at:
@@ -80,18 +79,18 @@ class Feed:
         before = self.state
         anew = not before.fresh or identity != before.identity
         if anew:
-            # What was shown before says nothing about what is shown next.
+            # What is shown next does not follow from what was shown before.
             self._rules = self._rules_of(identity)
             self._publisher.forget()
             self.reading = {}
-            self._told_at = float("-inf")
+            self._shown_heard_at = float("-inf")
         if anew or heard_at - self._put_off_at >= _PUT_OFF_S:
             self._put_off_silence(heard_at, now)
         state = before
         if anew:
             state = replace(state, identity=identity, fresh=True)
-        if heard_at - self._told_at >= _PACE_HEARD_S:
-            self._told_at = heard_at
+        if heard_at - self._shown_heard_at >= _PACE_HEARD_S:
+            self._shown_heard_at = heard_at
             state = replace(
                 state,
                 last_heard=self._utcnow() - timedelta(seconds=age_s),
@@ -105,7 +104,7 @@ class Feed:
         self._take(state, news=news)
 
     def set_timeout(self, timeout_s: float) -> None:
-        """Let what was heard count for so long, in s, also if it no longer did."""
+        """Set how long a reading counts, in s, also one that no longer did."""
         before, self._timeout_s = self._timeout_s, timeout_s
         now = self._now()
         if self.state.fresh:
@@ -117,7 +116,7 @@ class Feed:
             self._take(self._show(replace(self.state, fresh=True)), news=True)
 
     def _show(self, state: DeviceState) -> DeviceState:
-        """Show what is worth it, and come back when more of it is."""
+        """Return the state with what is worth showing of the reading."""
         if not self._publisher.take(self.reading, self._rules):
             return state
         return replace(state, values=self._publisher.values)
@@ -127,14 +126,14 @@ class Feed:
         self._take(self._show(self.state), news=False)
 
     def _take(self, state: DeviceState, *, news: bool) -> None:
-        """Take what is shown now, and tell what is new."""
+        """Set what is shown, and call `on_news` where anything is new."""
         shown = state is not self.state
         self.state = state
         if news or shown:
             self._on_news(shown)
 
     def _put_off_silence(self, heard_at: float, now: float) -> None:
-        """Let the device count for the timeout from now on."""
+        """Restart the timer that ends freshness."""
         if self._cancel_silence is not None:
             self._cancel_silence()
         self._put_off_at = heard_at
@@ -142,7 +141,7 @@ class Feed:
         self._cancel_silence = self._call_later(max(0.0, end - now), self._on_silence)
 
     def _on_silence(self) -> None:
-        """Stop showing what the device said."""
+        """End freshness: show no reading any more."""
         self._cancel_silence = None
         self._publisher.close()
         silent_s = max(0.0, self._now() - self._heard_at)

@@ -1,4 +1,4 @@
-"""What the platforms share: entities are added, and errors are raised, in one way."""
+"""What platforms and actions share: adding entities, raising errors."""
 
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -57,7 +57,7 @@ def add_device_entities[Description: DeviceEntityDescription](
     def add() -> None:
         for subentry in device_subentries(entry):
             if not coordinator.devices.knows(subentry):
-                continue  # it comes with what is told next
+                continue  # it comes with the next update
             state = coordinator.data.devices.get(subentry.data[CONF_ADDRESS])
             if state is None or seen.get(subentry.subentry_id) == state.identity:
                 continue
@@ -123,7 +123,7 @@ async def storing(coordinator: SiteCoordinator) -> AsyncGenerator[None]:
         try:
             yield
         except CommandError:
-            with suppress(CommandError):  # the log says so, and this tells more
+            with suppress(CommandError):  # it is logged, and the other error says more
                 await coordinator.async_save_targets()
             raise
         await coordinator.async_save_targets()

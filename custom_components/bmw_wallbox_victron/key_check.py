@@ -1,7 +1,6 @@
 """Asks for the keys of Victron devices that cannot be read with the ones they have."""
 
 from collections.abc import Mapping
-import logging
 
 from homeassistant.config_entries import (
     SOURCE_REAUTH,
@@ -12,30 +11,22 @@ from homeassistant.config_entries import (
 from homeassistant.const import CONF_ADDRESS
 from homeassistant.core import HomeAssistant, callback
 
-from .bms import silence_of
 from .const import SUBENTRY_VICTRON
-from .fault_log import FaultLog, Key
 from .listener import VictronListener
+from .problem import Problem, Problems
 from .subentries import subentries_of
-
-_LOGGER = logging.getLogger(__name__)
-
-
-def key_fault(address: str) -> Key:
-    """Name the fault that a key does not fit."""
-    return address, "key"
 
 
 class KeyCheck:
-    """Knows whose key does not fit, and asks for one key at a time."""
+    """Knows which keys do not fit, and asks for one at a time."""
 
     def __init__(
-        self, hass: HomeAssistant, entry: ConfigEntry, faults: FaultLog
+        self, hass: HomeAssistant, entry: ConfigEntry, problems: Problems
     ) -> None:
         """Initialize with the entry that the devices belong to."""
         self._hass = hass
         self._entry = entry
-        self._faults = faults
+        self._problems = problems
         self.wrong_keys: frozenset[str] = frozenset()
         """Addresses of the devices whose key does not fit what they send."""
 
@@ -50,21 +41,9 @@ class KeyCheck:
             listener = listeners[subentry.subentry_id]
             if listener is None or listener.key_is_wrong:
                 wrong.append(subentry)
-                self._faults.drop(silence_of(address))
-                self._faults.begin(
-                    _LOGGER,
-                    key_fault(address),
-                    "The encryption key does not fit %s any more: it was changed in "
-                    "VictronConnect, or never was right. Home Assistant asks for it",
-                    subentry.title,
-                )
+                self._problems.report(Problem.WRONG_KEY, address, name=subentry.title)
             elif listener.key_is_right:
-                self._faults.end(
-                    _LOGGER,
-                    key_fault(address),
-                    "The encryption key fits %s again",
-                    subentry.title,
-                )
+                self._problems.resolve(Problem.WRONG_KEY, address, name=subentry.title)
         self.wrong_keys = frozenset(subentry.data[CONF_ADDRESS] for subentry in wrong)
         self._ask(wrong)
 

@@ -90,7 +90,7 @@ class VictronListener:
         feed: Feed,
         on_verdict: Callable[[], None],
     ) -> None:
-        """Take the address and the key; `on_verdict` learns of a new verdict."""
+        """Initialize with the key; `on_verdict` is called after a new verdict."""
         self._hass = hass
         self._address = address
         self._decoder = Decoder(key)
@@ -108,24 +108,24 @@ class VictronListener:
 
     @property
     def watch(self) -> KeyWatch:
-        """What is known of the key, and the last reading that it gave."""
+        """Return what is known of the key, and its last reading."""
         return self._decoder.watch
 
     @property
     def key_is_wrong(self) -> bool:
-        """Whether the key does not fit what is heard."""
+        """Return whether the key does not fit what is heard."""
         return self._verdict is KeyVerdict.WRONG
 
     @property
     def key_is_right(self) -> bool:
-        """Whether the key fits what is heard."""
+        """Return whether the key fits what is heard."""
         return self._verdict is KeyVerdict.RIGHT
 
     @callback
     def async_start(self) -> None:
-        """Listen. Every advertisement counts, those that change nothing as well."""
+        """Start listening. Advertisements that change nothing count as well."""
         self._stops = [
-            # Wishes for active scanning; what has changed comes the other way, too.
+            # Asks for active scanning; the advertisements themselves come below.
             bluetooth.async_register_callback(
                 self._hass,
                 _ignore,
@@ -149,7 +149,7 @@ class VictronListener:
 
     @callback
     def _hear(self, info: BluetoothServiceInfoBleak) -> None:
-        """Take an advertisement."""
+        """Handle an advertisement."""
         data = info.manufacturer_data.get(COMPANY_ID)
         if (
             data is None
@@ -174,13 +174,13 @@ class VictronListener:
         )
 
     def _identify(self, kind: Kind, model_id: int) -> DeviceIdentity:
-        """Return what the device is. Another model has to be said twice."""
+        """Return what the device is. Another model counts when sent twice."""
         known = self._feed.state.identity
         if known.kind == kind and known.model_id == model_id:
             self._model_id = model_id
             return known
-        said_before, self._model_id = self._model_id, model_id
-        if known.model_id is not None and said_before != model_id:
+        sent_before, self._model_id = self._model_id, model_id
+        if known.model_id is not None and sent_before != model_id:
             model_id = known.model_id
         identity = self._identity
         if identity is None or (identity.kind, identity.model_id) != (kind, model_id):
@@ -207,7 +207,7 @@ class VictronListener:
 
 @callback
 def _ignore(_: BluetoothServiceInfoBleak, __: BluetoothChange) -> None:
-    """Take what the other callback takes as well."""
+    """Ignore what the advertisement callback handles."""
 
 
 def is_readable(info: BluetoothServiceInfoBleak) -> bool:
@@ -245,7 +245,7 @@ class _Unreadable:
 
     @callback
     def _hear(self, info: BluetoothServiceInfoBleak, _: BluetoothChange) -> None:
-        """Have it discovered again once it can be read; after the last one, stop."""
+        """Rediscover it once it can be read; stop after the last one."""
         if info.address not in self._addresses or not is_readable(info):
             return
         del self._addresses[info.address]
@@ -257,7 +257,7 @@ class _Unreadable:
 
 @callback
 def async_wait_until_readable(hass: HomeAssistant, address: str) -> None:
-    """Have a device discovered again once it sends a record that is known here.
+    """Rediscover a device once it sends a record that is known here.
 
     Home Assistant passes on the first advertisement of a device only. That may be cut
     off, or a record of another sort: devices can be set up anew.

@@ -1,7 +1,7 @@
 """Which change is worth a row in the database.
 
-Advertisements arrive several times a second, and what a wallbox's meter says never
-stands still; what is shown follows them by a deadband, and at most once a second. So it
+Advertisements arrive several times a second, and a wallbox's meter values never
+stand still; what is shown follows them by a deadband, and at most once a second. So it
 is never wrong by more than the deadband for longer than a second, and a value that
 stands still writes nothing.
 """
@@ -59,7 +59,7 @@ class Rule:
 
 
 def within(amount: float, *thresholds: float, hold_s: float = 0.0) -> Rule:
-    """Make a rule with a fixed deadband."""
+    """Return a rule with a fixed deadband."""
     return Rule(deadband=lambda _: amount, thresholds=thresholds, hold_s=hold_s)
 
 
@@ -69,7 +69,7 @@ TIME_TO_GO: Final = Rule(
     deadband=lambda shown: max(5.0, 0.1 * shown),
     pace_s=PACE_TIME_TO_GO_S,
 )
-#: What a wallbox's meter says, ripple and all: W, A of a phase, V to neutral.
+#: A wallbox's meter values, ripple and all: W, A of a phase, V to neutral.
 CHARGING_POWER: Final = Rule(
     # The larger of 50 W and 2 %.
     deadband=lambda shown: max(50.0, 0.02 * abs(shown)),
@@ -81,7 +81,7 @@ CHARGING_VOLTAGE: Final = replace(within(2.0), rest=0.0, ripple_s=RIPPLE_S)
 #: What a wallbox has delivered, kWh: each Wh at first, then once a minute; and exact
 #: where a session begins, pauses or ends.
 CHARGING_ENERGY: Final = Rule(pace_s=PACE_ENERGY_S, credit=10)
-#: By key, where the unit does not tell.
+#: By key, where the unit is not enough.
 _BY_KEY: Final[Mapping[str, Rule]] = {
     "time_to_go": TIME_TO_GO,
     # A battery that is full, or empty, is shown so.
@@ -94,7 +94,7 @@ _BY_UNIT: Final[Mapping[str, Rule]] = {
     "VA": within(5),
     "%": within(0.5),
     "Ah": within(0.2),
-    # Chargers tell whole degrees: one to and fro is no news.
+    # Chargers send whole degrees: one to and fro is no news.
     "°C": within(1.5),
 }
 #: All that a cell does between full and empty happens within some 0.5 V.
@@ -137,7 +137,7 @@ class Publication:
 
     @property
     def values(self) -> dict[str, Value]:
-        """The values alone."""
+        """Return the values alone."""
         return {key: item.value for key, item in self.shown.items()}
 
 
@@ -245,7 +245,7 @@ class Publisher:
         call_later: Callable[[float, Callable[[], None]], Cancel],
         on_due: Callable[[], None],
     ) -> None:
-        """Take a clock; `on_due` is called when it is time to `take` once more."""
+        """Initialize with a clock; `on_due` is called when `take` is due once more."""
         self._now = now
         self._call_later = call_later
         self._on_due = on_due
@@ -256,7 +256,7 @@ class Publisher:
 
     @property
     def values(self) -> dict[str, Value]:
-        """What is shown."""
+        """Return what is shown."""
         return self._publication.values
 
     def take(
@@ -265,7 +265,7 @@ class Publisher:
         rules: Mapping[str, Rule],
         occasion: Hashable = None,
     ) -> bool:
-        """Show what is worth it of what was read; return whether anything changed."""
+        """Take readings; return whether what is shown changed."""
         # A timer may be early by the grain of the clock.
         now = max(self._not_before, self._now())
         before = self._publication
@@ -278,14 +278,14 @@ class Publisher:
         return self._publication.shown is not before.shown
 
     def _come_back(self) -> None:
-        """Look once more."""
+        """Call `on_due`, when that is due."""
         due, self._due, self._cancel = self._due, None, None
         if due is not None:
             self._not_before = due
             self._on_due()
 
     def forget(self) -> None:
-        """Show nothing: what was shown says nothing about what is shown next."""
+        """Show nothing: what comes next does not follow from it."""
         self.close()
         self._publication = Publication()
 

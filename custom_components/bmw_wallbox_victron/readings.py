@@ -1,4 +1,4 @@
-"""Ground floor: what a device said, and when it was heard."""
+"""What a device that is heard by Bluetooth is, and what it measures."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:
-    """What a set of flags says."""
+    """A set of flags."""
 
     state: str
     """The lowest flag that is set, or `none`."""
@@ -27,12 +27,12 @@ type Value = float | int | str | Flags | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceIdentity:
-    """What a device that is heard by Bluetooth is, as it told itself."""
+    """What a device that is heard by Bluetooth is, by its own account."""
 
     kind: str | None = None
     """A kind of Victron record, or a BMS; None: it was never heard."""
     model_id: int | None = None
-    """The maker's number of its model, where it tells one."""
+    """The maker's number of its model; None: not known, or there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,10 @@ class DeviceState:
     fresh: bool = False
     """Whether it was heard within the time that its values count."""
     values: Mapping[str, Value] = field(default_factory=dict)
-    """Key -> value, in the unit that the key has for this kind."""
+    """Key -> value, in the unit that the key has for this kind.
+
+    The keys are those of the kind's record: `victron.records` is the table of them.
+    """
     last_heard: datetime | None = None
     """When it was heard; up to a minute old while it is fresh."""
     signal_strength: int | None = None

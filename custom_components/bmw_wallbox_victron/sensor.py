@@ -13,13 +13,14 @@ from homeassistant.components.sensor import (
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import HassJob, HomeAssistant, callback
+from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.typing import StateType
 
-from .const import ATTR_FLAGS, ATTR_MESSAGE
+from .const import ATTR_FLAGS, ATTR_MESSAGE, DOMAIN, SERVER_DEVICE
 from .coordinator import SiteConfigEntry, SiteCoordinator, SiteData
-from .entity import BatteryEntity, DeviceEntity, ServerEntity, SiteEntity, WallboxEntity
+from .entity import BatteryEntity, DeviceEntity, SiteEntity, WallboxEntity
 from .helpers import add_battery_entities, add_device_entities, add_wallbox_entities
 from .publish import Cancel, Publisher
 from .readings import Flags, Value
@@ -83,10 +84,17 @@ class SiteSensor(SiteEntity, SensorEntity):
         return self.native_value
 
 
-class ServerSensor(ServerEntity, SiteSensor):
+class ServerSensor(SiteSensor):
     """A sensor of the server."""
 
     entity_description: ServerSensorEntityDescription
+
+    def __init__(
+        self, coordinator: SiteCoordinator, description: ServerSensorEntityDescription
+    ) -> None:
+        """Initialize the entity. The server itself registers its device."""
+        super().__init__(coordinator, SERVER_DEVICE, description)
+        self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, SERVER_DEVICE)})
 
     @property
     @override
@@ -108,7 +116,7 @@ class WallboxSensor(WallboxEntity, SiteSensor):
 
 
 def _occasion(state: WallboxState) -> Hashable:
-    """Return what is going on: what is shown is exact where that changes."""
+    """Return what is going on: the state is exact where that changes."""
     active = state.active
     return state.connected, active and active.id, state.charging_state
 
@@ -146,14 +154,14 @@ class WallboxQuantitySensor(WallboxSensor):
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Show what is known, and wait for nothing any more once it is removed."""
+        """Show what is known, and stop waiting once it is removed."""
         self._follow()
         self.async_on_remove(self._publisher.close)
         await super().async_added_to_hass()
 
     @callback
     def _follow(self) -> None:
-        """Follow what was measured, as closely as the rule says."""
+        """Follow what was measured, as closely as the rule demands."""
         description, state = self.entity_description, self.wallbox
         if not self.available:
             self._publisher.forget()
@@ -167,7 +175,7 @@ class WallboxQuantitySensor(WallboxSensor):
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
-        """Write, if what is shown changed."""
+        """Write the state, if what is shown changed."""
         self._follow()
         super()._handle_coordinator_update()
 

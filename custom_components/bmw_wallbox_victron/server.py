@@ -1,34 +1,43 @@
 """The central system that wallboxes connect to: its start, retry and certificate."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 import errno
 from typing import Final
 
-from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_PORT
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.event import async_call_later
+from homeassistant.helpers.translation import async_get_translations
+from homeassistant.util import dt as dt_util
 
 from .const import (
-    CONF_CHARGE_POINT_ID,
     CONF_HOST,
     CONF_SSL_CERT,
     CONF_SSL_KEY,
     DOMAIN,
     SERVER_DEVICE,
 )
-from .issues import SiteIssues
+from .problem import Problem
+from .site_problems import SiteProblems
 from .subentries import device_subentries
-from .wallbox.central_system import Answer, CentralSystem, Knock, ServerConfig
+from .wallbox.central_system import CentralSystem, ServerConfig
 from .wallbox.schemas import Schemas
 from .wallbox.station import Station
-from .wallbox.tls import CertificateError, CertificateInfo, CertificateStore
+from .wallbox.tls import (
+    CertificateError,
+    CertificateInfo,
+    CertificateStore,
+    check_validity,
+)
 
 #: How long after a failure the server is tried again, in s.
 _RETRY_S: Final = 60.0
+#: So long before it expires a certificate is to be renewed.
+_EXPIRES_SOON: Final = timedelta(days=14)
 
 
 class Server:
@@ -39,16 +48,14 @@ class Server:
         hass: HomeAssistant,
         entry: ConfigEntry,
         *,
-        issues: SiteIssues,
+        problems: SiteProblems,
         stations: Mapping[str, Station],
-        subentries: Sequence[ConfigSubentry],
     ) -> None:
-        """Take the stations to serve, by charge point id, and their subentries."""
+        """Initialize with the stations, by charge point id."""
         self._hass = hass
         self._entry = entry
-        self._issues = issues
+        self._problems = problems
         self._stations = stations
-        self._subentries = subentries
         self._central_system: CentralSystem | None = None
         self._cancel_retry: Callable[[], None] | None = None
         self._stopped = False
@@ -59,12 +66,12 @@ class Server:
 
     @property
     def port(self) -> int | None:
-        """The port that wallboxes connect to; None: there is no server."""
+        """Return the port that wallboxes connect to; None: there is no server."""
         return None if self._central_system is None else self._central_system.port
 
     @property
     def certificate(self) -> CertificateInfo | None:
-        """What its certificate says; None: there is none."""
+        """Return the content of its certificate; None: there is none."""
         return None if self.certificates is None else self.certificates.info
 
     async def async_start(self) -> None:
@@ -74,14 +81,19 @@ class Server:
         tried again. Else raises ConfigEntryNotReady.
         """
         if CONF_SSL_CERT not in self._entry.data:
-            self._issues.async_no_server()
+            for problem in (
+                Problem.PORT_IN_USE,
+                Problem.CERTIFICATE_INVALID,
+                Problem.CERTIFICATE_EXPIRES,
+            ):
+                self._problems.withdraw(problem)
         elif device_subentries(self._entry):
             await self._async_try()
         else:
             try:
                 await self._async_listen()
             except ConfigEntryNotReady:
-                self._issues.async_server_failed(None)
+                self._problems.async_note(Problem.SERVER_NOT_STARTED)
                 raise
 
     async def _async_try(self) -> None:
@@ -91,7 +103,7 @@ class Server:
         except ConfigEntryNotReady as err:
             if self._is_stopped():
                 return
-            self._issues.async_server_failed(str(err))
+            self._problems.report(Problem.SERVER_NOT_STARTED, reason=str(err))
             self.certificates = None
             self._cancel_retry = async_call_later(
                 self._hass, _RETRY_S, self._async_try_again
@@ -125,15 +137,14 @@ class Server:
             stations=self._stations.values(),
             schemas=schemas,
             certificates=self.certificates,
-            on_knock=self._on_knock,
-            faults=self._issues.faults,
+            problems=self._problems,
         )
         try:
             await central_system.start()
         except CertificateError as err:
             if self._is_stopped():
                 return
-            await self._issues.async_judge_certificate(self.certificates)
+            await self._async_judge_certificate(self.certificates)
             raise ConfigEntryNotReady(
                 translation_domain=DOMAIN,
                 translation_key="certificate_unusable",
@@ -144,10 +155,10 @@ class Server:
                 return
             in_use = err.errno == errno.EADDRINUSE
             if in_use:
-                self._issues.async_port_in_use(config.port)
+                self._problems.report(Problem.PORT_IN_USE, port=config.port)
             else:
-                self._issues.async_port_free()
-            await self._issues.async_judge_certificate(self.certificates)
+                self._problems.resolve(Problem.PORT_IN_USE)
+            await self._async_judge_certificate(self.certificates)
             raise ConfigEntryNotReady(
                 translation_domain=DOMAIN,
                 translation_key="port_in_use" if in_use else "cannot_listen",
@@ -160,8 +171,9 @@ class Server:
             await central_system.stop()
             return
         self._central_system = central_system
-        self._issues.async_server_started()
-        await self._issues.async_judge_certificate(self.certificates)
+        self._problems.resolve(Problem.PORT_IN_USE)
+        self._problems.resolve(Problem.SERVER_NOT_STARTED)
+        await self._async_judge_certificate(self.certificates)
         if self._is_stopped():
             return
         device = dr.async_get(self._hass).async_get_or_create(
@@ -176,7 +188,41 @@ class Server:
         """Check whether the certificate was renewed, or expires soon."""
         if self.certificates is not None:
             await self.certificates.context()
-            await self._issues.async_judge_certificate(self.certificates)
+            await self._async_judge_certificate(self.certificates)
+
+    async def _async_judge_certificate(self, certificates: CertificateStore) -> None:
+        """Report what is wrong with the certificate, or soon will be."""
+        info, fault = certificates.info, certificates.fault
+        now = dt_util.utcnow()
+        if fault is None and info is not None:
+            try:
+                check_validity(info, now)
+            except CertificateError as err:
+                fault = err
+        if fault is not None:
+            # The same words as where its path is typed in.
+            texts = await async_get_translations(
+                self._hass, self._hass.config.language, "config", [DOMAIN]
+            )
+            reason = texts.get(f"component.{DOMAIN}.config.error.{fault.fault}")
+            self._problems.withdraw(Problem.CERTIFICATE_EXPIRES)
+            self._problems.report(
+                Problem.CERTIFICATE_INVALID,
+                error=str(fault),
+                reason=reason or str(fault),
+                path=certificates.key if fault.in_key else certificates.certificate,
+            )
+            return
+        self._problems.resolve(Problem.CERTIFICATE_INVALID)
+        if info is None or info.not_after - now > _EXPIRES_SOON:
+            self._problems.resolve(Problem.CERTIFICATE_EXPIRES)
+            return
+        self._problems.report(
+            Problem.CERTIFICATE_EXPIRES,
+            days=(info.not_after - now).days,
+            date=dt_util.as_local(info.not_after).date().isoformat(),
+            path=certificates.certificate,
+        )
 
     async def async_stop(self) -> None:
         """Stop listening, and trying to."""
@@ -190,19 +236,3 @@ class Server:
     def _is_stopped(self) -> bool:
         """Return whether it was stopped, which may be while something is awaited."""
         return self._stopped
-
-    @callback
-    def _on_knock(self, knock: Knock) -> None:
-        """Handle an attempt to connect."""
-        if knock.answer is Answer.UNKNOWN:
-            self._issues.async_stranger(knock.charge_point_id, knock.address)
-            return
-        for subentry in self._subentries:
-            if subentry.data[CONF_CHARGE_POINT_ID] == knock.charge_point_id:
-                if knock.answer is Answer.WRONG_PASSWORD:
-                    self._issues.async_wrong_password(subentry, knock.address)
-                    return
-                self._issues.async_right_password(subentry)
-                self._issues.async_protocol(
-                    knock.charge_point_id, right=knock.answer is Answer.ADMITTED
-                )

@@ -155,7 +155,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
 
 
 def _find(service_call: ServiceCall) -> tuple[SiteCoordinator, Station]:
-    """Find the wallbox that an action is for."""
+    """Return the wallbox that an action is for."""
     hass = service_call.hass
     device = dr.async_get(hass).async_get(service_call.data[ATTR_DEVICE_ID][0])
     entries: list[SiteConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
@@ -170,7 +170,7 @@ def _find(service_call: ServiceCall) -> tuple[SiteCoordinator, Station]:
 
 
 async def _set_charging_profile(station: Station, service_call: ServiceCall) -> None:
-    """Have limits over time."""
+    """Handle set_charging_profile: limits over time."""
     periods = [
         # OCPP takes one decimal; a limit is never rounded up.
         (period["start_period"], math.floor(period["limit"] * 10) / 10)
@@ -196,14 +196,14 @@ async def _set_charging_profile(station: Station, service_call: ServiceCall) -> 
 
 
 async def _clear_charging_profiles(station: Station, _: ServiceCall) -> None:
-    """Clear what limits over time."""
+    """Handle clear_charging_profiles."""
     await remote_control.clear_profiles(station)
 
 
 async def _get_composite_schedule(
     station: Station, service_call: ServiceCall
 ) -> ServiceResponse:
-    """Return what the wallbox enforces."""
+    """Handle get_composite_schedule: what the wallbox enforces."""
     schedule = await remote_control.composite_schedule(
         station, service_call.data["duration"]
     )
@@ -216,7 +216,7 @@ async def _get_composite_schedule(
 
 
 def _plain(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Write a variable of a result in the words of the action's fields."""
+    """Return a variable of a result by the names of the action's fields."""
     component, variable = result["component"], result["variable"]
     evse = component.get("evse", {})
     named = {
@@ -237,7 +237,7 @@ def _plain(result: Mapping[str, Any]) -> dict[str, Any]:
 async def _get_variables(
     station: Station, service_call: ServiceCall
 ) -> ServiceResponse:
-    """Read variables of the device model."""
+    """Handle get_variables of the device model."""
     results = await remote_control.get_variables(
         station, service_call.data["variables"]
     )
@@ -247,7 +247,7 @@ async def _get_variables(
 async def _set_variables(
     station: Station, service_call: ServiceCall
 ) -> ServiceResponse:
-    """Write variables of the device model."""
+    """Handle set_variables of the device model."""
     results = await remote_control.set_variables(
         station, service_call.data["variables"]
     )
@@ -269,22 +269,22 @@ async def _set_variables(
 
 
 async def _trigger_message(station: Station, service_call: ServiceCall) -> None:
-    """Have a message sent."""
+    """Handle trigger_message."""
     await remote_control.trigger(station, service_call.data["message"])
 
 
 async def _unlock_connector(station: Station, _: ServiceCall) -> None:
-    """Let go of the plug."""
+    """Handle unlock_connector."""
     await remote_control.unlock(station)
 
 
 async def _get_sessions(station: Station, _: ServiceCall) -> ServiceResponse:
-    """List the sessions that ended, oldest first."""
+    """Handle get_sessions: those that ended, oldest first."""
     return {"sessions": [_session(session) for session in station.ledger.sessions]}
 
 
 def _session(session: Session) -> dict[str, Any]:
-    """Write a session: energy in kWh, duration in seconds."""
+    """Return a session: energy in kWh, duration in s."""
     return {
         "start": session.start.isoformat(),
         "end": session.end.isoformat(),

@@ -14,11 +14,10 @@ from homeassistant.core import HomeAssistant, callback
 
 from .const import DOMAIN
 from .disk import Budget, DiskFile, Json, Writer
-from .fault_log import FaultLog
+from .problem import Problems
 from .readings import DeviceIdentity
 from .stored_form import (
     LIMITING,
-    dump,
     dump_wallbox,
     lasting_target,
     load_devices,
@@ -88,7 +87,7 @@ class SiteStore:
         hass: HomeAssistant,
         entry_id: str,
         *,
-        faults: FaultLog | None = None,
+        problems: Problems | None = None,
         on_end: Callable[[], None] | None = None,
     ) -> None:
         """Take the config entry that it belongs to.
@@ -97,7 +96,7 @@ class SiteStore:
         """
         self._hass = hass
         self._file = DiskFile(hass, f"{DOMAIN}.{entry_id}")
-        self._writer = Writer(hass, self._file, faults, self._dump, self._ended)
+        self._writer = Writer(hass, self._file, problems, self._dump, self._ended)
         self._on_end = on_end
         self._wallboxes: dict[str, WallboxState] = {}
         self._writing: Mapping[str, WallboxState] = {}
@@ -185,14 +184,14 @@ class SiteStore:
 
     @callback
     def async_keep_devices(self, devices: Mapping[str, DeviceIdentity]) -> None:
-        """Have written what the devices are, if that is new."""
+        """Schedule a write of what the devices are, if that is new."""
         if devices != self.devices:
             self.devices = devices
             self._writer.change(_DELAY_S)
 
     @callback
     def async_keep_numbers(self, numbers: Mapping[str, float]) -> None:
-        """Have written what the owner has set for the battery."""
+        """Schedule a write of what the owner has set for the battery."""
         self.numbers = numbers
         self._writer.change(_DELAY_S)
 
@@ -200,7 +199,7 @@ class SiteStore:
     def async_keep(
         self, wallboxes: Mapping[str, WallboxState], *, at_once: bool = False
     ) -> int:
-        """Have the lasting part of these states written, soon; return its revision.
+        """Schedule a write of what lasts of these states; return its revision.
 
         `at_once`: something happened in a session that waits for the disk to be told.
         """
@@ -231,22 +230,19 @@ class SiteStore:
         return self._writer.wanted
 
     def _dump(self) -> Json:
-        """Write out what lasts."""
+        """Return what lasts."""
         self._writing = dict(self._wallboxes)
         return {
             "wallboxes": {
                 subentry_id: dump_wallbox(state)
                 for subentry_id, state in self._writing.items()
             },
-            "devices": {
-                subentry_id: dump(identity)
-                for subentry_id, identity in self.devices.items()
-            },
+            "devices": dict(self.devices),
             "battery": dict(self.numbers),
         }
 
     def _ended(self, written: bool) -> None:
-        """Take note of the end of a write."""
+        """Handle the end of a write."""
         if written:
             self._on_disk = self._writing
         if self._on_end is not None:
@@ -257,12 +253,12 @@ class SessionStore:
     """Keeps the ledgers, which are long and seldom change, in a file of their own."""
 
     def __init__(
-        self, hass: HomeAssistant, entry_id: str, *, faults: FaultLog | None = None
+        self, hass: HomeAssistant, entry_id: str, *, problems: Problems | None = None
     ) -> None:
         """Take the config entry that it belongs to."""
         self._hass = hass
         self._file = DiskFile(hass, f"{DOMAIN}.{entry_id}.sessions")
-        self._writer = Writer(hass, self._file, faults, self._dump)
+        self._writer = Writer(hass, self._file, problems, self._dump)
         self._ledgers: Mapping[str, tuple[Session, ...]] = {}
 
     async def async_load(self) -> Mapping[str, list[Session]]:
@@ -296,17 +292,13 @@ class SessionStore:
 
     @callback
     def async_keep(self, ledgers: Mapping[str, tuple[Session, ...]]) -> None:
-        """Have the sessions written, soon. Until then the states still have them."""
+        """Schedule a write of the sessions. Until then the states still have them."""
         self._ledgers = ledgers
         self._writer.change(_DELAY_S)
 
-    def _dump(self) -> Callable[[], Json]:
-        """Write out the sessions, in another thread."""
-        ledgers = self._ledgers
-        return lambda: {
-            subentry_id: [dump(session) for session in sessions]
-            for subentry_id, sessions in ledgers.items()
-        }
+    def _dump(self) -> Json:
+        """Return the sessions."""
+        return dict(self._ledgers)
 
 
 def _lasting(state: WallboxState | None) -> object:

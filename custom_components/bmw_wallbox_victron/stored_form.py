@@ -1,7 +1,8 @@
 """What is stored, as JSON: each field is read by itself, whatever the others are.
 
 A file may be damaged, or edited by hand, or of another version. What cannot be read is
-left out, and what follows from that is decided here.
+left out and named, and what follows from that is decided here. Libraries that read
+dataclasses give up at the first field, and take "8" for 8, or a time without a zone.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,10 +10,11 @@ from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 import logging
 import math
 from types import NoneType
-from typing import Any, Final, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from .const import MAX_CURRENT, MIN_CURRENT
 from .disk import Json
@@ -36,11 +38,9 @@ _YEARS: Final = range(2000, 2200)
 _MAX_SECONDS: Final = 2**31
 #: Seconds of the steady clock, which begins anew with each start.
 _NOT_STORED: Final = ("anchor",)
-#: The types of the fields of dataclasses: slow to look up, and asked often.
-_HINTS: Final[dict[type[Any], Mapping[str, Any]]] = {}
 
 
-# How it is written
+# How it is written: Home Assistant's JSON knows dataclasses, times and enums
 
 
 def lasting_target(target: Target) -> Target:
@@ -51,41 +51,20 @@ def lasting_target(target: Target) -> Target:
 
 
 def dump_wallbox(state: WallboxState) -> Json:
-    """Write out what lasts of a wallbox."""
-    rebooted_at = state.enforcement.rebooted_at
+    """Return what lasts of a wallbox, under the keys that it has had since 0.1.0."""
+    target, schedule = state.target, state.target.schedule
     return {
-        "identity": dump(state.identity),
-        "energy": dump(state.energy),
-        "transaction": None if state.transaction is None else dump(state.transaction),
-        "recent": [dump(transaction) for transaction in state.recent],
-        "wish": dump(state.target),
-        "enforcement": {
-            "rebooted_at": None if rebooted_at is None else rebooted_at.isoformat()
+        "identity": state.identity,
+        "energy": state.energy,
+        "transaction": state.transaction,
+        "recent": state.recent,
+        "wish": {
+            **{name: getattr(target, name) for name in (*_TARGET, "lost")},
+            "schedule": schedule
+            and {name: getattr(schedule, name) for name in _hints(ChargingSchedule)},
         },
+        "enforcement": {"rebooted_at": state.enforcement.rebooted_at},
     }
-
-
-def dump(
-    value: DeviceIdentity
-    | Identity
-    | ChargingSchedule
-    | RegisterCount
-    | Session
-    | Transaction
-    | Target,
-) -> Json:
-    """Write out a dataclass; JSON itself writes numbers, texts and enums."""
-    result: Json = {}
-    for item in fields(value):
-        if item.name in _NOT_STORED:
-            continue
-        content = getattr(value, item.name)
-        if isinstance(content, datetime):
-            content = content.isoformat()
-        elif isinstance(content, RegisterCount | ChargingSchedule):
-            content = dump(content)
-        result[item.name] = content
-    return result
 
 
 # How it is read: what cannot be is left out, and named in `lost`
@@ -270,7 +249,7 @@ def load_ledgers(stored: Json) -> tuple[dict[str, list[Session]], dict[str, int]
 
 
 def _rescue(
-    kind: type[Any], stored: Any, name: str, lost: list[str], *, without: str = ""
+    kind: Any, stored: Any, name: str, lost: list[str], *, without: str = ""
 ) -> Json:
     """Read each field of a dataclass by itself; those that cannot be are named."""
     if not isinstance(stored, dict):
@@ -291,19 +270,18 @@ def mapping(stored: Any) -> Json:
     return stored if isinstance(stored, dict) else {}
 
 
-def _hints(kind: type[Any]) -> Mapping[str, Any]:
-    """Return the types of a dataclass's fields."""
-    if kind not in _HINTS:
-        hints = get_type_hints(kind)
-        _HINTS[kind] = {
-            item.name: hints[item.name]
-            for item in fields(kind)
-            if item.name not in _NOT_STORED
-        }
-    return _HINTS[kind]
+@cache
+def _hints(kind: Any) -> Mapping[str, Any]:
+    """Return the types of a dataclass's stored fields: slow to look up, asked often."""
+    hints = get_type_hints(kind)
+    return {
+        item.name: hints[item.name]
+        for item in fields(kind)
+        if item.name not in _NOT_STORED
+    }
 
 
-def _load(kind: type[Any], stored: Any) -> Any:
+def _load(kind: Any, stored: Any) -> Any:
     """Read a dataclass. What another version wrote and this one lacks is left out."""
     if not isinstance(stored, dict):
         raise TypeError(kind)
@@ -328,7 +306,7 @@ def _read(hint: Any, stored: Any) -> Any:
             return None
         (hint,) = set(get_args(hint)) - {NoneType}
     if is_dataclass(hint):
-        return _load(cast(type[Any], hint), stored)
+        return _load(hint, stored)
     if issubclass(hint, StrEnum):
         return hint(stored)
     if issubclass(hint, datetime):

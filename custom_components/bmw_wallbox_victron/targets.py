@@ -1,18 +1,21 @@
-"""Which entities the triggers and conditions of the automation editor look at."""
+"""What triggers and conditions share: their entities, and a schema."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Final, override
 
-from homeassistant.const import ATTR_DEVICE_ID
+from homeassistant.const import ATTR_DEVICE_ID, CONF_FOR, CONF_OPTIONS
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import config_validation as cv, entity_registry as er
+import voluptuous as vol
 
 from .const import BATTERY_DEVICE, DOMAIN
 
 #: What is targeted where nobody chooses. Home Assistant's helpers want a target, and
 #: follow the registries for a device; the source finds its entity without it.
 NOTHING_CHOSEN: Final = {ATTR_DEVICE_ID: [BATTERY_DEVICE]}
+FOR: Final = {vol.Optional(CONF_FOR): cv.positive_time_period}
+BATTERY_SCHEMA: Final = vol.Schema({vol.Required(CONF_OPTIONS, default={}): FOR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Source(ABC):
 
     @abstractmethod
     def find(self, hass: HomeAssistant, targeted: set[str]) -> set[str]:
-        """Give their entity ids, of those that are targeted."""
+        """Return their entity ids, of those that are targeted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class BatterySource(Source):
     @callback
     @override
     def find(self, hass: HomeAssistant, targeted: set[str]) -> set[str]:
-        """Give it, if it is there, whatever is targeted."""
+        """Return it, if it is there, whatever is targeted."""
         entity_id = er.async_get(hass).async_get_entity_id(
             self.platform, DOMAIN, f"{BATTERY_DEVICE}_{self.key}"
         )

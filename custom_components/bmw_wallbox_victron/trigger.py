@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Final, override
 
 from homeassistant.components.event import ATTR_EVENT_TYPE
 from homeassistant.const import (
-    CONF_FOR,
     CONF_OPTIONS,
     STATE_ON,
     STATE_UNAVAILABLE,
@@ -43,7 +42,14 @@ import voluptuous as vol
 
 from .battery.power_source import PowerSource
 from .battery.status import Status
-from .targets import NOTHING_CHOSEN, BatterySource, Source, WallboxSource
+from .targets import (
+    BATTERY_SCHEMA,
+    FOR,
+    NOTHING_CHOSEN,
+    BatterySource,
+    Source,
+    WallboxSource,
+)
 from .wallbox.sessions import SessionEventType
 
 CONF_FROM: Final = "from"
@@ -56,18 +62,16 @@ POWER_SOURCES: Final = tuple(
 #: After a start the battery's devices and plug are heard one after the other: for so
 #: long what is first known of it may turn out otherwise without having changed.
 SETTLING: Final = timedelta(seconds=60)
-#: What the session event tells besides its type.
+#: The attributes of the session event besides its type.
 SESSION_VARIABLES: Final = ("energy", "duration", "reason")
 
-_FOR: Final = {vol.Optional(CONF_FOR): cv.positive_time_period}
-_BATTERY_SCHEMA: Final = vol.Schema({vol.Required(CONF_OPTIONS, default={}): _FOR})
 _POWER_SOURCES: Final = vol.All(cv.ensure_list, [vol.In(POWER_SOURCES)])
 _POWER_SOURCE_SCHEMA: Final = vol.Schema(
     {
         vol.Required(CONF_OPTIONS, default={}): {
             vol.Optional(CONF_FROM): _POWER_SOURCES,
             vol.Optional(CONF_TO): _POWER_SOURCES,
-            **_FOR,
+            **FOR,
         }
     }
 )
@@ -76,21 +80,21 @@ _POWER_SOURCE_SCHEMA: Final = vol.Schema(
 class _SiteTrigger(EntityTriggerBase):
     """Compares a state with the last one that was known.
 
-    While an entity is away nothing happens, and what happened meanwhile is told when
-    it is back. The first state that is ever known, after a start, is no change.
+    While an entity is unavailable it does not trigger; what happened meanwhile
+    triggers once it is back. The first state known after a start is no change.
     """
 
     _source: ClassVar[Source]
     _nothing_known: ClassVar[frozenset[str]] = frozenset(
         {STATE_UNAVAILABLE, STATE_UNKNOWN}
     )
-    """States that say nothing."""
+    """States in which nothing is known."""
     _excluded_from_states: ClassVar[frozenset[str]] = frozenset()
     _settling: ClassVar[timedelta] = timedelta(0)
-    """For how long nothing is told after the first state that is known."""
+    """For how long after the first state that is known it does not trigger."""
 
     def __init__(self, hass: HomeAssistant, config: TriggerConfig) -> None:
-        """Look at the source, in what is targeted."""
+        """Initialize the trigger with its entities, of those that are targeted."""
         super().__init__(hass, replace(config, target=config.target or NOTHING_CHOSEN))
         self._domain_specs = {self._source.platform: DomainSpec()}
         self._settled: dict[str, State] = {}
@@ -119,7 +123,7 @@ class _SiteTrigger(EntityTriggerBase):
             description: str,
             context: Context | None = None,
         ) -> Task[Any]:
-            """Return where the change came from, not that nothing was known then."""
+            """Run the action with the last state that was known before the change."""
             before = self._last_known(extra_trigger_payload["from_state"])
             variables = self._variables(extra_trigger_payload["to_state"])
             return run_action(
@@ -207,7 +211,7 @@ class _SiteTrigger(EntityTriggerBase):
         """Return whether something happened between two known states."""
 
     def _variables(self, _: State) -> dict[str, Any]:
-        """Give more variables of the trigger."""
+        """Return more variables of the trigger."""
         return {}
 
 
@@ -232,7 +236,7 @@ class PowerSourceChangedTrigger(_SiteTrigger):
 
 
 class _BecameTrigger(_SiteTrigger):
-    """Something became so that was not so before."""
+    """Triggers when an entity gets one of some states from another one."""
 
     _states: ClassVar[frozenset[str]]
 
@@ -252,7 +256,7 @@ class BatteryBecameLowTrigger(_BecameTrigger):
 
     _settling = SETTLING
     _source = BatterySource(Platform.SENSOR, "status")
-    _schema = _BATTERY_SCHEMA
+    _schema = BATTERY_SCHEMA
     _states = frozenset({Status.LOW, Status.CRITICAL})
 
 
@@ -261,7 +265,7 @@ class BatteryBecameCriticalTrigger(_BecameTrigger):
 
     _settling = SETTLING
     _source = BatterySource(Platform.SENSOR, "status")
-    _schema = _BATTERY_SCHEMA
+    _schema = BATTERY_SCHEMA
     _states = frozenset({Status.CRITICAL})
 
 
@@ -270,7 +274,7 @@ class BatteryDrainingFastTrigger(_BecameTrigger):
 
     _settling = SETTLING
     _source = BatterySource(Platform.BINARY_SENSOR, "draining_fast")
-    _schema = _BATTERY_SCHEMA
+    _schema = BATTERY_SCHEMA
     _states = frozenset({STATE_ON})
 
 
@@ -282,11 +286,11 @@ class LimitNotEnforcedTrigger(_BecameTrigger):
 
 
 class _SessionTrigger(_SiteTrigger):
-    """Something happened in a charging session."""
+    """Triggers on an event of a charging session."""
 
     _source = WallboxSource(Platform.EVENT, "session")
     _schema = ENTITY_STATE_TRIGGER_SCHEMA
-    # That it is unknown says something: nothing has happened yet.
+    # Unknown is known: there was no event yet.
     _nothing_known = frozenset({STATE_UNAVAILABLE})
     _event_type: ClassVar[SessionEventType]
 
@@ -297,12 +301,12 @@ class _SessionTrigger(_SiteTrigger):
 
     @override
     def _happened(self, before: State, now: State) -> bool:
-        """Tell a new event: the state is the time of the last one."""
+        """Return whether this is a new event: the state is the time of the last one."""
         return before.state != now.state
 
     @override
     def _variables(self, state: State) -> dict[str, Any]:
-        """Return what the event tells: energy in kWh, duration in s, reason."""
+        """Return the event's attributes: energy in kWh, duration in s, reason."""
         return {name: state.attributes.get(name) for name in SESSION_VARIABLES}
 
 

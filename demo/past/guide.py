@@ -140,7 +140,7 @@ class BoxClock:
         self.held: datetime | None = None
 
     def __call__(self) -> datetime:
-        """Tell the time."""
+        """Return the time."""
         return self.held or utc_now()
 
 

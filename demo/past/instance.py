@@ -1,6 +1,6 @@
 """The demo's Home Assistant with its clock set back, until it has caught up.
 
-Started by demo.home_assistant, which says step by step how much time passes: so the
+Started by demo.process, which says step by step how much time passes: so the
 wallbox, which lives there, and Home Assistant agree on what time it is. At the present
 its clock goes on by itself, and it is the demo as it always was.
 """

@@ -22,14 +22,14 @@ SOURCES: Final = ROOT / "docs" / "brand"
 BRAND: Final = ROOT / "custom_components" / "bmw_wallbox_victron" / "brand"
 IMAGES: Final = ROOT / "docs" / "images"
 
-#: Colours on a dark background, in place of those that the sources have.
+#: Colors on a dark background, in place of those that the sources have.
 DARK: Final = {"#22303c": "#e4ecf3", "#f4f8fb": "#1b2630"}
 #: Between the mark and the words, in units of the sources.
 GAP: Final = 30
 
 
 def _content(name: str) -> tuple[str, float]:
-    """Give what a source draws, and how wide it is."""
+    """Return what a source draws, and how wide it is."""
     source = (SOURCES / f"{name}.svg").read_text(encoding="utf-8")
     match = re.fullmatch(
         r'<svg [^>]*viewBox="0 0 (\d+) 256">(.*)</svg>\n', source, re.DOTALL
@@ -67,11 +67,11 @@ def _png(drawing: str, height: int) -> bytes:
 
 
 def draw() -> Iterator[tuple[Path, bytes]]:
-    """Draw all images; gives their paths and their contents."""
+    """Draw all images and return their paths and their contents."""
     for name, drawing in (("icon", _icon()), ("logo", _logo())):
         dark = drawing
-        for light_colour, dark_colour in DARK.items():
-            dark = dark.replace(light_colour, dark_colour)
+        for light_color, dark_color in DARK.items():
+            dark = dark.replace(light_color, dark_color)
         for prefix, themed in (("", drawing), ("dark_", dark)):
             small, large = _png(themed, 256), _png(themed, 512)
             yield BRAND / f"{prefix}{name}.png", small

@@ -52,7 +52,7 @@ _LOOK_EVERY_S: Final = 0.1
 _SAME_LOOKS: Final = 4
 """So often in a row a page has to look the same to be complete."""
 _LARGEST_BYTES: Final = 120_000
-"""A larger picture is stored with fewer colours."""
+"""A larger picture is stored with fewer colors."""
 
 
 class BrowserError(Exception):
@@ -190,7 +190,7 @@ async def open_page(
 
 
 async def keep_tokens(url: str) -> str:
-    """Log in; gives the script that leaves the tokens where the page looks for them."""
+    """Log in and return the script that leaves the tokens where the page looks."""
     async with aiohttp.ClientSession() as session:
         tokens = await get_tokens(session, url)
     tokens |= {
@@ -282,7 +282,7 @@ def store(
     width: int | None = None,
     largest: int = _LARGEST_BYTES,
 ) -> None:
-    """Store a picture, with fewer colours if it is large. Blocks."""
+    """Store a picture, with fewer colors if it is large. Blocks."""
     picture = Image.open(io.BytesIO(data)).convert("RGB")
     if width is not None:
         picture = picture.crop((0, 0, width, picture.height))
@@ -294,7 +294,7 @@ def store(
 
 
 def _colours(picture: Image.Image) -> Iterator[Image.Image]:
-    """Give it with all its colours, then with fewer."""
+    """Yield it with all its colors, then with fewer."""
     yield picture
     for colours in (256, 128, 64):
         yield picture.quantize(colours, dither=Image.Dither.NONE)

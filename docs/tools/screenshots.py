@@ -18,9 +18,11 @@ from PIL import Image, ImageDraw
 from playwright.async_api import Browser, Error as PlaywrightError, Page
 from websockets.exceptions import InvalidHandshake
 
-from demo import home_assistant as demo
+from demo import run as demo
+from demo.arguments import parse_arguments as parse_demo
 from demo.client import Client, log_in
 from demo.layout import CHARGE_POINT_ID, DOMAIN, LOOPBACK, ROOT, Layout
+from demo.ports import choose_ocpp_port, free_port
 from simulators.wallbox import SimulatedWallbox
 
 from .browser import (
@@ -35,7 +37,7 @@ from .browser import (
     take,
 )
 
-_STRANGER: Final = "DE*BMW*EDEMO00000002"
+_UNKNOWN: Final = "DE*BMW*EDEMO00000002"
 """A wallbox that nobody has added."""
 _LOW_PHONE: Final = Size(390, 480, scale=2, touch=True)
 """For a page with little on it."""
@@ -50,7 +52,7 @@ _LANGUAGE: Final = {
     "first_weekday": "language",
 }
 _LEAST_DRAWN: Final = 200
-"""Coloured pixels of a graph that shows something."""
+"""Colored pixels of a graph that shows something."""
 
 _WRONG: Final = re.compile(
     r"entity not found|configuration error|not available|no state history|"
@@ -136,7 +138,7 @@ _LOOK: Final = """() => {
 
 
 def say(text: str) -> None:
-    """Tell the person who started it."""
+    """Print for the person who started it."""
     with contextlib.suppress(OSError):
         print(f"screenshots: {text}", flush=True)
 
@@ -200,7 +202,7 @@ async def _find_device(client: Client, identifier: str) -> str:
 
 
 async def _plan(url: str) -> list[Shot]:
-    """Say what to take. The repair comes last: it would be seen elsewhere, too."""
+    """Return what to take. The repair comes last: it would be seen elsewhere, too."""
     async with log_in(url) as client:
         wallbox = await _find_device(client, CHARGE_POINT_ID)
         battery = await _find_device(client, "battery")
@@ -227,21 +229,21 @@ async def _plan(url: str) -> list[Shot]:
 
 
 async def _knock(ocpp_port: int) -> None:
-    """Have a wallbox connect that nobody added: the integration asks about it."""
+    """Let a wallbox connect that nobody added: the integration asks about it."""
     # Its owner has not even looked who answers.
     trusting = ssl.create_default_context()
     trusting.check_hostname = False
     trusting.verify_mode = ssl.CERT_NONE
     box = SimulatedWallbox(
         url=f"wss://localhost:{ocpp_port}",
-        charge_point_id=_STRANGER,
+        charge_point_id=_UNKNOWN,
         password="any",
         ssl_context=trusting,
         host=LOOPBACK,
     )
     with contextlib.suppress(InvalidHandshake):
         await box.connect()
-        raise ShotError(f"{_STRANGER} was let in, although nobody added it")
+        raise ShotError(f"{_UNKNOWN} was let in, although nobody added it")
 
 
 # --- Looking ---
@@ -315,12 +317,10 @@ def _compose(folder: Path) -> Path:
 
 @contextlib.asynccontextmanager
 async def _demo() -> AsyncIterator[tuple[str, int]]:
-    """Run a demo with a week behind it; gives its address and the wallbox's port."""
-    port = demo.free_port()
-    ocpp_port = demo.choose_ocpp_port(demo.free_port(), other=port)
-    options = demo.parse_arguments(
-        [f"--port={port}", f"--ocpp-port={ocpp_port}", "--history"]
-    )
+    """Run a demo with a week behind it; yield its address and the wallbox's port."""
+    port = free_port()
+    ocpp_port = choose_ocpp_port(free_port(), other=port)
+    options = parse_demo([f"--port={port}", f"--ocpp-port={ocpp_port}", "--history"])
     with tempfile.TemporaryDirectory() as folder:
         up = asyncio.Event()
         running = asyncio.create_task(
@@ -340,7 +340,7 @@ async def _demo() -> AsyncIterator[tuple[str, int]]:
 
 
 async def _take_all(url: str, ocpp_port: int, options: argparse.Namespace) -> int:
-    """Take them all; gives how many pages were not as they should be."""
+    """Take them all and return how many pages were not as they should be."""
     faults = 0
     async with open_browser() as browser:
         for shot in await _plan(url):
@@ -361,7 +361,7 @@ async def _take_all(url: str, ocpp_port: int, options: argparse.Namespace) -> in
 
 
 async def _run(options: argparse.Namespace) -> int:
-    """Take the pictures; gives the exit code."""
+    """Take the pictures and return the exit code."""
     begin = time.monotonic()
     try:
         if options.of:
@@ -393,7 +393,7 @@ async def _until_told(options: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    """Take the screenshots; gives the exit code."""
+    """Take the screenshots and return the exit code."""
     return asyncio.run(_until_told(parse_arguments()))
 
 

@@ -167,7 +167,7 @@ class Humsienk(BmsProtocol):
 
     @classmethod
     def _state(cls, battery: Battery) -> bytes:
-        """Give thousandths of V, A and Ah, and whole °C."""
+        """Return thousandths of V, A and Ah, and whole °C."""
         degrees = [round(degree) for degree in battery.temperatures[: cls._PROBES]]
         degrees += [degrees[-1] if degrees else 0] * (cls._PROBES - len(degrees))
         return b"".join(

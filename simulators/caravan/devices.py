@@ -247,7 +247,7 @@ class AlternatorCharger(Device):
 
 
 def fit_out(caravan: Caravan, *, mains_charger: Quirks = WELL) -> tuple[Device, ...]:
-    """Return a caravan all its devices, and its mains charger these quirks."""
+    """Return all devices of a caravan, its mains charger with these quirks."""
     return (
         SmartShunt(caravan),
         MainsCharger(caravan, quirks=mains_charger),

@@ -138,7 +138,7 @@ class Charger:
         return self.settings.absorption_v
 
     def give(self, wanted_a: float) -> float:
-        """Give of the current that would hold the target what it can, A."""
+        """Return of the current that would hold the target what it can give, A."""
         limit = 0.0 if self.state is ChargeState.OFF else self.settings.limit_a
         self.current_a = min(max(wanted_a, 0.0), limit)
         return self.current_a
@@ -192,7 +192,7 @@ class Loads:
         return self._running_s >= 0
 
     def advance(self, seconds: float, hour: float) -> float:
-        """Let time pass; gives what all of them take, A."""
+        """Let time pass and return what all of them take, A."""
         hour %= 24
         warmth = max(0.0, math.sin(math.pi * (hour - 6) / 14))
         if self.fridge_runs:

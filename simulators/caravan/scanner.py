@@ -29,7 +29,7 @@ class Receiver(bluetooth.BaseHaRemoteScanner):
 
 @callback
 def register(hass: HomeAssistant, receiver: Receiver) -> CALLBACK_TYPE:
-    """Make Home Assistant listen to the receiver; gives what undoes that."""
+    """Make Home Assistant listen to the receiver and return what undoes that."""
     stop = receiver.async_setup()
     unregister = bluetooth.async_register_scanner(hass, receiver)
 

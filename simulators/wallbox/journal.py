@@ -39,7 +39,7 @@ class Journal:
         keep(self.violations, fault)
 
     def is_new_id(self, message_id: str) -> bool:
-        """Tell if the central system never used this message id before."""
+        """Return whether the central system never used this message id before."""
         if message_id in self._ids:
             return False
         self._ids[message_id] = None

@@ -151,7 +151,7 @@ class Messages(WallboxState):
     # --- Frames by hand ---
 
     async def send_call(self, action: str, payload: Payload) -> Payload:
-        """Send any CALL, unchecked, and give the payload of its answer.
+        """Send any CALL, unchecked, and return the payload of its answer.
 
         Raises CallFailed on a CALLERROR, TimeoutError, ConnectionError.
         """

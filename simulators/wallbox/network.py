@@ -186,7 +186,7 @@ class Networked(Provisioning):
 
     async def answer(self, connection: Connection, call: Frame, raw: str) -> None:
         """Answer a call of the central system."""
-        if self.quirks.mute or call.action in self.quirks.mute_actions:
+        if self.quirks.unresponsive or call.action in self.quirks.unresponsive_actions:
             return
         if call.action in self.quirks.drop_on_actions:
             await self.disconnect(abort=True)
@@ -207,7 +207,7 @@ class Networked(Provisioning):
             await self._leave()
 
     def _notify_later(self) -> None:
-        """Tell of a charging limit some time after an answer, where it does that."""
+        """Report a charging limit some time after an answer, where it does that."""
         if (delay := self.quirks.notify_limit_after_answer_s) <= 0:
             return
 

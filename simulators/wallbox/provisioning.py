@@ -58,7 +58,7 @@ class Provisioning(Transactions):
             self.set_clock(datetime.fromisoformat(answer["currentTime"]))
 
     def _welcome(self) -> None:
-        """Say where things stand; the queue of an outage comes after that."""
+        """Report where things stand; the queue of an outage comes after that."""
         queued, self._outbox = self._outbox, deque()
         self.send_status()
         if self.quirks.security_event_on_connect:

@@ -122,9 +122,9 @@ class Quirks:
     """Sends each of its calls twice, with the same message id."""
     drop_on_actions: frozenset[str] = frozenset()
     """Calls at which it vanishes without an answer, such as `SetChargingProfile`."""
-    mute: bool = False
+    unresponsive: bool = False
     """Answers no call and acts on none, while its own messages go on (W5)."""
-    mute_actions: frozenset[str] = frozenset()
+    unresponsive_actions: frozenset[str] = frozenset()
     """Calls that it neither answers nor acts on, as some answer no profile (W5)."""
     no_pong: bool = False
     """Never answers a ping, while its own messages go on (W16)."""

@@ -52,7 +52,7 @@ class SimulatedWallbox(Networked):
         await self.flush()
 
     async def authorize(self, token: str, kind: str = "ISO14443") -> str:
-        """Hold a card to the reader; gives the status that the token has.
+        """Hold a card to the reader and return the status that the token has.
 
         The token of the running transaction stops it, another one starts charging.
         """

@@ -249,7 +249,7 @@ class WallboxState:
         return self.calls(action)[count - 1]
 
     async def wait_closed(self, *, timeout_s: float = 5.0) -> tuple[int | None, str]:
-        """Wait for the end of the connection; gives its close code and reason."""
+        """Wait for the end of the connection and return its close code and reason."""
         if (connection := self._connection) is None:
             return None, ""
         await self.wait_until(connection.closed.is_set, timeout_s=timeout_s)
@@ -337,5 +337,5 @@ class WallboxState:
         return self.now() - (self.clock.steady() - self.transaction.began)
 
     def wire_now(self) -> str:
-        """Tell the time as it goes on the wire."""
+        """Return the time as it goes on the wire."""
         return wire_time(self.now())

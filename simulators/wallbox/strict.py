@@ -80,7 +80,7 @@ class FrameFault(ValueError):  # noqa: N818 - it reads as what it is
 
 
 def is_strict_time(value: object) -> bool:
-    """Tell if a value is RFC 3339 in UTC with Z and at most three decimals."""
+    """Return whether a value is RFC 3339 in UTC with Z and at most three decimals."""
     if not isinstance(value, str):
         return True  # the wrong type is the schema's own complaint
     if not _TIME.fullmatch(value):

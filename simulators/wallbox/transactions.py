@@ -175,7 +175,7 @@ class Transactions(Messages):
         stopped_reason: str | None = None,
         context: str | None = None,
     ) -> None:
-        """Tell of something that happened to the running transaction."""
+        """Report what happened to the running transaction (part 2 E02, E06)."""
         if (transaction := self.transaction) is None:
             return
         info: Payload = {"transactionId": transaction.id}
@@ -211,10 +211,10 @@ class Transactions(Messages):
             if values:
                 payload["meterValue"] = values
 
-        def heed(answer: Payload) -> None:
+        def on_answer(answer: Payload) -> None:
             self._token_answered(transaction, answer)
 
-        self.send("TransactionEvent", payload, heed if token else None)
+        self.send("TransactionEvent", payload, on_answer if token else None)
 
     def send_triggered_event(self) -> None:
         """Send TransactionEvent on demand."""

@@ -55,7 +55,7 @@ class Writes:
         self._counts[entity_id] = self._counts.get(entity_id, 0) + 1
 
     def take(self) -> dict[str, int]:
-        """Give the counts since the last look."""
+        """Return the counts since the last look."""
         counts, self._counts = self._counts, {}
         return counts
 
@@ -72,7 +72,7 @@ async def noisy(make_bench: MakeBench) -> Bench:
 
 
 def read(bench: Bench) -> Iterator[tuple[str, float]]:
-    """Give what the box told last, by key of the sensor."""
+    """Return what the box told last, by key of the sensor."""
     for call in reversed(bench.box.sent_of("TransactionEvent")):
         for values in call.payload.get("meterValue", ()):
             for sample in values["sampledValue"]:
@@ -88,7 +88,7 @@ def read(bench: Bench) -> Iterator[tuple[str, float]]:
 
 
 def deadband(key: str, shown: float) -> float:
-    """Give how far what is shown may be from what was read, W, A or V."""
+    """Return how far what is shown may be from what was read, W, A or V."""
     if key == "power":
         return max(50.0, 0.02 * shown)
     return 0.3 if key.startswith("current") else 2.0

@@ -21,10 +21,10 @@ from custom_components.bmw_wallbox_victron.bms import (
     async_load_model,
 )
 from custom_components.bmw_wallbox_victron.bms_model import BmsValues
-from custom_components.bmw_wallbox_victron.fault_log import FaultLog
+from custom_components.bmw_wallbox_victron.site_problems import SiteProblems
 from simulators.bms import Battery, BmsRadio, Fault, SimulatedBms
 
-OUR_LOGGERS = (bms_module.__name__, "aiobmsble")
+OUR_LOGGERS = (bms_module.__name__, SiteProblems.__module__, "aiobmsble")
 EXPECTED = {
     "voltage": 13.28,
     "current": -4.2,
@@ -58,7 +58,7 @@ class Owner:
             address,
             model,
             name="House battery",
-            faults=FaultLog(hass.loop.time),
+            problems=SiteProblems(hass),
             on_model=lambda: None,
             on_values=self.hear,
         )

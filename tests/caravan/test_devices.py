@@ -56,13 +56,13 @@ def reading(device: Device) -> Reading:
 
 
 def counters(frames: list[Frame]) -> list[int]:
-    """Give the counters of frames."""
+    """Return the counters of frames."""
     parsed = [parse(frame.data) for frame in frames]
     return [each.counter for each in parsed if isinstance(each, Advertisement)]
 
 
 def after(hours: float) -> Caravan:
-    """Give a caravan some hours into its day."""
+    """Return a caravan some hours into its day."""
     caravan = Caravan()
     caravan.advance(hours * 3600)
     return caravan

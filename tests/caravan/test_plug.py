@@ -61,7 +61,7 @@ class Demo:
         )
 
     def plug(self) -> tuple[str, float, float]:
-        """Give what the plug's entities say: on or off, W, A."""
+        """Return what the plug's entities say: on or off, W, A."""
         on, watts, amperes = (self.hass.states.get(each) for each in PLUG)
         assert on is not None
         assert watts is not None

@@ -535,9 +535,9 @@ class World:
         """Let the box answer nothing, or not these."""
         self._excuse(self.now + seconds + _CALL_S + _ANSWER_S)
         if actions:
-            await self.quirk(seconds, "mute_actions", frozenset(actions))
+            await self.quirk(seconds, "unresponsive_actions", frozenset(actions))
         else:
-            await self.quirk(seconds, "mute", True)
+            await self.quirk(seconds, "unresponsive", True)
 
     async def slow(self, delay_s: float, seconds: float) -> None:
         """Let the box take its time."""

@@ -7,15 +7,13 @@ import asyncio
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 import json
-import logging
-import time
 from typing import Any, cast
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
 from websockets.exceptions import ConnectionClosedOK
 
-from custom_components.bmw_wallbox_victron.fault_log import FaultLog
+from custom_components.bmw_wallbox_victron.problem import Problem
 from custom_components.bmw_wallbox_victron.wallbox import handlers
 from custom_components.bmw_wallbox_victron.wallbox.connection import (
     BOOT_GRACE,
@@ -119,6 +117,39 @@ def answer(frame: list[Any]) -> list[Any]:
     return [4, frame[1], "NotSupported", "", {}]
 
 
+class Reports:
+    """Who is told of problems: what was reported, and what is not over."""
+
+    def __init__(self) -> None:
+        """Start with nothing wrong."""
+        self.open: set[tuple[Problem, str]] = set()
+        self._reported: list[tuple[Problem, dict[str, str | int]]] = []
+
+    def of(self, problem: Problem) -> list[dict[str, str | int]]:
+        """Return the facts of each report of a problem."""
+        return [facts for each, facts in self._reported if each is problem]
+
+    def report(
+        self,
+        problem: Problem,
+        subject: str = "",
+        *,
+        expected: bool = False,
+        **facts: str | int,
+    ) -> None:
+        self.open.add((problem, subject))
+        self._reported.append((problem, facts))
+
+    def resolve(self, problem: Problem, subject: str = "", **facts: str | int) -> None:
+        self.open.discard((problem, subject))
+
+    def withdraw(self, problem: Problem, subject: str = "") -> None:
+        self.open.discard((problem, subject))
+
+    def is_open(self, problem: Problem, subject: str = "") -> bool:
+        return (problem, subject) in self.open
+
+
 class Bench:
     """A station, its lines, and a clock that the test turns."""
 
@@ -126,6 +157,7 @@ class Bench:
         """Make a station that nobody has connected to."""
         loop = asyncio.get_running_loop()
         self.freezer = freezer
+        self.reports = Reports()
         self.station = Station(
             StationConfig(charge_point_id="DE*BMW*E1"),
             state=WallboxState(),
@@ -133,7 +165,7 @@ class Bench:
             call_later=lambda seconds, act: loop.call_later(seconds, act).cancel,
             on_change=lambda: None,
             ledger=Ledger(),
-            faults=FaultLog(time.monotonic),
+            problems=self.reports,
         )
         self.tasks: list[asyncio.Task[None]] = []
 
@@ -356,10 +388,8 @@ async def test_time_that_jumps_is_no_silence(bench: Bench) -> None:
 # Boots, and bugs
 
 
-async def test_boots_again_and_again(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Every 2 s for 30 s: said once, and asked for all only every 10 s."""
+async def test_boots_again_and_again(bench: Bench) -> None:
+    """Every 2 s for 30 s: reported, and asked for all only every 10 s."""
     line = Line()
     await bench.connect(line)
     for _ in range(15):
@@ -373,18 +403,16 @@ async def test_boots_again_and_again(
     ]
     assert 3 <= len(rounds) <= 6
     assert 3 <= len(line.limits()) <= 2 * len(rounds)
-    said = [record.getMessage() for record in caplog.records if record.levelno > 20]
-    assert len(said) == 1
-    assert said[0].startswith("Wallbox DE*BMW*E1 reboots again and again.")
-    caplog.set_level(logging.INFO)
-    await bench.pass_time(600)
-    bench.station.faults.sweep()
-    assert "does not reboot any more" in caplog.text
+    assert (Problem.REBOOTS, "DE*BMW*E1") in bench.reports.open
+    assert len(bench.reports.of(Problem.REBOOTS)) == 13
+    # As long as that has not ended, each further boot is one of them.
+    await bench.pass_time(120)
+    line.say("BootNotification", BOOT)
+    await bench.pass_time(2)
+    assert len(bench.reports.of(Problem.REBOOTS)) == 14
 
 
-async def test_two_boots_are_no_fault(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_two_boots_are_no_fault(bench: Bench) -> None:
     """Nor is one a minute, for somebody tries something; each has the limit set."""
     line = Line()
     await bench.connect(line)
@@ -393,12 +421,10 @@ async def test_two_boots_are_no_fault(
         line.say("BootNotification", BOOT)
         await bench.pass_time(31)
         assert len(line.limits()) > before
-    assert "reboots" not in caplog.text
+    assert not bench.reports.of(Problem.REBOOTS)
 
 
-async def test_boot_that_is_refused_is_served(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_boot_that_is_refused_is_served(bench: Bench) -> None:
     """It gets its CALLERROR, and what a booted box gets; a second try is no boot."""
     line = Line()
     await bench.connect(line)
@@ -416,7 +442,7 @@ async def test_boot_that_is_refused_is_served(
     identity = bench.station.state.identity
     assert (identity.vendor, identity.firmware_version) == ("Delta", None)
     assert line.limits()
-    assert "reboots" not in caplog.text
+    assert not bench.reports.of(Problem.REBOOTS)
 
 
 async def test_bug_in_a_task_is_logged_once_and_ends_the_connection(

@@ -1,1 +1,1 @@
-"""One battery and one power source, from what several devices say; pure rules."""
+"""One battery and one power source, from several devices; pure rules."""

@@ -1,4 +1,4 @@
-"""The battery: from what devices and the plug say to what is known of it."""
+"""The battery: from the readings of devices and the plug to its state."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -20,7 +20,7 @@ from .sources import Measured, Role, Source, choose
 from .status import Status, Summary, status_of, summarize
 from .trend import Trend
 
-#: How long the plug has to say the same, in s.
+#: How long the plug has to be in a state, in s.
 PLUG_HOLD_S: Final = 2.0
 #: How long charging or draining has to be seen, and not to be seen, in s.
 DETECT_ON_S: Final = 5 * 60.0
@@ -44,7 +44,7 @@ class Settings:
     charge_detect_min_voltage: float = 13.3
     """Charging is detected at this voltage or a higher one, in V."""
     charge_detect_min_rise: float = 0.15
-    """And once it rose by this within 15 minutes, in V."""
+    """And only once it rose by this within 15 minutes, in V."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class BatteryState(Measured):
 
     @property
     def by_key(self) -> dict[str, Value]:
-        """All of it by the names of the fields."""
+        """Return all of it, by the names of the fields."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
@@ -93,7 +93,7 @@ class Battery:
     """
 
     def __init__(self) -> None:
-        """Begin without anything known."""
+        """Initialize with nothing known."""
         self.state = BatteryState()
         self._trend = Trend()
         self._plug = Steady()
@@ -103,13 +103,13 @@ class Battery:
     def update(
         self, sources: Sequence[Source], plug: Plug, settings: Settings, now: float
     ) -> float | None:
-        """Update the state; return when to do so again though nothing is said."""
+        """Update the state; return when to do so again without a new reading."""
         measured = choose(sources)
         voltage = measured.voltage
         self._trend.note(voltage, now)
         movement = self._trend.read(now)
         self._plug, plug_due = steady(self._plug, plug.verdict, now, PLUG_HOLD_S)
-        # Right after a start the plug has something to say, and is waited for.
+        # Right after a start the state of the plug is waited for.
         waits = not self._plug.settled and plug.verdict is not None
         mains = mains_present(self._plug.value, sources, plug_may_tell=waits)
         alternator = alternator_charging(sources)

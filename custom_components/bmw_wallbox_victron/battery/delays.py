@@ -12,9 +12,9 @@ class Steady:
     settled: bool = False
     """Whether any answer has ever counted."""
     heard: bool | None = None
-    """What was said last."""
+    """The last answer."""
     since: float = 0.0
-    """Since when it says so, in s."""
+    """Since when, in s."""
 
 
 def steady(

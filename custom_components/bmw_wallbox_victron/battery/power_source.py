@@ -19,7 +19,7 @@ CHARGER_MIN_CURRENT_A: Final = 1.0
 CHARGER_MIN_POWER_W: Final = 30.0
 #: A battery monitor that shows more than this charges: A.
 CHARGING_MIN_CURRENT_A: Final = 0.30
-#: States in which a charger charges, where its record tells no current.
+#: States in which a charger charges, where its record has no current.
 CHARGING_STATES: Final = frozenset({"bulk", "absorption", "float", "storage"})
 
 
@@ -35,7 +35,7 @@ class PowerSource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plug:
-    """The plug that feeds mains in: what its entities say."""
+    """The plug that feeds mains in: the states of its entities."""
 
     has_switch: bool = False
     """Whether it has a switch."""
@@ -52,7 +52,7 @@ class Plug:
 
     @property
     def verdict(self) -> bool | None:
-        """Whether mains is there, as far as the plug can tell now."""
+        """Return whether there is mains; None: the plug does not know."""
         if self.has_switch and self.is_on is not True:
             return self.is_on
         load = _any(
@@ -77,7 +77,7 @@ def _any(answers: Iterable[bool | None]) -> bool | None:
 
 
 def _delivers(source: Source, current: str, power: str | None) -> bool | None:
-    """Return whether a charger charges; None: it does not say."""
+    """Return whether a charger charges; None: unknown."""
     amperes = source.number(current)
     watts = None if power is None else source.number(power)
     if power is None and amperes is not None:
@@ -108,7 +108,7 @@ def solar_charging(sources: Sequence[Source]) -> bool | None:
 
 
 def charger_not_off(sources: Sequence[Source]) -> bool | None:
-    """Return whether an AC charger is not off; None: none is fresh, or none says."""
+    """Return whether an AC charger is not off; None: unknown, or none is fresh."""
     return _any(
         None if (state := source.values.get("charge_state")) is None else state != "off"
         for source in fresh_of(sources, Role.AC_CHARGER)
@@ -120,9 +120,9 @@ def mains_present(
 ) -> bool | None:
     """Return whether mains is there.
 
-    What the plug says stands. Where it says nothing, a fresh AC charger that is not
-    off tells that there is mains; one that is off tells nothing. While the plug is
-    about to say something (`plug_may_tell`), nobody else is asked.
+    The plug decides. Where its state is unknown, a fresh AC charger that is not off
+    means that there is mains; one that is off means nothing. While the plug is about
+    to be known (`plug_may_tell`), nothing else counts.
     """
     if plug is not None:
         return plug
@@ -132,7 +132,7 @@ def mains_present(
 
 
 def charging_now(sources: Sequence[Source]) -> bool | None:
-    """Return whether the battery is charged; None: no fresh battery monitor says."""
+    """Return whether the battery is charged; None: no fresh battery monitor knows."""
     for source in fresh_of(sources, Role.BATTERY_MONITOR):
         amperes = source.number("current")
         if amperes is not None:

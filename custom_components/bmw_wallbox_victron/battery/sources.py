@@ -1,7 +1,7 @@
 """Which device each quantity of the battery comes from.
 
 The first fresh source that has it: battery monitor, then BMS, then AC charger (never
-for the state of charge: a charger does not know it). What is not fresh says nothing.
+for the state of charge: a charger does not know it). What is not fresh does not count.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

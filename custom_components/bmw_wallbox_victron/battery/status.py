@@ -1,4 +1,4 @@
-"""What an owner reads at a glance."""
+"""How full the battery is, and a summary."""
 
 from enum import StrEnum
 from typing import Final

@@ -21,7 +21,7 @@ class Movement:
     mean: float | None
     """Their mean over time, in V; None: unknown now."""
     due: float | None
-    """When to look again, without anything new having been heard."""
+    """When it changes next without a new voltage, in s; None: never."""
 
 
 class Trend:
@@ -31,14 +31,14 @@ class Trend:
     """
 
     def __init__(self) -> None:
-        """Begin without any."""
+        """Initialize without any."""
         self._steps: deque[tuple[float, float | None]] = deque()
         # Of the steps that have ended: V·s, and s for which the voltage was known.
         self._area = 0.0
         self._known_s = 0.0
 
     def note(self, voltage: float | None, now: float) -> None:
-        """Note the voltage that is read now, in V."""
+        """Add the voltage that is read now, in V."""
         if self._steps:
             begin, last = self._steps[-1]
             if last == voltage:

@@ -15,12 +15,16 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import CONF_ADDRESS
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.data_entry_flow import FlowHandler, FlowResult
+from homeassistant.data_entry_flow import AbortFlow, FlowHandler, FlowResult
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.selector import (
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
 )
 from homeassistant.helpers.typing import UNDEFINED
 import voluptuous as vol
@@ -56,14 +60,16 @@ class SiteFlow[ResultT: FlowResult[Any, Any]](FlowHandler[Any, ResultT, Any], AB
         subentry: ConfigSubentryData,
         *,
         description: str,
-        description_placeholders: Mapping[str, str],
-        data: Mapping[str, Any] = MappingProxyType({}),
+        placeholders: Mapping[str, str],
     ) -> ResultT:
-        """Add a subentry, to a new entry with `data` if there is none yet."""
+        """Add a subentry, to a new entry if there is none yet."""
 
 
 class SiteSubentryFlow(SiteFlow[SubentryFlowResult], ConfigSubentryFlow):
     """Base of the flows that add a subentry to the entry, or change one."""
+
+    _opened: Mapping[str, Any] | None = None
+    """What was stored of the fields when the form was opened; see `merged`."""
 
     @property
     @override
@@ -77,8 +83,7 @@ class SiteSubentryFlow(SiteFlow[SubentryFlowResult], ConfigSubentryFlow):
         subentry: ConfigSubentryData,
         *,
         description: str,
-        description_placeholders: Mapping[str, str],
-        data: Mapping[str, Any] = MappingProxyType({}),
+        placeholders: Mapping[str, str],
     ) -> SubentryFlowResult:
         """Add the subentry."""
         return self.async_create_entry(
@@ -86,23 +91,17 @@ class SiteSubentryFlow(SiteFlow[SubentryFlowResult], ConfigSubentryFlow):
             data=subentry["data"],
             unique_id=subentry["unique_id"],
             description=description,
-            description_placeholders=description_placeholders,
+            description_placeholders=placeholders,
         )
 
-    async def async_step_reconfigure(
-        self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Change the subentry, unless it is damaged."""
-        subentry = self._get_reconfigure_subentry()
+    @callback
+    @override
+    def _get_reconfigure_subentry(self) -> ConfigSubentry:
+        """Return the subentry that is changed. Aborts the flow if it is damaged."""
+        subentry = super()._get_reconfigure_subentry()
         if is_damaged(subentry):
-            return self.async_abort(reason="damaged")
-        return await self._async_reconfigure(subentry, user_input)
-
-    @abstractmethod
-    async def _async_reconfigure(
-        self, subentry: ConfigSubentry, user_input: dict[str, Any] | None
-    ) -> SubentryFlowResult:
-        """Change the subentry."""
+            raise AbortFlow("damaged")
+        return subentry
 
     @callback
     def _change(
@@ -134,6 +133,19 @@ def whole_number(minimum: int, maximum: int, unit: str | None = None) -> vol.All
     if unit is not None:
         config["unit_of_measurement"] = unit
     return vol.All(NumberSelector(config), vol.Coerce(int))
+
+
+def dropdown(
+    options: list[SelectOptionDict], *, custom_value: bool = False
+) -> SelectSelector:
+    """Return a field for one of these, or what is typed instead."""
+    return SelectSelector(
+        SelectSelectorConfig(
+            options=options,
+            custom_value=custom_value,
+            mode=SelectSelectorMode.DROPDOWN,
+        )
+    )
 
 
 def taken_ids(
@@ -194,16 +206,16 @@ def _async_move(
     Only its own: the id of another wallbox may begin with this one's.
     """
     devices, entities = dr.async_get(hass), er.async_get(hass)
-    for device in dr.async_entries_for_config_entry(devices, entry.entry_id):
-        if (DOMAIN, old_id) in device.identifiers:
-            connections = (
-                {(dr.CONNECTION_BLUETOOTH, new_id)} if device.connections else UNDEFINED
-            )
-            devices.async_update_device(
-                device.id,
-                new_identifiers={(DOMAIN, new_id)},
-                new_connections=connections,
-            )
+    if device := devices.async_get_device_by_identifier(
+        (DOMAIN, old_id), entry.entry_id
+    ):
+        devices.async_update_device(
+            device.id,
+            new_identifiers={(DOMAIN, new_id)},
+            new_connections={(dr.CONNECTION_BLUETOOTH, new_id)}
+            if device.connections
+            else UNDEFINED,
+        )
     for entity in er.async_entries_for_config_entry(entities, entry.entry_id):
         if entity.config_subentry_id == subentry.subentry_id:
             key = entity.unique_id.removeprefix(f"{old_id}_")

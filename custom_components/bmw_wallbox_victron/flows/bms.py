@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Final, override
+from typing import Any, Final
 
 from homeassistant.components import bluetooth
 from homeassistant.components.bluetooth import BluetoothServiceInfoBleak
@@ -12,21 +12,15 @@ from homeassistant.config_entries import (
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_ADDRESS
-from homeassistant.core import callback
-from homeassistant.data_entry_flow import FlowResult
-from homeassistant.helpers.selector import (
-    SelectOptionDict,
-    SelectSelector,
-    SelectSelectorConfig,
-    SelectSelectorMode,
-)
+from homeassistant.data_entry_flow import AbortFlow, FlowResult
+from homeassistant.helpers.selector import SelectOptionDict
 import voluptuous as vol
 
 from ..bms import BmsLibraryError, async_load_models, async_read
 from ..bms_model import BmsError, BmsFault, BmsModel
 from ..const import CONF_MODEL, SUBENTRY_BMS
 from ..victron.advertisement import parse_address
-from .base import SiteFlow, SiteSubentryFlow
+from .base import SiteFlow, SiteSubentryFlow, dropdown
 from .stale_form import form_values, merged
 from .victron import taken_addresses
 
@@ -43,10 +37,7 @@ class BmsSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
 
     async def async_step_bms(self, user_input: dict[str, Any] | None = None) -> ResultT:
         """Ask for a BMS and its model."""
-        try:
-            models = await async_load_models(self.hass)
-        except BmsLibraryError as err:
-            return self._abort_without_library(err)
+        models = await self._async_bms_models()
         errors: dict[str, str] = {}
         if user_input is not None:
             data, name, errors = await self._async_check_bms(models, user_input)
@@ -59,7 +50,7 @@ class BmsSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
                         unique_id=data[CONF_ADDRESS],
                     ),
                     description="bms",
-                    description_placeholders={
+                    placeholders={
                         "name": name,
                         "model": models[data[CONF_MODEL]].label,
                         "address": data[CONF_ADDRESS],
@@ -75,12 +66,12 @@ class BmsSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
             last_step=True,
         )
 
-    @callback
-    def _abort_without_library(self, err: BmsLibraryError) -> ResultT:
-        """Abort: without what reads BMSs there is nothing to choose from."""
-        return self.async_abort(
-            reason="bms_library_missing", description_placeholders={"error": str(err)}
-        )
+    async def _async_bms_models(self) -> Mapping[str, BmsModel]:
+        """Return all models. Aborts the flow if what reads them is not there."""
+        try:
+            return await async_load_models(self.hass)
+        except BmsLibraryError as err:
+            raise AbortFlow("bms_library_missing", {"error": str(err)}) from err
 
     async def _async_bms_schema(
         self, models: Mapping[str, BmsModel], this: ConfigSubentry | None = None
@@ -108,19 +99,8 @@ class BmsSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
         ]
         schema = vol.Schema(
             {
-                vol.Required(CONF_ADDRESS): SelectSelector(
-                    SelectSelectorConfig(
-                        options=devices,
-                        custom_value=True,
-                        mode=SelectSelectorMode.DROPDOWN,
-                    )
-                ),
-                vol.Required(CONF_MODEL): SelectSelector(
-                    SelectSelectorConfig(
-                        options=_model_options(models),
-                        mode=SelectSelectorMode.DROPDOWN,
-                    )
-                ),
+                vol.Required(CONF_ADDRESS): dropdown(devices, custom_value=True),
+                vol.Required(CONF_MODEL): dropdown(_model_options(models)),
             }
         )
         if not heard:
@@ -153,31 +133,22 @@ class BmsSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
                 await async_read(self.hass, address, models[model].make_client(device))
             except BmsError as err:
                 return {}, "", {_FIELDS[err.fault]: err.fault.value}
-            if device.name and device.name != address:
-                name = device.name
+        if device is not None and device.name and device.name != address:
+            name = device.name
         return {CONF_ADDRESS: address, CONF_MODEL: model}, name, {}
 
 
 class BmsSubentryFlow(BmsSteps[SubentryFlowResult], SiteSubentryFlow):
-    """Adds a BMS to the entry, or changes it."""
+    """Handle a subentry flow, which adds a BMS or changes it."""
 
-    _opened: Mapping[str, Any] | None = None
+    async_step_user = BmsSteps[SubentryFlowResult].async_step_bms
 
-    async def async_step_user(
+    async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
-        """Start with the BMS."""
-        return await self.async_step_bms()
-
-    @override
-    async def _async_reconfigure(
-        self, subentry: ConfigSubentry, user_input: dict[str, Any] | None
-    ) -> SubentryFlowResult:
         """Change the BMS."""
-        try:
-            models = await async_load_models(self.hass)
-        except BmsLibraryError as err:
-            return self._abort_without_library(err)
+        subentry = self._get_reconfigure_subentry()
+        models = await self._async_bms_models()
         errors: dict[str, str] = {}
         if user_input is not None:
             sent = merged(self._opened, user_input, subentry.data)

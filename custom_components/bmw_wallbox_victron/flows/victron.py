@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, override
+from typing import Any, Final
 
 from homeassistant.components import bluetooth
 from homeassistant.components.bluetooth import BluetoothServiceInfoBleak
@@ -46,7 +46,13 @@ from ..victron.advertisement import (
 from ..victron.decoder import Decoder
 from ..victron.models import model_name
 from ..victron.records import Record, find
-from .base import SiteFlow, SiteSubentryFlow, async_reload_if_not_loaded, taken_ids
+from .base import (
+    SiteFlow,
+    SiteSubentryFlow,
+    async_reload_if_not_loaded,
+    dropdown,
+    taken_ids,
+)
 from .stale_form import merged
 
 #: An advertisement that is older says nothing about the key that counts now, in s.
@@ -184,12 +190,8 @@ class VictronSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
                 )
             )
         options.sort(key=lambda option: option["label"])
-        device = SelectSelectorConfig(
-            options=options, custom_value=True, mode=SelectSelectorMode.DROPDOWN
-        )
-        return vol.Schema({vol.Required(CONF_ADDRESS): SelectSelector(device)}).extend(
-            _KEY_SCHEMA.schema
-        )
+        device = {vol.Required(CONF_ADDRESS): dropdown(options, custom_value=True)}
+        return vol.Schema(device).extend(_KEY_SCHEMA.schema)
 
     async def _async_check_victron(
         self, user_input: Mapping[str, Any]
@@ -225,27 +227,22 @@ class VictronSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
                 unique_id=device.data[CONF_ADDRESS],
             ),
             description="victron",
-            description_placeholders=device.described,
+            placeholders=device.described,
         )
 
 
 class VictronSubentryFlow(VictronSteps[SubentryFlowResult], SiteSubentryFlow):
-    """Adds a Victron device to the entry, or changes its key."""
+    """Handle a subentry flow, which adds a Victron device or changes its key."""
 
-    async def async_step_user(
+    async_step_user = VictronSteps[SubentryFlowResult].async_step_victron
+
+    async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Start with the device."""
-        return await self.async_step_victron()
-
-    @override
-    async def _async_reconfigure(
-        self, subentry: ConfigSubentry, user_input: dict[str, Any] | None
     ) -> SubentryFlowResult:
         """Change the key."""
         return self._step_key(
             self._entry,
-            subentry,
+            self._get_reconfigure_subentry(),
             user_input,
             step_id="reconfigure",
             reason="reconfigure_successful",

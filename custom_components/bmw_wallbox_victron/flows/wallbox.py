@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Final, override
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from homeassistant.config_entries import (
@@ -81,6 +81,7 @@ class WallboxSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
     """The steps that add a wallbox."""
 
     _typed_server: Mapping[str, Any] | None = None
+    """The server that was typed, where there was none."""
 
     async def async_step_server(
         self, user_input: dict[str, Any] | None = None
@@ -121,9 +122,8 @@ class WallboxSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
                     async_change_server(self.hass, entry, server)
                 return await self._async_add(
                     _subentry(wallbox, entry),
-                    data=server,
                     description="wallbox" if trusted else "wallbox_untrusted",
-                    description_placeholders=hint,
+                    placeholders=hint,
                 )
         return self.async_show_form(
             step_id="wallbox",
@@ -134,21 +134,15 @@ class WallboxSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
 
 
 class WallboxSubentryFlow(WallboxSteps[SubentryFlowResult], SiteSubentryFlow):
-    """Adds a wallbox to the entry, or changes it."""
+    """Handle a subentry flow, which adds a wallbox or changes it."""
 
-    _opened: Mapping[str, Any] | None = None
+    async_step_user = WallboxSteps[SubentryFlowResult].async_step_wallbox
 
-    async def async_step_user(
+    async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
-        """Start with the wallbox."""
-        return await self.async_step_wallbox()
-
-    @override
-    async def _async_reconfigure(
-        self, subentry: ConfigSubentry, user_input: dict[str, Any] | None
-    ) -> SubentryFlowResult:
         """Change the wallbox."""
+        subentry = self._get_reconfigure_subentry()
         errors: dict[str, str] = {}
         if user_input is None:
             self._opened = form_values(subentry.data, WALLBOX_SCHEMA)

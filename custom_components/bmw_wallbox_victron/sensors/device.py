@@ -192,7 +192,7 @@ def _of_bms(key: str) -> DeviceSensorEntityDescription:
         return description
     return replace(
         description,
-        # What tells one cell from another are thousandths.
+        # Cells differ by thousandths.
         suggested_display_precision=3,
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=key == "cell_voltage_delta",

@@ -41,7 +41,7 @@ from ..wallbox.state import (
     WallboxState,
 )
 
-#: What is shown of a phase says whether it is in use, as `phases_used` does.
+#: The state of a phase shows whether it is in use, as `phases_used` does.
 _PHASE_CURRENT = replace(CHARGING_CURRENT, thresholds=(PHASE_IN_USE_A,))
 
 type _Value = StateType | datetime

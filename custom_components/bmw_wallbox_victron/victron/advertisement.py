@@ -39,7 +39,7 @@ class Refusal(StrEnum):
 
     @property
     def against_key(self) -> bool:
-        """Whether this speaks against the key."""
+        """Return whether this speaks against the key."""
         return self in {Refusal.WRONG_KEY, Refusal.IMPLAUSIBLE}
 
 
@@ -60,7 +60,7 @@ class Advertisement:
 
 
 def parse(data: bytes) -> Advertisement | Refusal:
-    """Take the manufacturer data of company 0x02E1 (what follows the id) apart."""
+    """Parse the manufacturer data of company 0x02E1 (what follows the id)."""
     if not data or data[0] != _INSTANT_READOUT:
         return Refusal.NOT_INSTANT_READOUT
     if len(data) < _HEADER_BYTES:

@@ -21,13 +21,13 @@ class Decoder:
 
     @property
     def verdict(self) -> KeyVerdict:
-        """What is known of the key."""
+        """Return what is known of the key."""
         return self.watch.verdict
 
     def hear(self, data: bytes, now: float) -> Reading | Refusal:
         """Read an advertisement (what follows the company id) heard at `now`, in s.
 
-        A repeated one gives the same answer: what was good is good still, and what
+        A repeated one has the same outcome: what was good is good still, and what
         waits for a second advertisement is neither confirmed by itself nor speaks
         against the key, however long it stands still: a charger in a fault may. Noise
         that looks like it is found out by whatever comes next.

@@ -22,7 +22,7 @@ class KeyVerdict(StrEnum):
     """What is known of a key."""
 
     UNKNOWN = "unknown"
-    """No advertisement has told yet."""
+    """No advertisement has shown it yet."""
     RIGHT = "right"
     """It decrypts."""
     WRONG = "wrong"
@@ -31,7 +31,7 @@ class KeyVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyWatch:
-    """What one device's advertisements have said about its key so far."""
+    """What the advertisements of one device have shown of its key so far."""
 
     shown: Reading | None = None
     """The last reading that was accepted."""
@@ -58,7 +58,7 @@ class KeyWatch:
 
     @property
     def verdict(self) -> KeyVerdict:
-        """What is known of the key."""
+        """Return what is known of the key."""
         # A device that is switched off sends some corrupt frames.
         lasts = not self.proven or self.failed_at - self.failing_since >= REPEAT_SECONDS
         if self.failures >= FAILURES_FOR_WRONG and lasts:
@@ -81,7 +81,7 @@ def fail(watch: KeyWatch, data: bytes, now: float) -> KeyWatch:
 
 
 def persist(watch: KeyWatch, now: float) -> tuple[KeyWatch, Reading | Refusal]:
-    """Take a reading that waits, from a device that says nothing else any more."""
+    """Accept a reading that waits, from a device that sends nothing else any more."""
     pending = watch.pending
     if pending is None or not watch.proven or now - watch.pending_at < REPEAT_SECONDS:
         return watch, Refusal.UNCONFIRMED
@@ -101,7 +101,7 @@ def persist(watch: KeyWatch, now: float) -> tuple[KeyWatch, Reading | Refusal]:
 def accept(
     watch: KeyWatch, reading: Reading, judgement: Judgement, now: float
 ) -> tuple[KeyWatch, Reading | Refusal]:
-    """Take a reading that is possible: show it, or wait for a second one."""
+    """Accept a reading that is possible, or wait for a second one that agrees."""
     shown, pending = watch.shown, watch.pending
     after = now - watch.shown_at
     agrees = False

@@ -323,9 +323,9 @@ _RULES: Mapping[Kind, Callable[[Mapping[str, Value]], Judgement]] = {
 
 
 def without_absurd(reading: Reading) -> Reading:
-    """Leave out what says nothing.
+    """Return a reading without what means nothing.
 
-    That is what a broken or missing probe says, and a set of flags with none but
+    That is the value of a broken or missing probe, and a set of flags with none but
     unknown ones: the state `none` would be wrong.
     """
     absurd: dict[str, Value] = {

@@ -18,7 +18,6 @@ from ocpp.messages import CallError, CallResult
 from ocpp.v201 import call_result
 from websockets.exceptions import ConnectionClosed
 
-from ..fault_log import Key
 from .attempts import RemoteStart
 from .errors import CallFailedError, log_bug
 from .frames import ERROR_CODES, Gate
@@ -28,20 +27,10 @@ from .payloads import to_json, to_result
 #: MessageTimeout of a Delta box. Giving up earlier would orphan its answer, in s.
 CALL_TIMEOUT: Final = 30
 #: What a call failed of where no answer came.
-NO_ANSWER: Final = "no answer within 30 s"
+_NO_ANSWER: Final = "no answer within 30 s"
 #: What a call failed of where nobody is there to answer.
 _CONNECTION_LOST: Final = "the connection was lost"
 _UNKNOWN_CODE: Final = "an error code that OCPP 2.0.1 does not know"
-
-
-def mute_fault(charge_point_id: str) -> Key:
-    """Name the fault that a wallbox does not answer."""
-    return charge_point_id, "mute"
-
-
-def limit_fault(charge_point_id: str) -> Key:
-    """Name the fault that a wallbox does not keep a limit."""
-    return charge_point_id, "limit"
 
 
 class Caller(Protocol):
@@ -266,7 +255,7 @@ class Calls:
             _succeed(request, result)
         except TimeoutError:
             self._on_answer(None)
-            _fail(request, NO_ANSWER)
+            _fail(request, _NO_ANSWER)
         except ConnectionClosed:
             _fail(request, _CONNECTION_LOST)
             # No call after it would fare better, and none of them would ever wait.

@@ -3,9 +3,8 @@
 import asyncio
 from base64 import b64decode
 import binascii
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from http import HTTPStatus
 import logging
@@ -17,7 +16,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from ..fault_log import SERVER, FaultLog, Key
+from ..problem import Problem, Problems
 from .connection import Connection
 from .connection_limit import ConnectionLimit
 from .errors import log_bug
@@ -40,20 +39,9 @@ CLOSE_TIMEOUT: Final = 2
 OPEN_TIMEOUT: Final = 10
 #: How long our own stop waits for wallboxes to close their side, in s.
 _CLOSE_S: Final = 3
-#: A connection that holds for so long is back, in s: a bad one comes and goes, and that
-#: it is dead is found within a minute.
-_STEADY_S: Final = 120
-#: Our own stop ends all connections, and a wallbox that is told to reboot is away for a
-#: minute: it has so long to come back, in s.
-_BACK_S: Final = 300
-#: So many handshakes in a row fail before it is worth a line: a client that looks what
+#: So many handshakes in a row fail before that is a problem: a client that looks what
 #: is on this port fails once.
-_FAILURES_WORTH_A_LINE: Final = 3
-#: Handshakes fail no more where one succeeds and none fails for so long, in s, or
-#: where none comes for so long.
-_SECURE_AGAIN_S: Final = 600
-_GONE_S: Final = 3600
-_HANDSHAKE_FAULT: Final = "handshake "
+_MANY_FAILURES: Final = 3
 #: So many addresses are watched.
 _MAX_ADDRESSES: Final = 32
 #: The WebSocket server logs headers with passwords and frames with tokens, at levels
@@ -78,29 +66,6 @@ class ServerConfig:
     """Address to listen on; None: all."""
 
 
-class Answer(StrEnum):
-    """How somebody who knocks is answered."""
-
-    ADMITTED = "admitted"
-    UNKNOWN = "unknown"
-    """There is no such charge point."""
-    WRONG_PASSWORD = "wrong_password"  # noqa: S105 - an answer's name
-    WRONG_PROTOCOL = "wrong_protocol"
-    """It does not speak OCPP 2.0.1."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Knock:
-    """Somebody who speaks OCPP wants to connect."""
-
-    answer: Answer
-    """What became of it."""
-    charge_point_id: str
-    """The id that is configured; of a stranger, what it says, whatever that is."""
-    address: str
-    """Where it comes from."""
-
-
 def is_identity(text: str) -> bool:
     """Return whether a text may be a station's identity."""
     return len(text) <= MAX_IDENTITY and _IDENTITY.fullmatch(text) is not None
@@ -116,16 +81,6 @@ def identity_of(path: str) -> str | None:
     return identity if 0 < len(identity) <= MAX_IDENTITY else None
 
 
-def connection_fault(charge_point_id: str) -> Key:
-    """Name the fault that a wallbox is not connected any more."""
-    return charge_point_id, "connection"
-
-
-def handshake_fault(address: str) -> Key:
-    """Name the fault that TLS with an address fails."""
-    return SERVER, f"{_HANDSHAKE_FAULT}{address}"
-
-
 def basic_credentials(header: str | None) -> str | None:
     """Read `user:password` from an Authorization header; None: it cannot be read."""
     scheme, _, encoded = (header or "").partition(" ")
@@ -135,6 +90,12 @@ def basic_credentials(header: str | None) -> str | None:
         return b64decode(encoded.strip(), validate=True).decode()
     except binascii.Error, UnicodeDecodeError:
         return None
+
+
+def _address(connection: ServerConnection) -> str:
+    """Return where a connection comes from."""
+    peer = connection.remote_address
+    return str(peer[0]) if peer else "?"
 
 
 class CentralSystem:
@@ -147,22 +108,16 @@ class CentralSystem:
         stations: Iterable[Station],
         schemas: Schemas,
         certificates: CertificateStore,
-        on_knock: Callable[[Knock], None],
-        faults: FaultLog,
+        problems: Problems,
     ) -> None:
-        """Serve `stations`; `schemas` are loaded beforehand, in a thread.
-
-        `on_knock` is told of each that comes, however often: its id is all that is
-        known of a stranger, and may be anything.
-        """
+        """Serve `stations`; `schemas` are loaded beforehand, in a thread."""
         self._config = config
         self._stations = {
             station.config.charge_point_id.casefold(): station for station in stations
         }
         self._schemas = schemas
         self._certificates = certificates
-        self._on_knock = on_knock
-        self._faults = faults
+        self._problems = problems
         self._server: Server | None = None
         self._limit: ConnectionLimit[SecureConnection] = ConnectionLimit()
         self._failures: dict[str, int] = {}
@@ -256,73 +211,49 @@ class CentralSystem:
         if station is None:
             # What speaks no OCPP of any version is a scanner or a browser.
             if identity and any(item.startswith("ocpp") for item in offered):
-                self._tell(Answer.UNKNOWN, identity, connection)
+                # Of an unknown one its id is all that is known, and may be anything.
+                self._problems.report(
+                    Problem.UNKNOWN_CHARGE_POINT
+                    if is_identity(identity)
+                    else Problem.UNUSABLE_CHARGE_POINT_ID,
+                    identity,
+                    address=_address(connection),
+                )
             return connection.respond(HTTPStatus.NOT_FOUND, "Unknown charge point\n")
         # Headers may come twice; then none of them counts.
         headers = request.headers.get_all("Authorization")
         header = headers[0] if len(headers) == 1 else None
         charge_point_id = station.config.charge_point_id
         if not station.config.admits(basic_credentials(header)):
-            self._tell(Answer.WRONG_PASSWORD, charge_point_id, connection)
+            self._problems.report(
+                Problem.WRONG_PASSWORD, charge_point_id, address=_address(connection)
+            )
             response = connection.respond(HTTPStatus.UNAUTHORIZED, "Wrong password\n")
             response.headers["WWW-Authenticate"] = 'Basic realm="OCPP"'
             return response
+        for problem in (Problem.WRONG_PASSWORD, Problem.UNKNOWN_CHARGE_POINT):
+            self._problems.resolve(problem, charge_point_id)
         if SUBPROTOCOL not in offered:
-            self._tell(Answer.WRONG_PROTOCOL, charge_point_id, connection)
+            self._problems.report(Problem.WRONG_PROTOCOL, charge_point_id)
             return connection.respond(HTTPStatus.BAD_REQUEST, "Speak ocpp2.0.1\n")
-        self._tell(Answer.ADMITTED, charge_point_id, connection)
+        self._problems.resolve(Problem.WRONG_PROTOCOL, charge_point_id)
         cast(SecureConnection, connection).station = station
         return None
 
-    def _tell(
-        self, answer: Answer, charge_point_id: str, connection: ServerConnection
-    ) -> None:
-        """Return how somebody was answered."""
-        peer = connection.remote_address
-        self._on_knock(
-            Knock(
-                answer=answer,
-                charge_point_id=charge_point_id,
-                address=str(peer[0]) if peer else "?",
-            )
-        )
-
-    def _on_handshake(self, address: str, fault: str | None) -> None:
-        """Take note of the end of a TLS handshake; `fault`: why it failed."""
-        if fault is None:
+    def _on_handshake(self, address: str, error: str | None) -> None:
+        """Take note of the end of a TLS handshake; `error`: why it failed."""
+        if error is None:
             self._failures.pop(address, None)
-            self._secure_again(address, _SECURE_AGAIN_S)
+            self._problems.resolve(Problem.TLS_FAILED, address)
             return
         failures = self._failures.pop(address, 0) + 1
         self._failures[address] = failures
         if len(self._failures) > _MAX_ADDRESSES:
             del self._failures[next(iter(self._failures))]
-        key = handshake_fault(address)
-        if self._faults.is_on(key) or (
-            failures >= _FAILURES_WORTH_A_LINE
-            and self._faults.has_room(key, _HANDSHAKE_FAULT)
+        if failures >= _MANY_FAILURES or self._problems.is_open(
+            Problem.TLS_FAILED, address
         ):
-            self._faults.begin(
-                _LOGGER,
-                key,
-                "%s tries to connect again and again, and TLS fails (%s). If it is a "
-                "wallbox: check that the address in its installer app begins with "
-                "wss:// and has the name that the certificate is for, and that the "
-                "certificate comes from an authority that it trusts",
-                address,
-                fault,
-            )
-            self._secure_again(address, _GONE_S)
-
-    def _secure_again(self, address: str, calm_s: float) -> None:
-        """Say that handshakes do not fail any more, once that is sure."""
-        self._faults.end(
-            _LOGGER,
-            handshake_fault(address),
-            "TLS with %s does not fail any more",
-            address,
-            calm_s=calm_s,
-        )
+            self._problems.report(Problem.TLS_FAILED, address, error=error)
 
     async def _accept(self, socket: ServerConnection) -> None:
         """Serve a connection that passed the checks, whatever is wrong with us."""
@@ -344,23 +275,13 @@ class CentralSystem:
             goes.turn_out()
         charge_point_id = station.config.charge_point_id
         _LOGGER.debug("Wallbox %s connected", charge_point_id)
-        fault = connection_fault(charge_point_id)
-        self._faults.end(
-            _LOGGER,
-            fault,
-            "Wallbox %s is connected again",
-            charge_point_id,
-            calm_s=_STEADY_S,
-        )
+        self._problems.resolve(Problem.CONNECTION_LOST, charge_point_id)
         connection = Connection(station, socket, self._schemas)
         await connection.serve()
         _LOGGER.debug("Wallbox %s disconnected", charge_point_id)
         if station.connection is None:  # no newer connection has replaced it
-            self._faults.begin(
-                _LOGGER,
-                fault,
-                "Wallbox %s is not connected any more. If it does not come back by "
-                "itself within some minutes, check its power and its network",
+            self._problems.report(
+                Problem.CONNECTION_LOST,
                 charge_point_id,
-                after_s=_BACK_S if self._stopping or connection.told_to_reboot else 0,
+                expected=self._stopping or connection.told_to_reboot,
             )

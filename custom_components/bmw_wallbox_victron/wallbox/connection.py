@@ -16,8 +16,9 @@ from typing import Any, Final
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from ..problem import Problem
 from .attempts import RemoteStart
-from .calls import Calls, Turn, limit_fault, mute_fault
+from .calls import Calls, Turn
 from .device_model import Variables, learn
 from .errors import CallFailedError, log_bug
 from .frames import Frames, Gate, Received
@@ -38,15 +39,11 @@ BOOT_GRACE: Final = 5
 PING_AFTER: Final = 30
 #: A line on which nothing came for so long is dead, in s: a Heartbeat is due every 60.
 DEAD_AFTER: Final = 65
-#: So many calls in a row are not answered before it is worth a line in the log.
-_LOSSES_WORTH_A_LINE: Final = 3
-#: Bad frames are over after so long without one, in s.
-_FRAMES_GOOD_S: Final = 3600
-#: So many boots within so many seconds are no accident; they are over after so long
-#: without one.
-_BOOTS_WORTH_A_LINE: Final = 3
+#: So many calls in a row are not answered before that is a problem.
+_MANY_LOSSES: Final = 3
+#: So many boots within so many seconds are no accident.
+_MANY_BOOTS: Final = 3
 _BOOTS_WITHIN_S: Final = 60
-_BOOTS_OVER_S: Final = 600
 #: A wallbox that boots is asked for all no more often than this, in s.
 _PROVISIONING_PACE: Final = 10
 #: How often a large message is looked at in a thread, while other things happen to the
@@ -381,49 +378,19 @@ class Connection:
         )
 
     def _report(self, reason: str) -> None:
-        """Say that a wallbox sends frames that OCPP 2.0.1 does not know."""
+        """Report that a wallbox sends frames that OCPP 2.0.1 does not know."""
         _LOGGER.debug("Wallbox %s sent a bad frame: %s", self.id, reason)
-        fault, faults = (self.id, "frames"), self.station.faults
-        faults.begin(
-            _LOGGER,
-            fault,
-            "Wallbox %s sent a frame that was refused (%s). All others count, and so "
-            "does what is right in it. If something is missing, look for newer "
-            "firmware of the wallbox, and report this line with the diagnostics",
-            self.id,
-            reason,
-        )
-        faults.end(
-            _LOGGER,
-            fault,
-            "Wallbox %s has sent no bad frame for an hour",
-            self.id,
-            calm_s=_FRAMES_GOOD_S,
-        )
+        self.station.problems.report(Problem.BAD_FRAMES, self.id, reason=reason)
 
     def _note_boot(self) -> None:
-        """Say that a wallbox boots again and again."""
+        """Report that a wallbox boots again and again."""
         boots, now = self.station.boots, self._steady()
         boots.append(now)
         while now - boots[0] >= _BOOTS_WITHIN_S:
             boots.popleft()
-        fault, faults = (self.id, "boots"), self.station.faults
-        if len(boots) >= _BOOTS_WORTH_A_LINE:
-            faults.begin(
-                _LOGGER,
-                fault,
-                "Wallbox %s reboots again and again. If it does not stop, switch it "
-                "off for a minute, check its power supply, and look for newer firmware",
-                self.id,
-            )
-        if faults.is_on(fault):
-            faults.end(
-                _LOGGER,
-                fault,
-                "Wallbox %s does not reboot any more",
-                self.id,
-                calm_s=_BOOTS_OVER_S,
-            )
+        problems = self.station.problems
+        if len(boots) >= _MANY_BOOTS or problems.is_open(Problem.REBOOTS, self.id):
+            problems.report(Problem.REBOOTS, self.id)
 
     # What it is asked
 
@@ -436,29 +403,18 @@ class Connection:
         return await self._calls.request_late(choose)
 
     def _answered(self, took: float | None) -> None:
-        """Say that a wallbox does not answer, unless that is only lost now and then.
+        """Report that a wallbox does not answer, unless that is only now and then.
 
         `took`: how long an answer took, in s; None: none came.
         """
-        faults = self.station.faults
         if took is not None:
             self.station.controller.answered(took)
             self.station.unanswered = 0
-            faults.end(
-                _LOGGER, mute_fault(self.id), "Wallbox %s answers again", self.id
-            )
+            self.station.problems.resolve(Problem.UNRESPONSIVE, self.id)
             return
         self.station.unanswered += 1
-        if self.station.unanswered >= _LOSSES_WORTH_A_LINE and not faults.is_on(
-            limit_fault(self.id)  # that is said already
-        ):
-            faults.begin(
-                _LOGGER,
-                mute_fault(self.id),
-                "Wallbox %s is connected but does not answer. If it goes on, check its "
-                "network, or switch it off and on again",
-                self.id,
-            )
+        if self.station.unanswered >= _MANY_LOSSES:
+            self.station.problems.report(Problem.UNRESPONSIVE, self.id)
 
     @property
     def at_rest(self) -> bool:

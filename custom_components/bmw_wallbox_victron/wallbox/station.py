@@ -7,7 +7,7 @@ from datetime import datetime
 import time
 from typing import Final
 
-from ..fault_log import FaultLog
+from ..problem import Problem, Problems
 from . import enforcement, transitions
 from .attempts import Attempts
 from .calls import LiveConnection
@@ -36,7 +36,7 @@ class Station:
         call_later: CallLater,
         on_change: Callable[[], None],
         ledger: Ledger,
-        faults: FaultLog,
+        problems: Problems,
         steady: Callable[[], float] | None = None,
     ) -> None:
         """Start from `state` and `ledger`, as they were stored or empty.
@@ -58,7 +58,7 @@ class Station:
         self.connection: LiveConnection | None = None
         self.boots: deque[float] = deque()
         """When it booted lately, by the steady clock, in s."""
-        self.faults = faults
+        self.problems = problems
         self.unanswered = 0
         """How many calls in a row were not answered."""
         self.controller = Controller(self, call_later)
@@ -135,6 +135,39 @@ class Station:
         """Say now that it has changed."""
         self._held = None
         self._on_change()
+
+    def report_problems(self) -> None:
+        """Report what is wrong by the state of the wallbox.
+
+        While it is not known whether it can limit, as while it is away, what was known
+        before stands.
+        """
+        problems, charge_point_id = self.problems, self.config.charge_point_id
+        enforcement, target = self.state.enforcement, self.state.target
+        if enforcement.able is False:
+            problems.report(Problem.CANNOT_LIMIT, charge_point_id)
+        elif enforcement.able:
+            problems.resolve(Problem.CANNOT_LIMIT, charge_point_id)
+        if enforcement.failing:
+            failing = [Problem.LIMIT_NOT_ENFORCED]
+            if problems.is_open(Problem.CANNOT_LIMIT, charge_point_id):
+                failing = [Problem.LIMIT_WITHOUT_EFFECT]
+                if not target.charging_allowed:
+                    failing.append(Problem.STOP_WITHOUT_EFFECT)
+            for problem in failing:
+                problems.report(
+                    problem, charge_point_id, reason=enforcement.refusal or ""
+                )
+        elif enforcement.holds:
+            problems.resolve(Problem.LIMIT_NOT_ENFORCED, charge_point_id)
+        else:
+            problems.withdraw(Problem.LIMIT_NOT_ENFORCED, charge_point_id)
+        if target.lost:
+            problems.report(
+                Problem.TARGET_UNREADABLE, charge_point_id, lost=", ".join(target.lost)
+            )
+        else:
+            problems.resolve(Problem.TARGET_UNREADABLE, charge_point_id)
 
     def close(self) -> None:
         """Stop for good; the connections are closed already."""

@@ -49,7 +49,7 @@ class Handler(ChargePoint):
     """Answers the calls that come over one connection, one after the other."""
 
     def __init__(self, box: Provisioning, connection: Connection) -> None:
-        """Answer for a box over a link."""
+        """Answer for a box over a connection."""
         super().__init__(box.charge_point_id, None, logger=_LOGGER)
         self.box = box
         self.connection = connection

@@ -193,7 +193,7 @@ class SmartChargingHandlers(Handler):
 
 
 def _make_odd(schedule: Payload, oddity: CompositeOddity, most_a: float) -> None:
-    """Tell a composite schedule another way; `most_a` is the hardware's limit in A."""
+    """Word a composite schedule another way; `most_a` is the hardware's limit in A."""
     periods: list[Payload] = schedule["chargingSchedulePeriod"]
     watts = schedule["chargingRateUnit"] == RateUnit.WATT.value
     for period in periods:

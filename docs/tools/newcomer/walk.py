@@ -1,36 +1,20 @@
-"""scripts/newcomer: the way of somebody who has just installed the integration.
+"""The way, station by station."""
 
-From a Home Assistant with nothing but the integration's folder to an alert that fires,
-in a browser, by clicks and typing. What happens outside of the pages (the wallbox is
-told its server, the battery is emptied) happens to the simulated ones.
-"""
-
-import argparse
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 import re
-import signal
-import sys
 import time
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from homeassistant.util.yaml import load_yaml_dict
-from playwright.async_api import Error as PlaywrightError, Locator, Page
+from playwright.async_api import Locator, Page
 
-from demo.client import Client, RefusedError
-from demo.home_assistant import (
-    DemoError,
-    Instance,
-    choose_ocpp_port,
-    free_port,
-    logged_in,
-    only_one,
-    wait_running,
-)
+from demo.client import Client
+from demo.console import DemoError
 from demo.layout import (
     BATTERY_LEVEL,
     CHARGE_POINT_ID,
@@ -39,9 +23,8 @@ from demo.layout import (
     ROOT,
     WALLBOX_PASSWORD,
     Layout,
-    clear,
-    prepare,
 )
+from demo.ports import choose_ocpp_port
 from demo.scenario import CAR_A, make_wallbox
 from simulators import pki
 from simulators.caravan.identity import (
@@ -52,10 +35,9 @@ from simulators.caravan.identity import (
 )
 from simulators.wallbox import Car, SimulatedWallbox
 
-from .browser import PHONE, BrowserError, go, open_browser, open_page, settle, take
+from ..browser import go, settle
+from .person import Person
 
-_NAME: Final = "wallbox.example.com"
-"""What the certificate is for: only the simulated wallbox looks it up, and finds us."""
 _INTEGRATION: Final = "BMW Wallbox & Victron"
 _BLUEPRINT: Final = "battery_alerts.yaml"
 #: The sidebar and the first column of a dashboard, in px: the graphs beside them need
@@ -72,48 +54,14 @@ class WalkError(DemoError):
 
 
 def say(text: str) -> None:
-    """Tell the person who started it."""
+    """Print for the person who started it."""
     with suppress(OSError):
         print(f"newcomer: {text}", flush=True)
 
 
-def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog="scripts/newcomer",
-        description=(
-            "Walks a newcomer's way in Chromium, by itself: from an empty Home "
-            "Assistant with only the integration's folder to a wallbox that charges, "
-            "Victron devices, dashboards and an alert that fires. Keeps a picture of "
-            "each station. Ends with 1 where a step fails, and says which."
-        ),
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=ROOT / "docs" / "images" / "newcomer",
-        help="folder of the pictures (default: docs/images/newcomer)",
-    )
-    return parser.parse_args(arguments)
-
-
-# --- What is there before the newcomer comes ---
-
-
-def lay_out(layout: Layout) -> None:
-    """Make the folder anew: configuration, certificate, and a key of an older one.
-
-    Blocks.
-    """
-    clear(layout)
-    prepare(layout)
-    pki.issue(layout.folder / "ssl", names=(_NAME,))
-    pki.issue(layout.folder / "ssl" / "old", names=(_NAME,))
-
-
 @asynccontextmanager
 async def _serving_blueprint() -> AsyncIterator[str]:
-    """Serve the blueprint on loopback, in GitHub's place; gives its address."""
+    """Serve the blueprint on loopback, in GitHub's place and return its address."""
     app = web.Application()
     app.router.add_static(
         "/", ROOT / "blueprints" / "automation" / "bmw_wallbox_victron"
@@ -127,95 +75,6 @@ async def _serving_blueprint() -> AsyncIterator[str]:
         yield f"http://{LOOPBACK}:{port}/{_BLUEPRINT}"
     finally:
         await runner.cleanup()
-
-
-# --- How a person uses the pages ---
-
-
-class Person:
-    """Reads, clicks and types in a page, and takes pictures of it."""
-
-    def __init__(self, page: Page, folder: Path) -> None:
-        """Sit down before a page; pictures go to the folder."""
-        self.page = page
-        self._folder = folder
-        self.pictures = 0
-
-    async def picture(
-        self, name: str, *, page: Page | None = None, width: int | None = None
-    ) -> None:
-        """Take the next picture, of this page or another one; `width` px of it."""
-        self.pictures += 1
-        # Nothing is pointed at: that would show its tooltip.
-        await self.page.mouse.move(0, 799)
-        file = f"{self.pictures:02}-{name}.png"
-        await take(page or self.page, self._folder / file, width=width)
-
-    async def click(self, name: str, *, inside: str | Locator | None = None) -> None:
-        """Click a button by what is written on it, in a part of the page."""
-        part: Page | Locator = self.page
-        if inside is not None:
-            part = self.page.locator(inside) if isinstance(inside, str) else inside
-        await part.get_by_role("button", name=name, exact=True).last.click()
-        await settle(self.page)
-
-    async def follow(self, text: str, *, inside: str = "body") -> None:
-        """Click a text."""
-        found = self.page.locator(inside).get_by_text(text, exact=True)
-        await found.filter(visible=True).last.click()
-        await settle(self.page)
-
-    async def read(self, text: str | re.Pattern[str]) -> str:
-        """Wait until a text is there; gives all of the paragraph."""
-        found = self.page.get_by_text(text).filter(visible=True).last
-        await found.wait_for()
-        return str(await found.inner_text())
-
-    def _field(self, label: str) -> Locator:
-        begins = re.compile(rf"^\s*{re.escape(label)}\b")
-        return self.page.locator("ha-selector").filter(has_text=begins)
-
-    async def type(self, text: str, *, into: str | Locator) -> None:
-        """Type into a field, in place of what is there."""
-        field = self._field(into) if isinstance(into, str) else into
-        await field.locator("input").first.click()
-        await self.page.keyboard.press("ControlOrMeta+a")
-        await self.page.keyboard.type(text)
-
-    async def pick(self, entity: str, *, into: str) -> None:
-        """Pick an entity, by its name."""
-        field = self._field(into)
-        await field.locator("ha-entity-picker").click()
-        await settle(self.page)
-        await self.page.keyboard.type(entity)
-        await settle(self.page)
-        items = self.page.locator("ha-combo-box-item").filter(visible=True)
-        await items.filter(has_text=entity).first.click()
-        await settle(self.page)
-
-    async def paste(self, text: str) -> None:
-        """Paste into the editor of the page, in place of what is there."""
-        editor = self.page.locator("ha-code-editor .cm-content").last
-        await editor.click()
-        await self.page.keyboard.press("ControlOrMeta+a")
-        await editor.evaluate(
-            """(editor, text) => {
-              const data = new DataTransfer();
-              data.setData("text/plain", text);
-              editor.dispatchEvent(new ClipboardEvent("paste", {
-                clipboardData: data, bubbles: true, cancelable: true }));
-            }""",
-            text,
-        )
-        await settle(self.page)
-
-    async def open_settings(self, name: str) -> None:
-        """Open a page of the settings."""
-        await self.follow("Settings", inside="ha-sidebar")
-        await self.follow(name, inside="ha-panel-config")
-
-
-# --- The stations ---
 
 
 class Walk:
@@ -538,100 +397,3 @@ def _entities_of(config: Any) -> Iterator[str]:
     elif isinstance(config, list):
         for each in config:
             yield from _entities_of(each)
-
-
-# --- The whole ---
-
-
-async def _walk(options: argparse.Namespace, layout: Layout) -> None:
-    """Walk; raises WalkError where the way ends too early."""
-    begin = time.monotonic()
-    port = free_port()
-    await asyncio.to_thread(lay_out, layout)
-    await asyncio.to_thread(_forget_pictures, options.output)
-    instance = Instance(layout, port=port, ocpp_port=None)
-    say("starting an empty Home Assistant")
-    async with AsyncExitStack() as stack:
-        browser = await stack.enter_async_context(open_browser())
-        stack.push_async_callback(instance.stop)
-        await instance.start()
-        client = await stack.enter_async_context(logged_in(instance))
-        await wait_running(client, instance)
-        # Without an answer to this the page never gets beyond "Loading".
-        await client.ask("get_services")
-        page = await stack.enter_async_context(open_page(browser, instance.url))
-        phone = await stack.enter_async_context(
-            open_page(browser, instance.url, size=PHONE)
-        )
-        person = Person(page, options.output)
-        walk = Walk(person, client, phone, layout, port)
-        stack.push_async_callback(walk.end)
-        for name, station in walk.stations().items():
-            say(f"{time.monotonic() - begin:5.1f} s  {name}")
-            try:
-                await station()
-            except (PlaywrightError, BrowserError, RefusedError, DemoError) as err:
-                raise await _explain(name, err, page, layout) from err
-        took = time.monotonic() - begin
-        say(
-            f"{took:5.1f} s  at the end; {person.pictures} pictures in {options.output}"
-        )
-
-
-def _forget_pictures(folder: Path) -> None:
-    """Remove the pictures of an earlier walk. Blocks."""
-    for old in folder.glob("[0-9][0-9]-*.png"):
-        old.unlink()
-
-
-async def _explain(
-    station: str, err: Exception, page: Page, layout: Layout
-) -> WalkError:
-    """Say where the way ended, and keep a picture of it."""
-    picture = layout.folder / "failed.png"
-    told: list[str] = []
-    with suppress(PlaywrightError):
-        await page.screenshot(path=picture)
-        told = await page.locator("ha-alert").filter(visible=True).all_inner_texts()
-    what, _, log = str(err).partition("Call log:")
-    # Of Playwright's log, what it waited for.
-    reason = " ".join([*what.split(), *log.strip().partition("\n")[0].split()])
-    if told:
-        reason += f" The page says: {' '.join(told)}"
-    return WalkError(
-        f'could not "{station}": {reason}\n'
-        f"    page     {page.url}\n    picture  {picture}\n    log      {layout.log}"
-    )
-
-
-async def _until_told(options: argparse.Namespace, layout: Layout) -> int:
-    """Walk, and stop when somebody asks for that."""
-    walk = asyncio.create_task(_walk(options, layout))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, walk.cancel)
-    try:
-        await walk
-    except asyncio.CancelledError:
-        say("stopped")
-    except (DemoError, BrowserError, RefusedError) as err:
-        say(str(err))
-    else:
-        return 0
-    return 1
-
-
-def main(arguments: Sequence[str] | None = None, *, folder: Path | None = None) -> int:
-    """Walk; gives the exit code."""
-    options = parse_arguments(arguments)
-    layout = Layout(folder or ROOT / ".newcomer")
-    try:
-        with only_one(layout):
-            return asyncio.run(_until_told(options, layout))
-    except DemoError as err:
-        say(str(err))
-        return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,87 @@
+"""The command line of scripts/demo."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Final
+
+_MOST_SPEED: Final = 200.0
+"""The integration believes 10 kWh between two readings, 5 s apart at 11 kW."""
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return number
+
+
+def _speed(text: str) -> float:
+    number = float(text)
+    if not 1 <= number <= _MOST_SPEED:
+        raise argparse.ArgumentTypeError(
+            f"the speed is a number from 1 to {_MOST_SPEED:.0f}"
+        )
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError("that is no time to wait")
+    return number
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/demo",
+        description=(
+            "Runs Home Assistant on this computer, for this computer only, with the "
+            "integration set up, a simulated wallbox that charges a car, and a "
+            "simulated caravan with Victron devices for Home Assistant to discover. "
+            "Its data stays in .demo; deleting that folder starts afresh."
+        ),
+    )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=8123,
+        help="port of the web page (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--ocpp-port",
+        type=_port,
+        help="port that the wallbox connects to (default: 9000, or the next free one)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=_seconds,
+        help="end by itself so many seconds after it is up (default: run until Ctrl-C)",
+    )
+    parser.add_argument(
+        "--speed",
+        type=_speed,
+        default=1.0,
+        help=(
+            "how many times as fast cars charge and the caravan lives, 1 to 200: at 1 "
+            "a session takes an hour, at 60 a minute or two (default: 1)"
+        ),
+    )
+    parser.add_argument(
+        "--add-caravan",
+        action="store_true",
+        help="add the caravan's devices, by the flows that their discovery began",
+    )
+    parser.add_argument(
+        "--history",
+        action="store_true",
+        help=(
+            "let Home Assistant and the simulated devices live through a week first, "
+            "in a minute or two, so that the graphs are full; needs a fresh .demo, and "
+            "adds the caravan's devices"
+        ),
+    )
+    options = parser.parse_args(arguments)
+    if options.history and options.speed != 1:
+        parser.error("with --history time passes as fast as it does: no --speed")
+    return options
