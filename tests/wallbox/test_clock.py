@@ -29,12 +29,6 @@ from custom_components.bmw_wallbox_victron.wallbox.transitions import (
 
 from ..kit.wallbox import START, STEADY, at, ended, event, now as moment, play, started
 
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
-
 CHARGING = ChargingState.CHARGING
 CAR_PAUSED = ChargingState.SUSPENDED_EV
 HOUR = 3600

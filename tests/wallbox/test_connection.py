@@ -40,11 +40,6 @@ BOOT = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
-
 class Line:
     """A line to a wallbox, which answers each call, or is dead."""
 
@@ -201,7 +196,6 @@ class Bench:
 @pytest.fixture
 async def bench(freezer: FrozenDateTimeFactory) -> AsyncGenerator[Bench]:
     """A station; its connections end with the test."""
-    asyncio.get_running_loop().set_debug(False)
     made = Bench(freezer)
     yield made
     for task in made.tasks:

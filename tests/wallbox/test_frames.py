@@ -27,12 +27,6 @@ from custom_components.bmw_wallbox_victron.wallbox.schemas import Schemas
 
 from ..kit.wallbox import RULE
 
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
-
 #: What a station may send by OCPP 2.0.1.
 STATION_REQUESTS = (
     "Authorize",

@@ -20,12 +20,6 @@ from custom_components.bmw_wallbox_victron.wallbox.meter import (
 
 from ..kit.wallbox import RULE, START, at
 
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
-
 POWER, CURRENT, VOLTAGE = "Power.Active.Import", "Current.Import", "Voltage"
 ENERGY = "Energy.Active.Import.Register"
 

@@ -38,12 +38,6 @@ from custom_components.bmw_wallbox_victron.wallbox.transitions import (
 
 from ..kit.wallbox import RULE, STEADY, at, ended, event, now, play, started
 
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
-
 CHARGING = ChargingState.CHARGING
 PAUSED = ChargingState.SUSPENDED_EVSE
 CAR_PAUSED = ChargingState.SUSPENDED_EV

@@ -29,12 +29,6 @@ from custom_components.bmw_wallbox_victron.wallbox.transitions import (
 
 from ..kit.wallbox import RULE, START
 
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
-
 #: What has to be right again after a clock was set, and how often the box speaks, in s.
 RIGHT_AGAIN, INTERVAL = 30, 10
 HOUR, YEAR = 3600.0, 365 * 86400.0
