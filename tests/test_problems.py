@@ -247,21 +247,21 @@ def test_a_limit_that_is_not_kept(
     problems.async_keep([subentry], ())
     registry = ir.async_get(hass)
     issue_id = f"limit_not_enforced_{subentry.subentry_id}"
-    for problem in (
-        Problem.LIMIT_NOT_ENFORCED,
-        Problem.LIMIT_WITHOUT_EFFECT,
-        Problem.STOP_WITHOUT_EFFECT,
+    for problem, key in (
+        (Problem.LIMIT_NOT_ENFORCED, "limit_not_enforced"),
+        (Problem.LIMIT_WITHOUT_EFFECT, "limit_without_effect"),
+        (Problem.STOP_WITHOUT_EFFECT, "limit_without_effect"),
     ):
         problems.report(problem, WALLBOX, reason="")
         issue = registry.async_get_issue(DOMAIN, issue_id)
         assert issue is not None
+        assert issue.translation_key == key
         assert issue.severity is ir.IssueSeverity.ERROR
         assert issue.translation_placeholders == {
             "name": "Garage",
             "charge_point_id": WALLBOX,
             "reason": "-",
         }
-    assert issue.translation_key == "limit_without_effect"
     (line,) = lines(caplog)
     assert "keep the limit that was set (it accepts and does not follow)" in line
     problems.withdraw(Problem.LIMIT_NOT_ENFORCED, WALLBOX)
