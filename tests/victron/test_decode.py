@@ -28,11 +28,6 @@ from simulators.victron import encode
 from ..kit.victron import GOOD, KEY, SHUNT, Captured, captured, simple, wrap
 
 
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
-
 def read(record: Record, plain: bytes) -> Reading:
     reading = decode(record, plain)
     assert reading is not None

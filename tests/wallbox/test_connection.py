@@ -33,6 +33,8 @@ from custom_components.bmw_wallbox_victron.wallbox.station import (
 )
 from custom_components.bmw_wallbox_victron.wallbox.station_config import StationConfig
 
+from ..kit.problems import Reports
+
 SCHEMAS = Schemas.load()
 BOOT = {
     "reason": "PowerUp",
@@ -117,39 +119,6 @@ def answer(frame: list[Any]) -> list[Any]:
     return [4, frame[1], "NotSupported", "", {}]
 
 
-class Reports:
-    """Who is told of problems: what was reported, and what is not over."""
-
-    def __init__(self) -> None:
-        """Start with nothing wrong."""
-        self.open: set[tuple[Problem, str]] = set()
-        self._reported: list[tuple[Problem, dict[str, str | int]]] = []
-
-    def of(self, problem: Problem) -> list[dict[str, str | int]]:
-        """Return the facts of each report of a problem."""
-        return [facts for each, facts in self._reported if each is problem]
-
-    def report(
-        self,
-        problem: Problem,
-        subject: str = "",
-        *,
-        expected: bool = False,
-        **facts: str | int,
-    ) -> None:
-        self.open.add((problem, subject))
-        self._reported.append((problem, facts))
-
-    def resolve(self, problem: Problem, subject: str = "", **facts: str | int) -> None:
-        self.open.discard((problem, subject))
-
-    def withdraw(self, problem: Problem, subject: str = "") -> None:
-        self.open.discard((problem, subject))
-
-    def is_open(self, problem: Problem, subject: str = "") -> bool:
-        return (problem, subject) in self.open
-
-
 class Bench:
     """A station, its lines, and a clock that the test turns."""
 
@@ -196,7 +165,6 @@ class Bench:
 @pytest.fixture
 async def bench(freezer: FrozenDateTimeFactory) -> AsyncGenerator[Bench]:
     """A station; its connections end with the test."""
-    asyncio.get_running_loop().set_debug(False)
     made = Bench(freezer)
     yield made
     for task in made.tasks:
