@@ -30,6 +30,7 @@ from simulators.wallbox import DELTA, Car, SimulatedWallbox
 from simulators.wallbox.device_model import MEASURANDS as MEASURED, VariableId
 
 from .kit.bench import Bench, MakeBench, charge
+from .kit.wallbox import RULE
 
 NOW = Now(datetime(2026, 3, 1, 12, tzinfo=UTC), 1000.0)
 
@@ -110,6 +111,7 @@ def test_a_ceiling_that_is_none(text: str) -> None:
     assert state.light == Light("StatusLED", "brightness", 40)
 
 
+@RULE
 @given(
     st.dictionaries(
         st.sampled_from(
