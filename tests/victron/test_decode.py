@@ -36,11 +36,6 @@ PLAIN: list[dict[str, Any]] = json.loads(
 )["records"]
 
 
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
-
 def read(record: Record, plain: bytes) -> Reading:
     reading = decode(record, plain)
     assert reading is not None

@@ -33,11 +33,6 @@ from ..kit.victron import GOOD, KEY, captured, model_of, noise
 WRONG_KEYS = 500
 
 
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
-
 def reading_of(kind: Kind, **changed: Value) -> Reading:
     record = BY_KIND[kind]
     reading = decode(record, encode(record.kind, {**GOOD[kind], **changed}))

@@ -45,11 +45,6 @@ ABSENT_TOO: Mapping[tuple[str, str], int] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
-
 def numbers(kind: Kind, row: Number) -> st.SearchStrategy[Said]:
     """Return all that a number can say."""
     least = -(1 << row.count - 1) if row.signed else 0
