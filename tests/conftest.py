@@ -1,11 +1,14 @@
 """What all tests share: certificates, a set-up site, a simulated wallbox."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 import contextlib
+import functools
 import itertools
+import logging
 import socket
 import ssl
+import threading
 import time
 from typing import Any
 from unittest import mock
@@ -22,6 +25,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.bmw_wallbox_victron import sensor
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from custom_components.bmw_wallbox_victron.publish import Publisher
+from custom_components.bmw_wallbox_victron.wallbox.schemas import Schemas
 from simulators import pki
 from simulators.bms import BmsRadio
 from simulators.wallbox import DELTA, Quirks, SimulatedWallbox
@@ -35,23 +39,66 @@ from .kit.victron import KEY
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add our options."""
     parser.addoption(
-        "--no-loop-debug",
+        "--only-with-hass",
         action="store_true",
-        help="run event loops without asyncio's debug mode: faster, but blind to "
-        "calls from other threads",
+        help="leave out the tests that use no Home Assistant: with an older one they "
+        "say the same",
     )
 
 
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Leave tests out if that is asked for."""
+    if config.getoption("--only-with-hass"):
+        parts: dict[bool, list[pytest.Item]] = {True: [], False: []}
+        for item in items:
+            uses = isinstance(item, pytest.Function) and "hass" in item.fixturenames
+            parts[uses].append(item)
+        config.hook.pytest_deselected(items=parts[False])
+        items[:] = parts[True]
+
+
+# Home Assistant's plugin has every statement of a recorder logged.
+logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
+
+
+def in_its_thread[**P, R](call: Callable[P, R]) -> Callable[P, R]:
+    """Return a method of an event loop that no other thread may call."""
+    own = threading.get_ident()
+
+    @functools.wraps(call)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        assert threading.get_ident() == own, "called from another thread"
+        return call(*args, **kwargs)
+
+    return checked
+
+
 @pytest.fixture(autouse=True)
-async def enable_event_loop_debug(pytestconfig: pytest.Config) -> None:
-    """Debug event loops, as Home Assistant's own plugin always does."""
+async def enable_event_loop_debug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Find calls from other threads, as the debug mode of event loops does.
+
+    Home Assistant's own plugin switches that on. It also notes the stack of every
+    callback, task and future, and that takes as long as all the rest.
+    """
     loop = asyncio.get_running_loop()
-    loop.set_debug(not pytestconfig.getoption("--no-loop-debug"))
+    for name in ("call_soon", "call_at"):
+        monkeypatch.setattr(loop, name, in_its_thread(getattr(loop, name)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _schemas_once() -> Iterator[None]:
+    """Read OCPP's schemas once: that takes most of a site's set-up."""
+    with mock.patch.object(Schemas, "load", functools.cache(Schemas.load)):
+        yield
 
 
 @pytest.fixture(autouse=True)
-def _real_world(enable_custom_integrations: None, socket_enabled: None) -> None:
-    """Load our integration, and let it talk over loopback."""
+def _real_world(request: pytest.FixtureRequest, socket_enabled: None) -> None:
+    """Load our integration where there is a Home Assistant; talk over loopback."""
+    if "hass" in request.fixturenames:
+        request.getfixturevalue("enable_custom_integrations")
 
 
 # Made before any test freezes the time: what is imported then keeps a frozen clock.
@@ -270,9 +317,8 @@ async def make_bench(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncGenerator[MakeBench]:
     """Make benches; what still waits when the test ends is given up."""
-    # Stack traces of every callback, and a thread for each check of a payload: most
-    # of the time that hundreds of sessions take.
-    hass.loop.set_debug(False)
+    # A thread for each check of a payload: most of the time that hundreds of sessions
+    # take.
     monkeypatch.setattr("ocpp.messages.ASYNC_VALIDATION", False)
     made: list[Bench] = []
 

@@ -542,7 +542,7 @@ async def test_a_bug_before_the_upgrade_is_logged_once(
         raise ValueError("a password")
 
     with monkeypatch.context() as patch:
-        patch.setattr(CentralSystem, "_tell", fail)
+        patch.setattr(central_system, "basic_credentials", fail)
         with pytest.raises(InvalidStatus) as refusal:
             await make_wallbox().connect()
     status = refusal.value.response.status_code

@@ -1205,7 +1205,7 @@ async def test_start_right_after_a_reconnect(make_bench: MakeBench) -> None:
     before = len(bench.box.received_calls)
     station = bench.site.entry.runtime_data.stations[CHARGE_POINT_ID]
     connecting = asyncio.create_task(bench.box.connect(boot=False))
-    await turn_until(lambda: station.link is not None)
+    await turn_until(lambda: station.connection is not None)
     bench.press("start_charging")
     await bench.rest()
     await connecting

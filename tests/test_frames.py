@@ -124,7 +124,6 @@ class Longest:
 @pytest.fixture
 def longest(monkeypatch: pytest.MonkeyPatch, hass: HomeAssistant) -> Iterator[Longest]:
     """Measure all that runs on Home Assistant's loop."""
-    hass.loop.set_debug(False)
     found, loop_thread = Longest(), threading.get_ident()
     run = asyncio.Handle._run
 

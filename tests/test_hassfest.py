@@ -44,12 +44,6 @@ from .kit.files import (
 )
 from .kit.strings import STRINGS, leaves
 
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """Do without a Home Assistant: nearly all tests here only read files."""
-
-
 # The manifest
 
 

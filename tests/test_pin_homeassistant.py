@@ -63,11 +63,6 @@ def answer(*command: str, stdin: str | None = None) -> str:
     return ""
 
 
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """Do without a Home Assistant."""
-
-
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the files that are written, and an index without the internet."""

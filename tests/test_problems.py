@@ -6,13 +6,17 @@ import json
 import logging
 from pathlib import Path
 import re
+from types import MappingProxyType
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
 import pytest
 
 import custom_components.bmw_wallbox_victron as integration
+from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.problem import Problem
 from custom_components.bmw_wallbox_victron.problems import (
     TABLE,
@@ -228,6 +232,43 @@ def test_cases_of_one_problem(
     problems.resolve(Problem.BMS_NO_ANSWER, "A4", name="House battery")
     assert lines(caplog) == ["INFO BMS House battery answers again"]
     assert not problems.is_open(Problem.SILENT, "A4")
+
+
+def test_a_limit_that_is_not_kept(
+    hass: HomeAssistant, problems: SiteProblems, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One line and one issue, which says what is so; with no reason, none is shown."""
+    subentry = ConfigSubentry(
+        data=MappingProxyType({"charge_point_id": WALLBOX}),
+        subentry_type="wallbox",
+        title="Garage",
+        unique_id=WALLBOX,
+    )
+    problems.async_keep([subentry], ())
+    registry = ir.async_get(hass)
+    issue_id = f"limit_not_enforced_{subentry.subentry_id}"
+    for problem, key in (
+        (Problem.LIMIT_NOT_ENFORCED, "limit_not_enforced"),
+        (Problem.LIMIT_WITHOUT_EFFECT, "limit_without_effect"),
+        (Problem.STOP_WITHOUT_EFFECT, "limit_without_effect"),
+    ):
+        problems.report(problem, WALLBOX, reason="")
+        issue = registry.async_get_issue(DOMAIN, issue_id)
+        assert issue is not None
+        assert issue.translation_key == key
+        assert issue.severity is ir.IssueSeverity.ERROR
+        assert issue.translation_placeholders == {
+            "name": "Garage",
+            "charge_point_id": WALLBOX,
+            "reason": "-",
+        }
+    (line,) = lines(caplog)
+    assert "keep the limit that was set (it accepts and does not follow)" in line
+    problems.withdraw(Problem.LIMIT_NOT_ENFORCED, WALLBOX)
+    assert registry.async_get_issue(DOMAIN, issue_id) is None
+    assert lines(caplog) == []
+    problems.resolve(Problem.LIMIT_NOT_ENFORCED, WALLBOX)
+    assert lines(caplog) == [f"INFO Wallbox {WALLBOX} keeps its limit again"]
 
 
 def test_who_tries_many_names_says_nothing_new(

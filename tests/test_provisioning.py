@@ -14,7 +14,7 @@ from custom_components.bmw_wallbox_victron.wallbox.device_model import (
     members,
     number,
 )
-from custom_components.bmw_wallbox_victron.wallbox.metering import (
+from custom_components.bmw_wallbox_victron.wallbox.meter_polling import (
     PATIENCE_S,
     TRIGGERS,
     Heard,
@@ -30,6 +30,7 @@ from simulators.wallbox import DELTA, Car, SimulatedWallbox
 from simulators.wallbox.device_model import MEASURANDS as MEASURED, VariableId
 
 from .kit.bench import Bench, MakeBench, charge
+from .kit.wallbox import RULE
 
 NOW = Now(datetime(2026, 3, 1, 12, tzinfo=UTC), 1000.0)
 
@@ -110,6 +111,7 @@ def test_a_ceiling_that_is_none(text: str) -> None:
     assert state.light == Light("StatusLED", "brightness", 40)
 
 
+@RULE
 @given(
     st.dictionaries(
         st.sampled_from(

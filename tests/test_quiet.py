@@ -361,6 +361,18 @@ async def port_taken(world: World) -> Course:
     await world.bench.connect()
 
 
+async def unusable_certificate(world: World) -> Course:
+    """There is no certificate to listen with when the entry is reloaded."""
+    entry = world.bench.site.entry
+    certificate = Path(entry.data["ssl_cert"])
+    _spoil(certificate)
+    await world.hass.config_entries.async_reload(entry.entry_id)
+    await world.live(HOUR / 4)
+    yield
+    pki.issue(certificate.parent)
+    await world.live(180)
+
+
 def device(number: int, *, minutes: float = 30, **quirks: Any) -> Play:
     """A device of the caravan has quirks for some time."""
 
@@ -470,6 +482,11 @@ FAULTS: dict[str, tuple[Play, str, str]] = {
     ),
     "port taken": (
         port_taken,
+        "The Victron devices go on without it",
+        "The server for wallboxes can start now",
+    ),
+    "no certificate": (
+        unusable_certificate,
         "The Victron devices go on without it",
         "The server for wallboxes can start now",
     ),

@@ -769,6 +769,22 @@ async def test_a_limit_for_one_that_cannot_limit(
     assert not issues.all
 
 
+async def test_one_that_never_could_limit(
+    hass: HomeAssistant, issues: Issues, site: Site, make_wallbox: MakeWallbox
+) -> None:
+    """Who ignores that is told of it no more, over a reload as well."""
+    box = make_wallbox(UNABLE)
+    await box.connect()
+    await settle(hass, box)
+    issues.registry.async_ignore(DOMAIN, issues.only.issue_id, True)
+    await box.disconnect()
+    await hass.config_entries.async_reload(site.entry.entry_id)
+    await hass.async_block_till_done()
+    await box.connect()
+    await settle(hass, box)
+    assert not issues.all
+
+
 @pytest.mark.parametrize("how", ["unloaded", "wallbox removed", "removed"])
 async def test_one_that_could_not_limit(
     hass: HomeAssistant,

@@ -18,12 +18,6 @@ from custom_components.bmw_wallbox_victron.const import DOMAIN
 
 from .kit.files import MANIFEST, PROJECT, PROJECT_TABLE, read_json
 
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """Do without a Home Assistant: all tests here only read files."""
-
-
 # HACS
 
 

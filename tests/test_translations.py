@@ -45,7 +45,10 @@ REASONS_OF_HELPERS = {
     "_get_reconfigure_subentry": "damaged",
 }
 #: What may be the same as in English: names, abbreviations, and words that are shared.
-NAMES_OF_THINGS = {"BMS", "Inverter RS", "Lynx Smart BMS", "Multi RS", "OK", "{name}"}
+NAMES_OF_THINGS = {
+    *("BMS", "Inverter RS", "Lynx Smart BMS", "Multi RS", "OK", "Smart BMS"),
+    "{name}",
+}
 SAME_AS_ENGLISH = {
     "de": {
         *("Alarm", "Balancer", "Limit", "Port", "Problem", "Solar", "Status", "Test"),

@@ -111,7 +111,7 @@ async def test_every_kind(
     await hass.async_block_till_done()
     record = BY_KIND[kind]
     keys = {field.key for field in record.shown} | {"last_heard", "signal_strength"}
-    if record.power_of is not None:
+    if record.power_of:
         keys.add("power")
     entities = entities_of(caravan)
     assert {entity.unique_id for entity in entities if entity.domain == "sensor"} == {
@@ -569,3 +569,117 @@ async def test_the_end_of_listening(
                 hass.config_entries.async_remove_subentry(caravan.entry, subentry_id)
         await hass.async_block_till_done()
         assert active == []
+
+
+# What does not belong
+
+
+async def test_other_frames(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, radio: Radio, caravan: Site
+) -> None:
+    """Those of a VE.Smart network count as if they were not there."""
+    rng = random.Random(10)
+    for second in range(30):
+        radio.say(Kind.BATTERY_MONITOR, MONITOR | {"voltage": 12.5 + second % 2})
+        for first in (0x02, 0x00, 0xFF):
+            radio.send(bytes((first, *rng.randbytes(rng.randrange(20)))))
+        await let_pass(hass, freezer, 1)
+        assert value(caravan, "voltage") == str(12.5 + second % 2)
+    for _ in range(310):
+        radio.send(bytes((0x02, *rng.randbytes(15))))
+        await let_pass(hass, freezer, 1)
+    # They are no sign of life either.
+    assert fresh(caravan) == "off"
+
+
+@pytest.mark.parametrize("moving", [True, False])
+async def test_replay(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    radio: Radio,
+    caravan: Site,
+    moving: bool,
+) -> None:
+    """Yesterday's advertisements beside the real ones never show."""
+    yesterday = [
+        advertise(
+            Kind.BATTERY_MONITOR,
+            MONITOR | {"soc": 90.0, "voltage": 13.1},
+            key=KEY,
+            counter=40_000 + number * moving,
+            model_id=0xA389,
+        )
+        for number in range(400)
+    ]
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    await hass.async_block_till_done()
+    for second in range(200):
+        radio.send(yesterday[2 * second])
+        await let_pass(hass, freezer, 0.5)
+        radio.send(yesterday[2 * second + 1], source="24:6F:28:00:00:02")
+        if second % 5:
+            radio.say(Kind.BATTERY_MONITOR, MONITOR)
+        await let_pass(hass, freezer, 0.5)
+        assert value(caravan, "soc") == "61.0"
+        assert value(caravan, "voltage") == "12.9"
+
+
+async def test_counter_anew(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, radio: Radio, caravan: Site
+) -> None:
+    """A device that restarts is shown again within half a minute."""
+    radio.counters[SHUNT] = 5000
+    for _ in range(5):
+        radio.say(Kind.BATTERY_MONITOR, MONITOR)
+        await let_pass(hass, freezer, 1)
+    radio.counters[SHUNT] = 0
+    for _ in range(25):
+        radio.say(Kind.BATTERY_MONITOR, MONITOR | {"voltage": 13.3})
+        await let_pass(hass, freezer, 1)
+    assert value(caravan, "voltage") == "13.3"
+
+
+async def test_garbage(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, radio: Radio, caravan: Site
+) -> None:
+    """Garbage under a device's address asks for no key and shows nothing."""
+    rng = random.Random(14)
+    data = radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    for second in range(120):
+        for _ in range(10):
+            radio.send(data[:5] + rng.randbytes(len(data) - 5))
+        if second % 3 == 0:
+            radio.say(Kind.BATTERY_MONITOR, MONITOR)
+        await let_pass(hass, freezer, 1)
+        assert not flows(hass, SOURCE_REAUTH)
+        assert value(caravan, "voltage") == "12.9"
+    # Nor while the device itself is silent.
+    for _ in range(120):
+        for _ in range(10):
+            radio.send(data[:5] + rng.randbytes(len(data) - 5))
+        await let_pass(hass, freezer, 1)
+    assert not flows(hass, SOURCE_REAUTH)
+
+
+@pytest.mark.parametrize(
+    ("changed", "shown"),
+    [({"current": 2095.0}, None), ({"soc": 100.0, "consumed_ah": 0.0}, "100.0")],
+)
+async def test_leap(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    radio: Radio,
+    caravan: Site,
+    changed: dict[str, Any],
+    shown: str | None,
+) -> None:
+    """What is possible but large waits for 10 s; what no model measures never shows."""
+    for _ in range(3):
+        radio.say(Kind.BATTERY_MONITOR, MONITOR)
+        await let_pass(hass, freezer, 1)
+    radio.say(Kind.BATTERY_MONITOR, MONITOR | changed)
+    await let_pass(hass, freezer, 9)
+    assert value(caravan, "soc") == "61.0"
+    await let_pass(hass, freezer, 1.1)
+    assert value(caravan, "soc") == (shown or "61.0")
+    assert value(caravan, "current") == "-3.25"

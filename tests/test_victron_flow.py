@@ -359,13 +359,13 @@ async def test_what_is_readable_is_watched_no_longer(
     with callbacks() as active:
         air.send(bytes((0x10, 2, 0x89)))
         air.send(bytes((0x10, 2, 0x89)), CHARGER)
-        await hass.async_block_till_done()
+        await hass.async_block_till_done(wait_background_tasks=True)
         assert len(active) == 1
         air.say(Kind.BATTERY_MONITOR, MONITOR)
-        await hass.async_block_till_done()
+        await hass.async_block_till_done(wait_background_tasks=True)
         assert len(active) == 1
         air.say(Kind.AC_CHARGER, GOOD[Kind.AC_CHARGER], CHARGER)
-        await hass.async_block_till_done()
+        await hass.async_block_till_done(wait_background_tasks=True)
         assert active == []
     assert len(await discovered(hass)) == 2
 
@@ -707,3 +707,29 @@ async def test_second_monitor_while_the_entry_goes(
     await hass.config_entries.async_remove(the_entry(hass).entry_id)
     result = await submit(hass, flow, {"main_monitor": ORION})
     assert result["reason"] == "device_removed"
+
+
+OTHER_FRAME = bytes((0x02, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0x80))
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_other_frames_in_between(
+    hass: HomeAssistant, air: Radio, known: bool
+) -> None:
+    """A device of a VE.Smart network is offered, and its key checked, all the same."""
+    if known:
+        air.say(Kind.BATTERY_MONITOR, MONITOR)
+        await hass.async_block_till_done(wait_background_tasks=True)
+    air.send(OTHER_FRAME)
+    flow = await by_hand(hass)
+    assert bool(offered(flow)) is known
+    if not known:
+        # The next Instant Readout is waited for.
+        hass.loop.call_later(0.2, lambda: air.say(Kind.BATTERY_MONITOR, MONITOR))
+    wrong = SHUNT_DATA | {"encryption_key": "ff" * 16}
+    result = await submit(hass, flow, wrong)
+    assert result["errors"] == {"encryption_key": "wrong_key"}
+    air.send(OTHER_FRAME)
+    result = await submit(hass, flow, SHUNT_DATA)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert devices(the_entry(hass)).keys() == {"SmartShunt 500A/50mV"}

@@ -68,7 +68,7 @@ from .flows.victron import (
     taken_addresses,
 )
 from .flows.wallbox import MAX_CURRENT_FIELD, WallboxSteps, WallboxSubentryFlow
-from .listener import async_wait_until_readable, is_readable
+from .listener import async_remember, async_wait_until_readable, is_readable
 from .subentries import subentries_of
 
 _OPTIONS: Final[Mapping[vol.Marker, Any]] = {
@@ -195,6 +195,7 @@ class SiteConfigFlow(
     ) -> ConfigFlowResult:
         """Handle a Victron device that Home Assistant hears."""
         address = discovery_info.address
+        async_remember(self.hass, discovery_info)
         await self.async_set_unique_id(address)
         self._abort_if_unique_id_configured()  # where it is ignored
         if address in taken_addresses(self._entry):

@@ -1,6 +1,9 @@
 """From Home Assistant's bluetooth stack to readings: one listener a device."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
 import logging
 from typing import Final
 
@@ -13,28 +16,32 @@ from homeassistant.components.bluetooth import (
     BluetoothServiceInfoBleak,
 )
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.event import async_call_later
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
 from .feed import Feed
 from .publish import Rule, rule_for
 from .readings import DeviceIdentity
-from .victron.advertisement import COMPANY_ID, Refusal, parse
+from .victron.advertisement import COMPANY_ID, Refusal, is_instant_readout, parse
 from .victron.decoder import Decoder
-from .victron.key_verdict import KeyVerdict, KeyWatch
-from .victron.records import BY_KIND, Kind, Record, find
+from .victron.key_verdict import REPEAT_SECONDS, KeyVerdict, KeyWatch
+from .victron.order import Order, Place
+from .victron.records import BY_KIND, Kind, Reading, Record, find
 
 _LOGGER = logging.getLogger(__name__)
 
 _DATA_STARTED: Final[HassKey[float]] = HassKey(f"{DOMAIN}_started")
+_DATA_HEARD: Final[HassKey[dict[str, BluetoothServiceInfoBleak]]] = HassKey(
+    f"{DOMAIN}_heard"
+)
 _DATA_UNREADABLE: Final[HassKey[_Unreadable]] = HassKey(f"{DOMAIN}_unreadable")
 #: Of more devices than this the one that was found first is forgotten: anybody may
 #: send as many as they like.
 _MOST_UNREADABLE: Final = 64
-
-#: A second receiver may be so many advertisements behind the first, for so long, in s.
-_BEHIND: Final = 30
-_BEHIND_S: Final = 10.0
+_MOST_HEARD: Final = 256
+#: Instant Readout comes about once a second; it is waited for so long, in s.
+_WAIT_S: Final = 5
 
 
 @callback
@@ -47,11 +54,72 @@ def async_note_start(hass: HomeAssistant) -> None:
 def last_advertisement(
     hass: HomeAssistant, address: str
 ) -> BluetoothServiceInfoBleak | None:
-    """Return what Home Assistant heard last from a device, since it started."""
+    """Return what Home Assistant heard last from a device, since it started.
+
+    That is its Instant Readout, where it sends that, whatever it sends beside it.
+    """
     info = bluetooth.async_last_service_info(hass, address, connectable=False)
+    if info is not None and not _sends_instant_readout(info):
+        info = hass.data.get(_DATA_HEARD, {}).get(address, info)
     if info is None or info.time < hass.data.get(_DATA_STARTED, 0.0):
         return None
     return info
+
+
+def _sends_instant_readout(info: BluetoothServiceInfoBleak) -> bool:
+    """Return whether an advertisement is Instant Readout."""
+    return is_instant_readout(info.manufacturer_data.get(COMPANY_ID, b""))
+
+
+@callback
+def async_remember(hass: HomeAssistant, info: BluetoothServiceInfoBleak) -> None:
+    """Remember the Instant Readout of a device.
+
+    Home Assistant remembers the last advertisement only, which in a VE.Smart network is
+    often another. Of too many devices the one that came first is forgotten.
+    """
+    heard = hass.data.setdefault(_DATA_HEARD, {})
+    if info.address not in heard and len(heard) >= _MOST_HEARD:
+        del heard[next(iter(heard))]
+    heard[info.address] = info
+
+
+@callback
+def async_heard(hass: HomeAssistant) -> list[BluetoothServiceInfoBleak]:
+    """Return what is known of each device of Victron's that is heard."""
+    return [
+        heard
+        for info in bluetooth.async_discovered_service_info(hass, connectable=False)
+        if COMPANY_ID in info.manufacturer_data
+        and (heard := last_advertisement(hass, info.address)) is not None
+    ]
+
+
+async def async_wait_for_instant_readout(
+    hass: HomeAssistant, address: str, *, max_age_s: float
+) -> None:
+    """Wait for the Instant Readout of a device that is heard with something else."""
+    info = bluetooth.async_last_service_info(hass, address, connectable=False)
+    known = last_advertisement(hass, address)
+    if (
+        info is None
+        or COMPANY_ID not in info.manufacturer_data
+        or (
+            known is not None
+            and _sends_instant_readout(known)
+            and age_of(known) < max_age_s
+        )
+    ):
+        return
+    with suppress(TimeoutError):
+        info = await bluetooth.async_process_advertisements(
+            hass,
+            _sends_instant_readout,
+            BluetoothCallbackMatcher(address=address, connectable=False),
+            BluetoothScanningMode.ACTIVE,
+            _WAIT_S,
+        )
+        async_remember(hass, info)
 
 
 def age_of(info: BluetoothServiceInfoBleak) -> float:
@@ -73,7 +141,7 @@ def rules_of(identity: DeviceIdentity) -> dict[str, Rule]:
     if record is None:
         return {}
     rules = {field.key: rule_for(field.key, field.unit) for field in record.shown}
-    if record.power_of is not None:
+    if record.power_of:
         rules["power"] = rule_for("power", "W")
     return rules
 
@@ -99,9 +167,8 @@ class VictronListener:
         self._verdict = KeyVerdict.UNKNOWN
         self._identity: DeviceIdentity | None = None
         self._model_id: int | None = None
-        self._source = ""
-        self._counter = 0
-        self._counted_at = float("-inf")
+        self._order = Order()
+        self._cancel_wait: Callable[[], None] | None = None
         self._stops: list[Callable[[], None]] = []
         self.refusal: Refusal | None = None
         """Why the last advertisement gave no reading; None: it gave one."""
@@ -146,29 +213,70 @@ class VictronListener:
         for stop in self._stops:
             stop()
         self._stops = []
+        self._stop_waiting()
 
     @callback
     def _hear(self, info: BluetoothServiceInfoBleak) -> None:
         """Handle an advertisement."""
-        data = info.manufacturer_data.get(COMPANY_ID)
-        if (
-            data is None
-            or info.time < self._hass.data.get(_DATA_STARTED, 0.0)
-            or self._is_behind(info, data)
+        data = info.manufacturer_data.get(COMPANY_ID, b"")
+        if not is_instant_readout(data) or info.time < self._hass.data.get(
+            _DATA_STARTED, 0.0
         ):
             return
+        async_remember(self._hass, info)
+        advertisement = parse(data)
+        place = Place.FOLLOWS
+        if not isinstance(advertisement, Refusal):
+            place = self._order.place(advertisement.counter, info.time)
+            if place is Place.STRAY:
+                # Sent again by somebody else, or passed on late by another receiver.
+                return
+        watch = self._decoder.watch
         outcome = self._decoder.hear(data, info.time)
+        if isinstance(outcome, Refusal) and place is Place.ANEW:
+            # What comes from nowhere and cannot be read says nothing about the key.
+            self._decoder.watch = watch if outcome.against_key else self._decoder.watch
+        elif not isinstance(advertisement, Refusal) and (
+            outcome is Refusal.UNCONFIRMED or isinstance(outcome, Reading)
+        ):
+            self._order.take(advertisement.counter, info.time)
         if self._decoder.verdict is not self._verdict:
             self._verdict = self._decoder.verdict
             self._on_verdict()
         self.refusal = outcome if isinstance(outcome, Refusal) else None
+        self._stop_waiting()
+        if outcome is Refusal.UNCONFIRMED:
+            self._cancel_wait = async_call_later(
+                self._hass, REPEAT_SECONDS, partial(self._confirm, info)
+            )
         if isinstance(outcome, Refusal):
             if _LOGGER.isEnabledFor(logging.DEBUG):
                 _LOGGER.debug("%s gives no reading: %s", self._address, outcome.value)
             return
+        self._show(outcome, info)
+
+    @callback
+    def _confirm(self, info: BluetoothServiceInfoBleak, _: datetime) -> None:
+        """Show what waits for another advertisement: none came."""
+        self._cancel_wait = None
+        reading = self._decoder.confirm(bluetooth.MONOTONIC_TIME())
+        if reading is not None:
+            self.refusal = None
+            self._show(reading, info)
+
+    @callback
+    def _stop_waiting(self) -> None:
+        """Stop the timer for what waits for another advertisement."""
+        if self._cancel_wait is not None:
+            self._cancel_wait()
+            self._cancel_wait = None
+
+    def _show(self, reading: Reading, info: BluetoothServiceInfoBleak) -> None:
+        """Pass a reading on."""
+        data = info.manufacturer_data[COMPANY_ID]
         self._feed.hear(
-            self._identify(outcome.kind, data[2] | data[3] << 8),
-            outcome.values,
+            self._identify(reading.kind, data[2] | data[3] << 8),
+            reading.values,
             age_s=age_of(info),
             signal_strength=info.rssi,
         )
@@ -186,23 +294,6 @@ class VictronListener:
         if identity is None or (identity.kind, identity.model_id) != (kind, model_id):
             identity = self._identity = DeviceIdentity(kind=kind, model_id=model_id)
         return identity
-
-    def _is_behind(self, info: BluetoothServiceInfoBleak, data: bytes) -> bool:
-        """Return whether another receiver has already passed on something newer.
-
-        Each that hears an advertisement passes it on, some of them late.
-        """
-        if len(data) < 7:
-            return False
-        counter = data[5] | data[6] << 8
-        if (
-            info.source != self._source
-            and 0 < (self._counter - counter) & 0xFFFF <= _BEHIND
-            and info.time - self._counted_at < _BEHIND_S
-        ):
-            return True
-        self._source, self._counter, self._counted_at = info.source, counter, info.time
-        return False
 
 
 @callback

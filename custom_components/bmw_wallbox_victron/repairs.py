@@ -1,4 +1,4 @@
-"""What Home Assistant mends itself once its owner agrees."""
+"""Repairs that Home Assistant makes itself, once its owner agrees."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ async def async_create_fix_flow(
     issue_id: str,
     data: dict[str, str | int | float | None] | None,
 ) -> RepairsFlow:
-    """Return the way to mend an issue."""
+    """Create the flow that fixes an issue."""
     if data is not None and CONF_CHARGE_POINT_ID in data:
         return UnknownChargePointFlow(
             {name: str(data.get(name)) for name in (CONF_CHARGE_POINT_ID, "address")}
@@ -28,10 +28,10 @@ async def async_create_fix_flow(
 
 
 class UnknownChargePointFlow(RepairsFlow):
-    """Adds a charge point that knocks as a wallbox, or ignores it."""
+    """Flow that adds an unknown charge point as a wallbox, or ignores it."""
 
     def __init__(self, placeholders: dict[str, str]) -> None:
-        """Take what is known of it."""
+        """Initialize with its id and its address."""
         self._placeholders = placeholders
 
     async def async_step_init(

@@ -36,6 +36,12 @@ from .wallbox.tls import (
 
 #: How long after a failure the server is tried again, in s.
 _RETRY_S: Final = 60.0
+#: What is no problem where there is to be no server.
+_OF_A_SERVER: Final = (
+    Problem.PORT_IN_USE,
+    Problem.CERTIFICATE_INVALID,
+    Problem.CERTIFICATE_EXPIRES,
+)
 #: So long before it expires a certificate is to be renewed.
 _EXPIRES_SOON: Final = timedelta(days=14)
 
@@ -81,11 +87,7 @@ class Server:
         tried again. Else raises ConfigEntryNotReady.
         """
         if CONF_SSL_CERT not in self._entry.data:
-            for problem in (
-                Problem.PORT_IN_USE,
-                Problem.CERTIFICATE_INVALID,
-                Problem.CERTIFICATE_EXPIRES,
-            ):
+            for problem in _OF_A_SERVER:
                 self._problems.withdraw(problem)
         elif device_subentries(self._entry):
             await self._async_try()
@@ -94,6 +96,7 @@ class Server:
                 await self._async_listen()
             except ConfigEntryNotReady:
                 self._problems.async_note(Problem.SERVER_NOT_STARTED)
+                await self._async_judge_certificate()
                 raise
 
     async def _async_try(self) -> None:
@@ -104,6 +107,9 @@ class Server:
             if self._is_stopped():
                 return
             self._problems.report(Problem.SERVER_NOT_STARTED, reason=str(err))
+            await self._async_judge_certificate()
+            if self._is_stopped():
+                return
             self.certificates = None
             self._cancel_retry = async_call_later(
                 self._hass, _RETRY_S, self._async_try_again
@@ -144,7 +150,6 @@ class Server:
         except CertificateError as err:
             if self._is_stopped():
                 return
-            await self._async_judge_certificate(self.certificates)
             raise ConfigEntryNotReady(
                 translation_domain=DOMAIN,
                 translation_key="certificate_unusable",
@@ -158,7 +163,6 @@ class Server:
                 self._problems.report(Problem.PORT_IN_USE, port=config.port)
             else:
                 self._problems.resolve(Problem.PORT_IN_USE)
-            await self._async_judge_certificate(self.certificates)
             raise ConfigEntryNotReady(
                 translation_domain=DOMAIN,
                 translation_key="port_in_use" if in_use else "cannot_listen",
@@ -173,7 +177,7 @@ class Server:
         self._central_system = central_system
         self._problems.resolve(Problem.PORT_IN_USE)
         self._problems.resolve(Problem.SERVER_NOT_STARTED)
-        await self._async_judge_certificate(self.certificates)
+        await self._async_judge_certificate()
         if self._is_stopped():
             return
         device = dr.async_get(self._hass).async_get_or_create(
@@ -188,10 +192,12 @@ class Server:
         """Check whether the certificate was renewed, or expires soon."""
         if self.certificates is not None:
             await self.certificates.context()
-            await self._async_judge_certificate(self.certificates)
+            await self._async_judge_certificate()
 
-    async def _async_judge_certificate(self, certificates: CertificateStore) -> None:
+    async def _async_judge_certificate(self) -> None:
         """Report what is wrong with the certificate, or soon will be."""
+        if (certificates := self.certificates) is None:
+            return
         info, fault = certificates.info, certificates.fault
         now = dt_util.utcnow()
         if fault is None and info is not None:
@@ -204,6 +210,8 @@ class Server:
             texts = await async_get_translations(
                 self._hass, self._hass.config.language, "config", [DOMAIN]
             )
+            if self._is_stopped():
+                return
             reason = texts.get(f"component.{DOMAIN}.config.error.{fault.fault}")
             self._problems.withdraw(Problem.CERTIFICATE_EXPIRES)
             self._problems.report(

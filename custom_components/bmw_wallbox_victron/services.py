@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 import itertools
 import math
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from homeassistant.const import ATTR_DEVICE_ID
 from homeassistant.core import (
@@ -16,6 +16,7 @@ from homeassistant.core import (
 )
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv, device_registry as dr
+from homeassistant.util.json import JsonObjectType
 from ocpp.v201.enums import MessageTriggerEnumType
 import voluptuous as vol
 
@@ -211,7 +212,10 @@ async def _get_composite_schedule(
         "start": schedule["schedule_start"],
         "duration": schedule["duration"],
         "unit": schedule["charging_rate_unit"],
-        "periods": [dict(item) for item in schedule["charging_schedule_period"]],
+        "periods": [
+            cast(JsonObjectType, dict(item))
+            for item in schedule["charging_schedule_period"]
+        ],
     }
 
 

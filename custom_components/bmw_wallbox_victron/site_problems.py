@@ -83,7 +83,7 @@ class SiteProblems:
     """
 
     def __init__(self, hass: HomeAssistant) -> None:
-        """Start with nothing known."""
+        """Initialize with nothing reported."""
         self._hass = hass
         self._registry = ir.async_get(hass)
         self._clock = hass.loop.time
@@ -143,7 +143,7 @@ class SiteProblems:
 
     @callback
     def async_note(self, problem: Problem) -> None:
-        """Take note of a problem of the site of which Home Assistant itself tells."""
+        """Record a problem of the site that Home Assistant itself logs and shows."""
         for other in TABLE[problem].explains:
             self._logged.pop(_key(other, ""), None)
         self._logged[_key(problem, "")] = _Logged({"subject": ""}, None, self._clock())
@@ -240,7 +240,7 @@ class SiteProblems:
             is_fixable=issue.is_fixable,
             learn_more_url=None if issue.is_fixable else _OUR_PAGE,
             severity=issue.severity,
-            translation_key=shown.problem,
+            translation_key=shown.problem.value,
             translation_placeholders=shown.facts,
         )
 
@@ -285,7 +285,7 @@ class SiteProblems:
         if description.issue is None:
             return None
         if description.about is About.SITE:
-            return main
+            return main.value
         if description.about is About.CLIENT:
             return _client_issue(main, subject)
         subentry = self._wallboxes.get(subject.casefold())
@@ -308,7 +308,7 @@ class SiteProblems:
     def async_keep(
         self, wallboxes: Iterable[ConfigSubentry], addresses: Collection[str]
     ) -> None:
-        """Take the wallboxes and devices that there are now; forget all others."""
+        """Keep the problems of these wallboxes and devices; forget those of others."""
         self._wallboxes = {
             subentry.data[CONF_CHARGE_POINT_ID].casefold(): subentry
             for subentry in wallboxes
@@ -395,7 +395,7 @@ _DATA_PROBLEMS: Final[HassKey[SiteProblems]] = HassKey(f"{DOMAIN}_problems")
 
 @callback
 def async_setup_problems(hass: HomeAssistant) -> None:
-    """Get ready for problems, before any entry is set up."""
+    """Set up the problems of the site, before any entry is set up."""
     problems = hass.data[_DATA_PROBLEMS] = SiteProblems(hass)
 
     @callback
@@ -412,5 +412,5 @@ def async_setup_problems(hass: HomeAssistant) -> None:
 
 @callback
 def async_get_problems(hass: HomeAssistant) -> SiteProblems:
-    """Return what keeps the problems."""
+    """Return the problems of the site."""
     return hass.data[_DATA_PROBLEMS]

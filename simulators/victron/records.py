@@ -38,6 +38,7 @@ class Kind(StrEnum):
     VE_BUS = "ve_bus"
     DC_ENERGY_METER = "dc_energy_meter"
     ORION_XS = "orion_xs"
+    SMART_BMS = "smart_bms"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +114,20 @@ class FlagSet(Bits):
         bits = 0
         for name in named:
             bits |= self.flags[name]
+        return bits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairSet(FlagSet):
+    """Any of several flags of two bits each, of which those that are not set are 1."""
+
+    def encode(self, value: object) -> int:
+        """Return the bits of some flags: 1 is fine."""
+        bits = FlagSet.encode(self, value)
+        for flag in self.flags.values():
+            pair = (flag.bit_length() - 1) // 2 * 2
+            if not bits >> pair & 3:
+                bits |= 1 << pair
         return bits
 
 
@@ -266,16 +281,20 @@ _BMS_FLAG: Final = {
     "high_current": 1 << 29,
     "cell_imbalance": 1 << 30,
 }
-#: VE_REG_BMS_WARNINGS_ALARMS: two bits each, of which 3 is an alarm.
+#: VE_REG_BMS_WARNINGS_ALARMS: of two bits each 2 is a warning, 3 an alarm.
+_BMS_WARNED_OF: Final = {
+    "low_cell_voltage": 0,
+    "high_current": 2,
+    "high_internal_temperature": 4,
+    "contactor": 6,
+    "bms_cable": 8,
+    "load_disconnect": 10,
+    "low_soc": 12,
+    "high_temperature": 16,
+}
 _BMS_ALARM: Final = {
-    "low_cell_voltage": 3 << 0,
-    "high_current": 3 << 2,
-    "high_internal_temperature": 3 << 4,
-    "contactor": 3 << 6,
-    "bms_cable": 3 << 8,
-    "load_disconnect": 3 << 10,
-    "low_soc": 3 << 12,
-    "high_temperature": 3 << 16,
+    **{name: 3 << bit for name, bit in _BMS_WARNED_OF.items()},
+    **{f"{name}_warning": 2 << bit for name, bit in _BMS_WARNED_OF.items()},
 }
 _BALANCER: Final = {"unknown": 0, "balanced": 1, "balancing": 2, "imbalance": 3}
 _OUTPUT: Final = {"shutdown": 0, "on": 1, "connecting": 2, "activating": 3, "off": 4}
@@ -484,7 +503,7 @@ RECORDS: Final[Mapping[Kind, Record]] = MappingProxyType(
                 # Of VE_REG_BMS_IO (88, 16) these two.
                 State(start=90, count=2, key="allow_to_charge", states=_ALLOWED),
                 State(start=92, count=2, key="allow_to_discharge", states=_ALLOWED),
-                _flags(104, 18, "alarm", _BMS_ALARM),
+                PairSet(start=104, count=18, key="alarm", flags=_BMS_ALARM),
                 _number(122, 10, "soc", 0.1, "%", 0x3FF),
                 _number(132, 20, "consumed_ah", -0.1, "Ah", 0xFFFFF),
                 _temperature(152, "temperature"),
@@ -542,6 +561,14 @@ RECORDS: Final[Mapping[Kind, Record]] = MappingProxyType(
                 _number(80, 16, "input_voltage", 0.01, "V", 0xFFFF),
                 _number(96, 16, "input_current", 0.1, "A", 0xFFFF),
                 _flags(112, 32, "off_reason", _OFF_REASON),
+            ),
+        ),
+        # From one captured record; what else it carries is not known.
+        Kind.SMART_BMS: Record(
+            type=0x0E,
+            rows=tuple(
+                _voltage(start, f"voltage_{index}")
+                for index, start in enumerate((56, 72, 88), 1)
             ),
         ),
     }

@@ -23,7 +23,7 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.coordinator import SiteCoordinator
-from custom_components.bmw_wallbox_victron.wallbox import connection
+from custom_components.bmw_wallbox_victron.wallbox import liveness
 from custom_components.bmw_wallbox_victron.wallbox.sessions import Session
 from custom_components.bmw_wallbox_victron.wallbox.station import Station
 from simulators import pki
@@ -73,7 +73,7 @@ class Site:
         steady = asyncio.get_running_loop().time
         stack.enter_context(mock.patch("time.monotonic", steady))
         line = mock.patch.multiple(
-            connection, PING_AFTER=_PING_AFTER_S, DEAD_AFTER=_PING_AFTER_S + 30
+            liveness, PING_AFTER=_PING_AFTER_S, DEAD_AFTER=_PING_AFTER_S + 30
         )
         stack.enter_context(line)
         self._disk = stack.enter_context(mock_storage())

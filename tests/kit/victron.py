@@ -124,6 +124,7 @@ GOOD: Mapping[Kind, dict[str, Value]] = {
         "input_voltage": 13.9,
         "input_current": 32.0,
     },
+    Kind.SMART_BMS: {"voltage_1": 12.56, "voltage_2": 12.55, "voltage_3": 12.15},
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 
 from custom_components.bmw_wallbox_victron.wallbox.clock import Now
-from custom_components.bmw_wallbox_victron.wallbox.meter import Sample
+from custom_components.bmw_wallbox_victron.wallbox.meter_values import Sample
 from custom_components.bmw_wallbox_victron.wallbox.state import (
     EventType,
     TransactionEvent,

@@ -1,10 +1,14 @@
 """The table and the decoder: captured, encoded, random and broken advertisements."""
 
+import json
+from pathlib import Path
 import random
+from typing import Any
 
+from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.bmw_wallbox_victron.readings import Flags
+from custom_components.bmw_wallbox_victron.readings import Flags, Value
 from custom_components.bmw_wallbox_victron.victron.advertisement import (
     Advertisement,
     Refusal,
@@ -23,14 +27,13 @@ from custom_components.bmw_wallbox_victron.victron.records import (
     decode,
     find,
 )
-from simulators.victron import encode
+from simulators.victron import encode, seal
 
 from ..kit.victron import GOOD, KEY, SHUNT, Captured, captured, simple, wrap
 
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
+PLAIN: list[dict[str, Any]] = json.loads(
+    (Path(__file__).parent / "data" / "plain_records.json").read_text()
+)["records"]
 
 
 def read(record: Record, plain: bytes) -> Reading:
@@ -54,10 +57,107 @@ def test_captured_advertisements_give_their_readings(item: Captured) -> None:
 
 
 def test_an_unknown_model_has_a_name() -> None:
-    assert model_name(0xA3FF) == "Victron 0xA3FF"
+    assert model_name(0x9999) == "Victron 0x9999"
     assert model_name(SHUNT) == "SmartShunt 500A/50mV"
     assert model_name(0xA381) == "BMV-712 Smart"
     assert model_name(0xA3A5) == "Smart Battery Sense (Rev2)"
+
+
+@pytest.mark.parametrize(
+    ("model_id", "name"),
+    [
+        (0x2708, "MultiPlus Compact 12/2000/80-50 120V"),
+        (0x1908, "MultiPlus Compact 12/2000/80-30"),
+        (0xA3F1, "Orion XS 1400"),
+        (0xA501, "MultiPlus-X Smart 12V/3000VA/120A"),
+        (0xC033, "All-In-1 Smart"),
+        (0xA3EC, "smallBMS"),
+        # Families, where no list has the id.
+        (0xA3F8, "Orion XS"),
+        (0xA3E4, "Smart BMS"),
+        (0xA0FE, "Smart Lithium Battery"),
+        *((model_id, "Orion XS") for model_id in range(0xA3F2, 0xA400)),
+    ],
+)
+def test_models_and_families_have_names(model_id: int, name: str) -> None:
+    assert model_name(model_id) == name
+
+
+@pytest.mark.parametrize("item", PLAIN, ids=lambda item: item["what"])
+def test_plain_records_say_what_their_owners_read(item: dict[str, Any]) -> None:
+    model_id, record_type = (int(item[key], 16) for key in ("model_id", "record_type"))
+    record = find(record_type, model_id)
+    assert record is not None
+    plain = bytes.fromhex(item["plain"])
+    reading = read(record, plain)
+    for key, said in item["says"].items():
+        value = reading.values[key]
+        if isinstance(value, Flags):
+            assert value == Flags.of([] if said == "none" else said)
+        else:
+            assert value == pytest.approx(said), key
+    assert not reading.unknown
+    sealed = seal(plain, key=KEY, counter=1, model_id=model_id, record_type=record_type)
+    assert isinstance(Decoder(KEY).hear(sealed, 0), Reading)
+
+
+def lynx_alarm(bits: int) -> Reading:
+    """Read a Lynx Smart BMS with these bits of warnings and alarms."""
+    record = BY_KIND[Kind.LYNX_SMART_BMS]
+    good = int.from_bytes(encode(record.kind, GOOD[Kind.LYNX_SMART_BMS]), "little")
+    good = good & ~(0x3FFFF << 72) | bits << 72
+    return read(record, good.to_bytes(16, "little"))
+
+
+@given(levels=st.lists(st.integers(0, 3), min_size=9, max_size=9))
+def test_each_pair_of_a_lynx_warns_or_alarms(levels: list[int]) -> None:
+    reading = lynx_alarm(sum(level << 2 * pair for pair, level in enumerate(levels)))
+    names = (
+        *("low_cell_voltage", "high_current", "high_internal_temperature"),
+        *(
+            "contactor",
+            "bms_cable",
+            "load_disconnect",
+            "low_soc",
+            "",
+            "high_temperature",
+        ),
+    )
+    said = [
+        name if level == 3 else f"{name}_warning"
+        for name, level in zip(names, levels, strict=True)
+        if level > 1 and name
+    ]
+    if any(levels):
+        assert reading.values["alarm"] == Flags.of(said)
+    else:
+        assert reading.values["alarm"] is None
+    assert bool(reading.unknown) == (levels[7] > 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changed", "power"),
+    [
+        (Kind.SOLAR_CHARGER, {}, 66.0),
+        (Kind.SOLAR_CHARGER, {"battery_current": -0.4}, -5.28),
+        (Kind.SOLAR_CHARGER, {"battery_voltage": None}, None),
+        (Kind.ORION_XS, {}, 426.0),
+        (Kind.VE_BUS, {}, 335.24),
+        (Kind.MULTI_RS, {}, -661.89),
+        (Kind.INVERTER_RS, {}, -520.0),
+        (Kind.AC_CHARGER, {}, 5.44),
+        (Kind.AC_CHARGER, {"output_voltage_1": None, "output_current_1": None}, None),
+        (Kind.AC_CHARGER, {"output_voltage_3": 13.0, "output_current_3": 2.0}, 31.44),
+        # What one of the outputs gives is not known.
+        (Kind.AC_CHARGER, {"output_voltage_2": 13.0}, None),
+    ],
+)
+def test_power_of_chargers(
+    kind: Kind, changed: dict[str, Value], power: float | None
+) -> None:
+    record = BY_KIND[kind]
+    reading = read(record, encode(kind, {**GOOD[kind], **changed}))
+    assert reading.values["power"] == power
 
 
 @pytest.mark.parametrize(
@@ -67,7 +167,7 @@ def test_an_unknown_model_has_a_name() -> None:
         (b"\x02\x00\x89\xa3", Refusal.NOT_INSTANT_READOUT),
         (b"\x10\x02\x89\xa3\x02\x00\x00", Refusal.TOO_SHORT),
         (b"\x10\x02\x89\xa3\x07\x00\x00\x11" + bytes(16), Refusal.UNKNOWN_RECORD),
-        (b"\x10\x02\x89\xa3\x0e\x00\x00\x11" + bytes(16), Refusal.UNKNOWN_RECORD),
+        (b"\x10\x02\x89\xa3\x10\x00\x00\x11" + bytes(16), Refusal.UNKNOWN_RECORD),
         (b"\x10\x02\x89\xa3\x02\x00\x00\x11" + bytes(14), Refusal.RECORD_TOO_SHORT),
         (b"\x10\x02\x89\xa3\x0f\x00\x00\xaf" + bytes(5), Refusal.RECORD_TOO_SHORT),
         (b"\x10\x02\x89\xa3\x02\x00\x00\x11" + bytes(15), Refusal.WRONG_KEY),
@@ -121,7 +221,7 @@ def test_the_table_is_sound(record: Record) -> None:
         for bit in range(field.start, field.end):
             other = used.setdefault(bit, field)
             assert other is field or other.when != field.when
-    for key in record.power_of or ():
+    for key in (key for keys in record.power_of for key in keys):
         assert key in keys
     assert record.unshown < set(keys)
     assert {field.key for field in record.shown} == set(keys) - record.unshown
@@ -130,7 +230,7 @@ def test_the_table_is_sound(record: Record) -> None:
 def test_every_record_is_found() -> None:
     for record in RECORDS:
         assert find(record.type, SHUNT) is record
-    assert len({record.type for record in RECORDS}) == len(RECORDS) == 13
+    assert len({record.type for record in RECORDS}) == len(RECORDS) == 14
     battery_sense = find(0x02, 0xA3A5)
     assert battery_sense is not None
     assert battery_sense.kind is Kind.BATTERY_SENSE

@@ -104,11 +104,6 @@ OURS_ALONE = {
 MISSING = object()
 
 
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
-
 def theirs(kind: Kind, field: Field, parsed: Mapping[str, Any]) -> object:
     """Give what the library says of a field, in our terms."""
     key = THEIR_KEY.get(kind, {}).get(field.key, field.key)

@@ -33,11 +33,6 @@ from ..kit.victron import GOOD, KEY, captured, model_of, noise
 WRONG_KEYS = 500
 
 
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
-
 def reading_of(kind: Kind, **changed: Value) -> Reading:
     record = BY_KIND[kind]
     reading = decode(record, encode(record.kind, {**GOOD[kind], **changed}))
@@ -156,16 +151,21 @@ def test_failures_count_in_a_row() -> None:
     assert decoder.watch.failures == 0
 
 
-def test_a_proven_key_is_right_again_at_once() -> None:
+def test_a_key_that_was_right_within_the_hour_is_not_wrong() -> None:
     decoder = Decoder(KEY)
     kind = Kind.SOLAR_CHARGER
     decoder.hear(say(kind, 1), 0)
     decoder.hear(say(kind, 2), 1)
     rng = random.Random(5)
-    for second in range(50):
-        decoder.hear(noise(rng, kind, second), second)
+    for tenth in range(36_000):
+        garbage = say(kind, tenth)[:7] + rng.randbytes(13)
+        assert isinstance(decoder.hear(garbage, 1 + tenth / 10), Refusal)
+        assert verdict(decoder) == "right"
+    for second in range(10):
+        decoder.hear(noise(rng, kind, second), 3601 + second)
     assert verdict(decoder) == "wrong"
-    assert isinstance(decoder.hear(say(kind, 3), 60), Reading)
+    # A proven one is right again at once.
+    assert isinstance(decoder.hear(say(kind, 3), 3700), Reading)
     assert verdict(decoder) == "right"
 
 
@@ -226,18 +226,6 @@ def test_what_stands_still_after_a_jump_is_shown() -> None:
     assert decoder.hear(full, 14) is outcome
 
 
-def test_corrupt_frames_of_a_moment_say_nothing_against_a_proven_key() -> None:
-    decoder = Decoder(KEY)
-    for counter in (1, 2):
-        decoder.hear(say(Kind.BATTERY_MONITOR, counter), counter)
-    for counter in range(3, 30):
-        now = 3 + counter / 10
-        decoder.hear(say(Kind.BATTERY_MONITOR, counter, voltage=300.0), now)
-        assert decoder.verdict is not KeyVerdict.WRONG
-    decoder.hear(say(Kind.BATTERY_MONITOR, 30, voltage=300.0), 13.4)
-    assert decoder.verdict is KeyVerdict.WRONG
-
-
 def test_what_is_odd_is_confirmed_by_its_like_only() -> None:
     before = reading_of(Kind.LYNX_SMART_BMS, error=3)
     for changed, strictly, agreed in (
@@ -271,7 +259,9 @@ def test_a_corrupt_frame_that_slips_through_costs_no_good_one() -> None:
         (Kind.BATTERY_MONITOR, "soc", 60.0, 59.0, 1, False),
         (Kind.BATTERY_MONITOR, "soc", 60.0, 20.0, 1, True),
         (Kind.BATTERY_MONITOR, "soc", 60.0, 20.0, 600, False),
-        (Kind.BATTERY_MONITOR, "current", -5.0, 300.0, 1, False),
+        (Kind.BATTERY_MONITOR, "current", -5.0, 240.0, 1, False),
+        (Kind.BATTERY_MONITOR, "current", -5.0, 300.0, 1, True),
+        (Kind.BATTERY_MONITOR, "current", -5.0, 300.0, 10, False),
         (Kind.BATTERY_MONITOR, "soc", None, 20.0, 1, False),
         (Kind.BATTERY_MONITOR, "consumed_ah", -5.0, -500.0, 1, True),
         (Kind.BATTERY_SENSE, "temperature", 20.0, 60.0, 1, True),
@@ -373,6 +363,94 @@ def test_a_high_voltage_monitor_measures_high_voltages() -> None:
     reading = reading_of(Kind.BATTERY_MONITOR, voltage=300.0)
     assert judge(reading) is IMPOSSIBLE
     assert judge(reading, 0xA382) is Judgement.PLAIN
+
+
+@pytest.mark.parametrize(
+    ("kind", "model_id", "key", "amperes", "judgement"),
+    [
+        (Kind.BATTERY_MONITOR, 0xA389, "current", 2095.0, IMPOSSIBLE),
+        (Kind.BATTERY_MONITOR, 0xA389, "current", -2095.0, IMPOSSIBLE),
+        (Kind.BATTERY_MONITOR, 0xA389, "current", -607.0, ODD),
+        (Kind.BATTERY_MONITOR, 0xA389, "current", 590.0, Judgement.PLAIN),
+        (Kind.BATTERY_MONITOR, 0xC038, "current", 590.0, IMPOSSIBLE),
+        (Kind.BATTERY_MONITOR, 0xA38B, "current", 1900.0, Judgement.PLAIN),
+        (Kind.BATTERY_MONITOR, 0xA381, "current", 1900.0, ODD),
+        (Kind.DC_ENERGY_METER, 0xA38D, "current", 1900.0, IMPOSSIBLE),
+        (Kind.LYNX_SMART_BMS, 0xA3E5, "current", -1000.0, IMPOSSIBLE),
+        (Kind.LYNX_SMART_BMS, 0xA3E6, "current", -1000.0, Judgement.PLAIN),
+        (Kind.SOLAR_CHARGER, 0xA053, "battery_current", 40.0, IMPOSSIBLE),
+        (Kind.AC_CHARGER, 0xA324, "output_current_1", 60.0, IMPOSSIBLE),
+        (Kind.ORION_XS, 0xA3F0, "output_current", 80.0, IMPOSSIBLE),
+    ],
+)
+def test_a_model_bounds_what_it_measures(
+    kind: Kind, model_id: int, key: str, amperes: float, judgement: Judgement
+) -> None:
+    sun = {"pv_power": 600} if kind is Kind.SOLAR_CHARGER else {}
+    changed: dict[str, Value] = {key: amperes, "time_to_go": None, **sun}
+    assert judge(reading_of(kind, **changed), model_id) is judgement
+
+
+@pytest.mark.parametrize(
+    ("volts", "amperes", "drawn", "shown"),
+    [
+        # Phoenix Smart IP43, 120-240 V: hundredths of an ampere.
+        (14.1, 50.0, 32.6, None),
+        (14.1, 10.0, 6.8, None),
+        (28.4, 25.0, 33.8, None),
+        (13.5, 2.0, 1.5, None),
+        # An IP22 at 230 V, at rest, and one at 120 V with a poor power factor.
+        (14.2, 30.0, 2.2, 2.2),
+        (13.5, 0.4, 0.3, 0.3),
+        (14.2, 30.0, 6.5, 6.5),
+    ],
+)
+def test_a_charger_takes_little_more_than_it_gives(
+    volts: float, amperes: float, drawn: float, shown: float | None
+) -> None:
+    reading = reading_of(
+        Kind.AC_CHARGER,
+        output_voltage_1=volts,
+        output_current_1=amperes,
+        ac_current=drawn,
+    )
+    assert judge(reading) is Judgement.PLAIN
+    assert without_absurd(reading).values == {**reading.values, "ac_current": shown}
+
+
+@pytest.mark.parametrize(
+    ("volts", "judgement"),
+    [
+        ((12.56, 12.55, 12.15), Judgement.PLAIN),
+        ((14.2, 14.2, 12.6), Judgement.PLAIN),
+        ((12.6, 12.6, 0.0), ODD),
+        ((12.6, 12.6, None), ODD),
+        ((12.6, 26.0, 12.6), IMPOSSIBLE),
+    ],
+)
+def test_voltages_of_a_smart_bms(
+    volts: tuple[float | None, ...], judgement: Judgement
+) -> None:
+    said: dict[str, Value] = {
+        f"voltage_{index}": value for index, value in enumerate(volts, 1)
+    }
+    assert judge(reading_of(Kind.SMART_BMS, **said)) is judgement
+
+
+def test_other_frames_count_as_if_they_were_not_there() -> None:
+    """A VE.Smart network's are between the others, and confirm none of them."""
+    decoder, alone = Decoder(KEY), Decoder(KEY)
+    rng = random.Random("VE.Smart")
+    wrong = Decoder(bytes((KEY[0], *rng.randbytes(15))))
+    for second in range(60):
+        data = say(Kind.AC_CHARGER, second // 20)
+        assert decoder.hear(data, second) == alone.hear(data, second)
+        assert isinstance(wrong.hear(data, second), Refusal)
+        for _ in range(3):
+            other = bytes((rng.choice((0, 2, 0x11, 0xFF)), *rng.randbytes(20)))
+            for each in (decoder, wrong):
+                assert each.hear(other, second) is Refusal.NOT_INSTANT_READOUT
+    assert decoder.watch == alone.watch
 
 
 def test_an_absurd_probe_costs_its_value_only() -> None:

@@ -11,7 +11,7 @@ from custom_components.bmw_wallbox_victron.wallbox.clock import (
     moved_back,
 )
 from custom_components.bmw_wallbox_victron.wallbox.energy import RegisterCount
-from custom_components.bmw_wallbox_victron.wallbox.meter import Sample
+from custom_components.bmw_wallbox_victron.wallbox.meter_values import Sample
 from custom_components.bmw_wallbox_victron.wallbox.state import (
     ChargingState,
     ConnectorStatus,
@@ -28,12 +28,6 @@ from custom_components.bmw_wallbox_victron.wallbox.transitions import (
 )
 
 from ..kit.wallbox import START, STEADY, at, ended, event, now as moment, play, started
-
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
 
 CHARGING = ChargingState.CHARGING
 CAR_PAUSED = ChargingState.SUSPENDED_EV

@@ -17,7 +17,6 @@ from custom_components.bmw_wallbox_victron.problem import Problem
 from custom_components.bmw_wallbox_victron.wallbox import handlers
 from custom_components.bmw_wallbox_victron.wallbox.connection import (
     BOOT_GRACE,
-    DEAD_AFTER,
     Connection,
 )
 from custom_components.bmw_wallbox_victron.wallbox.frames import (
@@ -25,6 +24,7 @@ from custom_components.bmw_wallbox_victron.wallbox.frames import (
     FRAMES_AT_ONCE,
     Budget,
 )
+from custom_components.bmw_wallbox_victron.wallbox.liveness import DEAD_AFTER
 from custom_components.bmw_wallbox_victron.wallbox.schemas import Schemas
 from custom_components.bmw_wallbox_victron.wallbox.sessions import Ledger
 from custom_components.bmw_wallbox_victron.wallbox.state import Status, WallboxState
@@ -33,16 +33,13 @@ from custom_components.bmw_wallbox_victron.wallbox.station import (
 )
 from custom_components.bmw_wallbox_victron.wallbox.station_config import StationConfig
 
+from ..kit.problems import Reports
+
 SCHEMAS = Schemas.load()
 BOOT = {
     "reason": "PowerUp",
     "chargingStation": {"model": "EIAW-E22KTSE6B04", "vendorName": "Delta"},
 }
-
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
 
 
 class Line:
@@ -122,39 +119,6 @@ def answer(frame: list[Any]) -> list[Any]:
     return [4, frame[1], "NotSupported", "", {}]
 
 
-class Reports:
-    """Who is told of problems: what was reported, and what is not over."""
-
-    def __init__(self) -> None:
-        """Start with nothing wrong."""
-        self.open: set[tuple[Problem, str]] = set()
-        self._reported: list[tuple[Problem, dict[str, str | int]]] = []
-
-    def of(self, problem: Problem) -> list[dict[str, str | int]]:
-        """Return the facts of each report of a problem."""
-        return [facts for each, facts in self._reported if each is problem]
-
-    def report(
-        self,
-        problem: Problem,
-        subject: str = "",
-        *,
-        expected: bool = False,
-        **facts: str | int,
-    ) -> None:
-        self.open.add((problem, subject))
-        self._reported.append((problem, facts))
-
-    def resolve(self, problem: Problem, subject: str = "", **facts: str | int) -> None:
-        self.open.discard((problem, subject))
-
-    def withdraw(self, problem: Problem, subject: str = "") -> None:
-        self.open.discard((problem, subject))
-
-    def is_open(self, problem: Problem, subject: str = "") -> bool:
-        return (problem, subject) in self.open
-
-
 class Bench:
     """A station, its lines, and a clock that the test turns."""
 
@@ -201,7 +165,6 @@ class Bench:
 @pytest.fixture
 async def bench(freezer: FrozenDateTimeFactory) -> AsyncGenerator[Bench]:
     """A station; its connections end with the test."""
-    asyncio.get_running_loop().set_debug(False)
     made = Bench(freezer)
     yield made
     for task in made.tasks:

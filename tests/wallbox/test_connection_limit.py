@@ -4,7 +4,6 @@ from collections import Counter
 
 from hypothesis import given, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-import pytest
 
 from custom_components.bmw_wallbox_victron.wallbox.connection_limit import (
     MAX_ADMITTED,
@@ -12,11 +11,6 @@ from custom_components.bmw_wallbox_victron.wallbox.connection_limit import (
     MAX_WAITING,
     ConnectionLimit,
 )
-
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
 
 
 class Crowd(RuleBasedStateMachine):

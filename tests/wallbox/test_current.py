@@ -13,12 +13,6 @@ from custom_components.bmw_wallbox_victron.wallbox.state import (
 
 from ..kit.wallbox import at, ended, event, play, started
 
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
-
 CHARGING = ChargingState.CHARGING
 
 

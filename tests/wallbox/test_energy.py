@@ -14,12 +14,6 @@ from custom_components.bmw_wallbox_victron.wallbox.energy import (
 
 from ..kit.wallbox import RULE, at
 
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
-
 #: A register reading in Wh, and its moment in seconds.
 type Reading = tuple[float, float]
 type Advance = Callable[[RegisterCount, float, datetime], RegisterCount]

@@ -27,12 +27,6 @@ from custom_components.bmw_wallbox_victron.wallbox.schemas import Schemas
 
 from ..kit.wallbox import RULE
 
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
-
 #: What a station may send by OCPP 2.0.1.
 STATION_REQUESTS = (
     "Authorize",
@@ -690,10 +684,10 @@ def test_any_number_of_bent_details(count: int) -> None:
 
 
 def test_garbage_is_not_searched_for_gold() -> None:
-    """Two million faults are not one bent detail: that would take minutes."""
+    """A fault in each of many items is not one bent detail: that would take minutes."""
     began = time.thread_time()
-    assert whole("MeterValues", {"evseId": 1, "meterValue": [0] * 1_000_000}) is None
-    assert time.thread_time() - began < 10
+    assert whole("MeterValues", {"evseId": 1, "meterValue": [0] * 200_000}) is None
+    assert time.thread_time() - began < 2
 
 
 # What is large is read so that everybody else goes on meanwhile
@@ -709,14 +703,14 @@ def many(samples: list[dict[str, Any]]) -> str:
 
 
 UNFRIENDLY = {
-    "empty lists": lambda: inside(f"[{','.join(['[]'] * 1_000_000)}]"),
-    "lists in lists": lambda: inside(f"[{','.join(['[[[[[[]]]]]]'] * 300_000)}]"),
-    "numbers": lambda: inside(f"[{','.join(['1.5'] * 1_000_000)}]"),
-    "keys": lambda: inside(f"{{{','.join(f'"{n:06d}":1' for n in range(300_000))}}}"),
-    "emoji": lambda: inside(f"[{','.join([r'"\ud83d\ude00"'] * 250_000)}]"),
-    "too deep": lambda: f"[{','.join(['[]'] * 900_000)},{'[' * 99}{']' * 99}]",
-    "samples": lambda: many([{"value": 1}] * 290_000),
-    "bent samples": lambda: many([{"value": ""}] * 9000 + [{"value": 1}] * 200_000),
+    "empty lists": lambda: inside(f"[{','.join(['[]'] * 500_000)}]"),
+    "lists in lists": lambda: inside(f"[{','.join(['[[[[[[]]]]]]'] * 150_000)}]"),
+    "numbers": lambda: inside(f"[{','.join(['1.5'] * 500_000)}]"),
+    "keys": lambda: inside(f"{{{','.join(f'"{n:06d}":1' for n in range(150_000))}}}"),
+    "emoji": lambda: inside(f"[{','.join([r'"\ud83d\ude00"'] * 125_000)}]"),
+    "too deep": lambda: f"[{','.join(['[]'] * 450_000)},{'[' * 99}{']' * 99}]",
+    "samples": lambda: many([{"value": 1}] * 145_000),
+    "bent samples": lambda: many([{"value": ""}] * 9000 + [{"value": 1}] * 100_000),
 }
 
 
@@ -759,11 +753,13 @@ def longest_turn(raw: str) -> float:
 def test_reading_lets_others_run(unfriendly: str) -> None:
     """The event loop gets its turn, whatever is read in a thread.
 
-    A busy machine only makes it longer, so the best of some tries counts.
+    What is done in one go takes as long as the frame is: half of the largest one may
+    take half of the 50 ms. A busy machine only makes it longer, so the best of some
+    tries counts.
     """
     raw = UNFRIENDLY[unfriendly]()
-    assert len(raw) <= 2**22
-    assert any(longest_turn(raw) < 0.05 for _ in range(5))
+    assert len(raw) <= 2**21
+    assert any(longest_turn(raw) < 0.025 for _ in range(5))
     assert gc.isenabled()
 
 

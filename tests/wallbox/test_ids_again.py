@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given, strategies as st
-import pytest
 
 from custom_components.bmw_wallbox_victron.wallbox.sessions import (
     Ledger,
@@ -21,12 +20,6 @@ from custom_components.bmw_wallbox_victron.wallbox.transitions import (
 )
 
 from ..kit.wallbox import RULE, at, ended, event, now, play, started
-
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
 
 CHARGING = ChargingState.CHARGING
 LENGTH, PAUSE = 100, 1000

@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 import itertools
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.bmw_wallbox_victron.wallbox.meter import (
+from custom_components.bmw_wallbox_victron.wallbox.meter_values import (
     MAX_CURRENT_A,
     MAX_POWER_W,
     MAX_REGISTER_WH,
@@ -17,14 +17,12 @@ from custom_components.bmw_wallbox_victron.wallbox.meter import (
     device_time,
     samples,
 )
+from custom_components.bmw_wallbox_victron.wallbox.payloads import (
+    MeterValue,
+    SampledValue,
+)
 
 from ..kit.wallbox import RULE, START, at
-
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
 
 POWER, CURRENT, VOLTAGE = "Power.Active.Import", "Current.Import", "Voltage"
 ENERGY = "Energy.Active.Import.Register"
@@ -46,10 +44,17 @@ def value(
     return {key: item for key, item in made.items() if item is not None}
 
 
+def meter_value(timestamp: str, *sampled: dict[str, Any]) -> MeterValue:
+    """Make a MeterValueType, whatever its sampled values are."""
+    return {
+        "timestamp": timestamp,
+        "sampled_value": cast(list[SampledValue], list(sampled)),
+    }
+
+
 def read(*sampled: dict[str, Any]) -> Sample:
     """Read one MeterValueType."""
-    item = {"timestamp": "2026-03-01T12:00:00Z", "sampled_value": list(sampled)}
-    (sample,) = samples([item])
+    (sample,) = samples([meter_value("2026-03-01T12:00:00Z", *sampled)])
     return sample
 
 
@@ -181,7 +186,7 @@ def test_reading_of_the_begin_is_none_of_now() -> None:
         for value_, measurand in ((5000, ENERGY), (0, POWER))
     ]
     for sampled in ([*live, *begin], [*begin, *live]):
-        item = {"timestamp": "2026-03-01T12:00:00Z", "sampled_value": sampled}
+        item = meter_value("2026-03-01T12:00:00Z", *sampled)
         assert samples([item]) == (
             BeginSample(at=START, register=5000, power=0),
             Sample(at=START, register=5500, power=7000),
@@ -306,7 +311,7 @@ def test_nothing_absurd_gets_through(
 
 def test_oldest_first() -> None:
     items = [
-        {"timestamp": f"2026-03-01T12:00:0{second}Z", "sampled_value": [value(second)]}
+        meter_value(f"2026-03-01T12:00:0{second}Z", value(second))
         for second in (5, 1, 3)
     ]
     assert [item.register for item in samples(items)] == [1, 3, 5]

@@ -17,12 +17,6 @@ from custom_components.bmw_wallbox_victron.wallbox.transitions import (
 
 from ..kit.wallbox import RULE, ended, event, now, play, started
 
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
-
 LIFETIME = 1_234_567.0
 #: A step within a session: seconds, W, and whether the register stutters to zero.
 STEP = st.tuples(st.integers(30, 600), st.integers(0, 11_000), st.booleans())

@@ -7,11 +7,16 @@ the end the limit holds or is shown not to.
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+import math
 
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from custom_components.bmw_wallbox_victron.wallbox import enforcement, smart_charging
+from custom_components.bmw_wallbox_victron.wallbox import (
+    enforcement,
+    observation,
+    smart_charging,
+)
 from custom_components.bmw_wallbox_victron.wallbox.enforcement import (
     AskComposite,
     AskReading,
@@ -227,6 +232,10 @@ class World:
         self.wall_s = 0.0
         self._over_s = 0.0
         self.longest_over_s = 0.0
+        self._alarm = 0.0
+        """When to look again, though nothing happens."""
+        self._seen: tuple[object, ...] = ()
+        """What it has looked at."""
 
     @property
     def schedule(self) -> ChargingSchedule:
@@ -270,7 +279,7 @@ class World:
     def look(self) -> None:
         """Do what is to be done now, one call at a time."""
         for _ in range(50):
-            self.state, step, _ = smart_charging.advance(
+            self.state, step, look_at = smart_charging.advance(
                 self.state,
                 self.schedule,
                 self.observed,
@@ -278,9 +287,25 @@ class World:
                 allow_reboot=self.allow_reboot,
             )
             if self.busy or step is None or isinstance(step, Wait):
+                until = step.until if isinstance(step, Wait) else math.inf
+                self._alarm = min(until, math.inf if look_at is None else look_at)
+                self._seen = self._situation
                 return
             self._send(step)
         raise AssertionError("it asks without end")
+
+    @property
+    def _situation(self) -> tuple[object, ...]:
+        """What a step depends on, but for the time."""
+        return (
+            self.state,
+            self.target,
+            self.wall_s,
+            self.box.session,
+            self.box.amps(self.second) > 0,
+            self._read,
+            self._clock_heard,
+        )
 
     def _send(self, call: Call) -> None:
         if isinstance(call, SetLimit) and call.purpose is ProfilePurpose.TX:
@@ -320,9 +345,10 @@ class World:
         )
 
     def run(self, seconds: int) -> None:
-        """Let time pass."""
+        """Let time pass; it is looked when something happens, or when it has to be."""
         for _ in range(seconds):
-            self.look()
+            if self.second >= self._alarm or self._situation != self._seen:
+                self.look()
             self.second += 1
             if self.box.reads and self.second % 10 == 0 and self.box.session:
                 self._hear()
@@ -457,7 +483,7 @@ def test_in_the_end_it_holds_or_is_shown(
     assert shown or world.state.holds
     if box.shows_nothing or (box.shows_target and not box.reads):
         return  # nothing on earth tells the truth of this box
-    exceeded = box.amps(world.second) > target_changed + smart_charging.TOLERANCE_A
+    exceeded = box.amps(world.second) > target_changed + observation.TOLERANCE_A
     if box.shows_target:
         assert shown or not exceeded
     else:

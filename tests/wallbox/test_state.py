@@ -9,7 +9,10 @@ import pytest
 
 from custom_components.bmw_wallbox_victron.wallbox.clock import LIVE_TIMEOUT_S, Now
 from custom_components.bmw_wallbox_victron.wallbox.energy import RegisterCount
-from custom_components.bmw_wallbox_victron.wallbox.meter import BeginSample, Sample
+from custom_components.bmw_wallbox_victron.wallbox.meter_values import (
+    BeginSample,
+    Sample,
+)
 from custom_components.bmw_wallbox_victron.wallbox.sessions import (
     Ledger,
     session_events,
@@ -37,12 +40,6 @@ from custom_components.bmw_wallbox_victron.wallbox.transitions import (
 )
 
 from ..kit.wallbox import RULE, STEADY, at, ended, event, now, play, started
-
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
 
 CHARGING = ChargingState.CHARGING
 PAUSED = ChargingState.SUSPENDED_EVSE

@@ -4,12 +4,6 @@ import pytest
 
 from custom_components.bmw_wallbox_victron.wallbox.station_config import StationConfig
 
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
-
 OPEN = StationConfig(charge_point_id="DE*BMW*E1")
 LOCKED = StationConfig(charge_point_id="DE*BMW*E1", password="kæse 17:x")
 

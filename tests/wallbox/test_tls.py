@@ -23,11 +23,6 @@ from custom_components.bmw_wallbox_victron.wallbox.tls import (
 from simulators import pki
 
 
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
-
 @pytest.fixture
 def files(tmp_path: Path) -> pki.Files:
     """A certificate and its key, to be spoilt."""

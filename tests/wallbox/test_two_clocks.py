@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.bmw_wallbox_victron.wallbox.clock import Now
-from custom_components.bmw_wallbox_victron.wallbox.meter import Sample
+from custom_components.bmw_wallbox_victron.wallbox.meter_values import Sample
 from custom_components.bmw_wallbox_victron.wallbox.sessions import Ledger
 from custom_components.bmw_wallbox_victron.wallbox.state import (
     ChargingState,
@@ -28,12 +28,6 @@ from custom_components.bmw_wallbox_victron.wallbox.transitions import (
 )
 
 from ..kit.wallbox import RULE, START
-
-
-@pytest.fixture(autouse=True)
-def _real_world() -> None:
-    """No Home Assistant here."""
-
 
 #: What has to be right again after a clock was set, and how often the box speaks, in s.
 RIGHT_AGAIN, INTERVAL = 30, 10

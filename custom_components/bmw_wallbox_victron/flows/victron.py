@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from homeassistant.components import bluetooth
 from homeassistant.components.bluetooth import BluetoothServiceInfoBleak
 from homeassistant.config_entries import (
     ConfigEntry,
@@ -34,7 +33,13 @@ from ..const import (
     SUBENTRY_BMS,
     SUBENTRY_VICTRON,
 )
-from ..listener import age_of, is_readable, last_advertisement
+from ..listener import (
+    age_of,
+    async_heard,
+    async_wait_for_instant_readout,
+    is_readable,
+    last_advertisement,
+)
 from ..subentries import subentries_of
 from ..victron.advertisement import (
     COMPANY_ID,
@@ -173,9 +178,7 @@ class VictronSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
         """Return the form for one of the devices that are heard, or any address."""
         taken = taken_addresses(self._entry)
         options = []
-        for info in bluetooth.async_discovered_service_info(
-            self.hass, connectable=False
-        ):
+        for info in async_heard(self.hass):
             if (
                 info.address in taken
                 or self._discovered not in (None, info.address)
@@ -204,6 +207,7 @@ class VictronSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
             return None, {CONF_ADDRESS: "other_device"}
         if address in taken_addresses(self._entry):
             return None, {CONF_ADDRESS: "device_already_configured"}
+        await async_wait_for_instant_readout(self.hass, address, max_age_s=_LIVE_S)
         key, errors = _check_key(self.hass, address, user_input)
         if errors:
             return None, errors

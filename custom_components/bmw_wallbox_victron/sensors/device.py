@@ -140,7 +140,7 @@ def _state(field: Field) -> DeviceSensorEntityDescription:
         device_class=None if options is None else SensorDeviceClass.ENUM,
         options=None if options is None else list(options),
         entity_category=EntityCategory.DIAGNOSTIC if field.key in _DIAGNOSTIC else None,
-        has_flags=field.flags is not None,
+        has_flags=field.is_set,
         value_fn=_reading(field.key),
     )
 
@@ -158,7 +158,7 @@ def _describe(
         yield _number(
             field.key, field.unit, enabled=present and field.key not in canonical
         )
-    if record.power_of is not None:
+    if record.power_of:
         yield _number("power", Unit.WATT, enabled="power" not in canonical)
 
 

@@ -23,7 +23,7 @@ class Refusal(StrEnum):
     """Why an advertisement gives no reading."""
 
     NOT_INSTANT_READOUT = "not_instant_readout"
-    """Something else that Victron's devices send."""
+    """Something else that Victron's devices send, as in a VE.Smart network."""
     TOO_SHORT = "too_short"
     """Not even a whole envelope: instant readout is off, or the frame is corrupt."""
     UNKNOWN_RECORD = "unknown_record"
@@ -59,9 +59,14 @@ class Advertisement:
     """The encrypted record."""
 
 
+def is_instant_readout(data: bytes) -> bool:
+    """Return whether this is Instant Readout, and not of a VE.Smart network."""
+    return bool(data) and data[0] == _INSTANT_READOUT
+
+
 def parse(data: bytes) -> Advertisement | Refusal:
     """Parse the manufacturer data of company 0x02E1 (what follows the id)."""
-    if not data or data[0] != _INSTANT_READOUT:
+    if not is_instant_readout(data):
         return Refusal.NOT_INSTANT_READOUT
     if len(data) < _HEADER_BYTES:
         return Refusal.TOO_SHORT

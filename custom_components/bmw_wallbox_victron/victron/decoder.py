@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from .advertisement import AdvertisementKey, Refusal, parse
+from .advertisement import AdvertisementKey, Refusal, is_instant_readout, parse
 from .key_verdict import KeyVerdict, KeyWatch, accept, fail, persist
 from .plausibility import Judgement, judge, without_absurd
 from .records import Reading, decode, find
@@ -32,6 +32,9 @@ class Decoder:
         against the key, however long it stands still: a charger in a fault may. Noise
         that looks like it is found out by whatever comes next.
         """
+        if not is_instant_readout(data):
+            # As if it were not there: what is repeated is so around it as well.
+            return Refusal.NOT_INSTANT_READOUT
         outcome = self._outcome
         if data == self._data:
             if isinstance(outcome, Reading):
@@ -47,6 +50,16 @@ class Decoder:
         self._data = data
         self._outcome = self._hear(data, now)
         return self._outcome
+
+    def confirm(self, now: float) -> Reading | None:
+        """Return the reading that waits for another, if none came for long enough."""
+        if self._outcome is not Refusal.UNCONFIRMED:
+            return None
+        self.watch, outcome = persist(self.watch, now)
+        if isinstance(outcome, Refusal):
+            return None
+        self._outcome = outcome
+        return outcome
 
     def _hear(self, data: bytes, now: float) -> Reading | Refusal:
         """Read an advertisement that is not the one before again."""

@@ -1,7 +1,8 @@
 """Whether a key is right for what was heard of its device.
 
-A key is wrong after `FAILURES_FOR_WRONG` failures in a row; after that, two
-advertisements that agree are needed again, unless the key was once proven right.
+A key is wrong after `FAILURES_FOR_WRONG` failures in a row, once proven right not
+before `RIGHT_FOR_SECONDS`; after that, two advertisements that agree are needed again,
+unless the key was once proven right.
 """
 
 from dataclasses import dataclass, replace
@@ -13,6 +14,9 @@ from .records import Reading
 
 #: So many failures in a row make a key wrong.
 FAILURES_FOR_WRONG = 5
+#: A key that was right within this time is not taken for wrong, in s: what does not fit
+#: it is somebody else's, or corrupt.
+RIGHT_FOR_SECONDS = 3600.0
 #: The same advertisement counts as one failure within this time: on power-off devices
 #: repeat a corrupt frame for some seconds.
 REPEAT_SECONDS = 10.0
@@ -49,8 +53,6 @@ class KeyWatch:
     """Whether two readings agreed once: the key is, or was, right."""
     failures: int = 0
     """Failures since the last accepted reading."""
-    failing_since: float = 0.0
-    """When the first of them was heard, s."""
     failed: bytes | None = None
     """The last advertisement that counted as a failure."""
     failed_at: float = 0.0
@@ -59,8 +61,7 @@ class KeyWatch:
     @property
     def verdict(self) -> KeyVerdict:
         """Return what is known of the key."""
-        # A device that is switched off sends some corrupt frames.
-        lasts = not self.proven or self.failed_at - self.failing_since >= REPEAT_SECONDS
+        lasts = not self.proven or self.failed_at - self.shown_at >= RIGHT_FOR_SECONDS
         if self.failures >= FAILURES_FOR_WRONG and lasts:
             return KeyVerdict.WRONG
         return KeyVerdict.UNKNOWN if self.shown is None else KeyVerdict.RIGHT
@@ -74,7 +75,6 @@ def fail(watch: KeyWatch, data: bytes, now: float) -> KeyWatch:
         watch,
         pending=None,
         failures=watch.failures + 1,
-        failing_since=watch.failing_since if watch.failures else now,
         failed=data,
         failed_at=now,
     )

@@ -1,4 +1,8 @@
-"""Victron's product ids: what sends Instant Readout, and its name."""
+"""Victron's product ids: what sends Instant Readout, names, and nominal currents."""
+
+from collections.abc import Iterator
+import re
+from types import MappingProxyType
 
 MANUFACTURER = "Victron Energy"
 
@@ -10,8 +14,14 @@ HIGH_VOLTAGE_MONITORS = frozenset({0x0205, 0xA382})
 #: Family -> ids and the rest of the names. Generations of a product share a name.
 _FAMILIES = {
     "": """
-        A380 BMV-710 Smart, A381 BMV-712 Smart, A382 BMV-710H Smart, A383 BMV-712 Smart,
-        C034 BMV-800 Smart
+        0200 BMV-600S, 0201 BMV-602S, 0202 BMV-600HS, 0203 BMV-700, 0204 BMV-702,
+        0205 BMV-700H, A000 Skylla-IP44/IP65 battery charger,
+        A07F All-In-1 SmartSolar MPPT 75/15 12V, A131 Lynx Smart Shunt 1000A VE.Can,
+        A182 VE.Direct Bluetooth Smart Dongle, A1B0 Smart Energy Meter,
+        A300 Blue Smart Charger - Generic, A37D Vector 12/20 Smart,
+        A380 BMV-710 Smart, A381 BMV-712 Smart, A382 BMV-710H Smart,
+        A383 BMV-712 Smart, A3EC smallBMS, A400 MultiC - Generic,
+        A480 Multi 15kVA 3phase, C033 All-In-1 Smart, C034 BMV-800 Smart
     """,
     "SmartShunt": """
         A389 500A/50mV, A38A 1000A/50mV, A38B 2000A/50mV, C038 300A/50mV
@@ -41,7 +51,7 @@ _FAMILIES = {
         A04B 150/35, A04C 75/10, A04D 150/45, A04E 150/60, A04F 150/85, A066 100/20,
         A067 100/20 48V, A06F 150/45, A070 150/60, A071 150/70, A072 150/45,
         A076 100/30, A077 100/50, A078 150/35, A079 75/10, A07A 75/15, A07B 100/15,
-        A07C 75/10, A07D 75/15
+        A07C 75/10, A07D 75/15, A101 150/85
     """,
     "SmartSolar Charger MPPT": """
         A050 250/100, A051 150/100, A052 150/85, A053 75/15, A054 75/10, A055 100/15,
@@ -49,7 +59,8 @@ _FAMILIES = {
         A05C 250/85, A05D 250/60, A05E 250/60, A05F 100/20, A060 100/20 48V,
         A061 150/45, A062 150/60, A063 150/70, A064 250/85, A065 250/100, A068 250/60,
         A069 250/70, A06A 150/45, A06B 150/60, A06C 150/70, A06D 150/85, A06E 150/100,
-        A073 150/45, A074 75/10, A075 75/15, A07E 100/30 12V
+        A073 150/45, A074 75/10, A075 75/15, A07E 100/30 12V, A080 250/60,
+        A081 250/70
     """,
     "SmartSolar MPPT VE.Can": """
         A102 150/70, A103 150/45, A104 150/60, A105 150/85, A106 150/100, A107 250/45,
@@ -68,8 +79,8 @@ _FAMILIES = {
     """,
     "Blue Smart IP65 Charger": """
         A301 12/10, A302 12/15, A303 24/8, A304 12/5, A305 12/7, A306 24/5, A307 12/4,
-        A30A 12/25, A30B 24/13, A30F 12/7, A338 12/10, A339 12/15, A33A 24/5,
-        A33B 24/8, A33C 12/5
+        A30A 12/25, A30B 24/13, A30C 6V/12V-1.1A, A30F 12/7, A338 12/10, A339 12/15,
+        A33A 24/5, A33B 24/8, A33C 12/5
     """,
     "Blue Smart IP65s Charger": """
         A308 12/4, A309 12/5, A30D 12/4, A30E 12/5
@@ -108,9 +119,12 @@ _FAMILIES = {
         A3D2 24V/12V-30A Buck-Boost Converter, A3D3 24V/24V-17A Buck-Boost Converter
     """,
     "Orion XS": """
-        A3F0 12V/12V-50A DC-DC battery charger
+        A3F0 12V/12V-50A DC-DC battery charger, A3F1 1400
     """,
     "Phoenix Inverter": """
+        A201 12V 250VA 230V, A202 24V 250VA 230V, A204 48V 250VA 230V,
+        A211 12V 375VA 230V, A212 24V 375VA 230V, A214 48V 375VA 230V,
+        A221 12V 500VA 230V, A222 24V 500VA 230V, A224 48V 500VA 230V,
         A231 12V 250VA 230V, A232 24V 250VA 230V, A234 48V 250VA 230V,
         A239 12V 250VA 120V, A23A 24V 250VA 120V, A23C 48V 250VA 120V,
         A241 12V 375VA 230V, A242 24V 375VA 230V, A244 48V 375VA 230V,
@@ -152,13 +166,130 @@ _FAMILIES = {
         2780 12/3000/120-50 2x120V
     """,
     "MultiPlus": """
-        2600 12/3000/120-50, 2609 12/3000/120-16, 2610 24/3000/70-50,
-        2612 24/3000/70-16, 2614 24/5000/120-100, 2620 48/3000/35-50,
-        2622 48/3000/35-16, 2624 48/5000/70-100, 2649 24/5000/120-50,
-        2659 48/5000/70-50, 2660 12/500/20-16, 2661 12/800/35-16, 2662 12/1200/50-16,
-        2663 12/1600/70-16, 2664 12/2000/80-32, 2665 24/500/10-16, 2666 24/800/16-16,
-        2667 24/1200/25-16, 2668 24/1600/40-16, 2669 24/2000/50-32, 2670 48/500/6-16,
-        2671 48/800/9-16, 2672 48/1200/13-16, 2673 48/1600/20-16, 2674 48/2000/25-32
+        1900 12/3000/120-50, 1901 12/3000/120-30, 1909 12/3000/120-16,
+        1910 24/3000/70-50, 1911 24/3000/70-30, 1912 24/3000/70-16,
+        1920 48/3000/35-50, 1921 48/3000/35-30, 1922 48/3000/35-16,
+        1949 24/5000/120-50, 1959 48/5000/70-50, 2002 12/3000/120-50 120V,
+        2012 24/3000/70-50 120V, 2600 12/3000/120-50, 2609 12/3000/120-16,
+        2610 24/3000/70-50, 2612 24/3000/70-16, 2614 24/5000/120-100,
+        2620 48/3000/35-50, 2622 48/3000/35-16, 2624 48/5000/70-100,
+        2649 24/5000/120-50, 2659 48/5000/70-50, 2660 12/500/20-16, 2661 12/800/35-16,
+        2662 12/1200/50-16, 2663 12/1600/70-16, 2664 12/2000/80-32, 2665 24/500/10-16,
+        2666 24/800/16-16, 2667 24/1200/25-16, 2668 24/1600/40-16, 2669 24/2000/50-32,
+        2670 48/500/6-16, 2671 48/800/9-16, 2672 48/1200/13-16, 2673 48/1600/20-16,
+        2674 48/2000/25-32, 2702 12/3000/120-50 120V, 2712 24/3000/70-50 120V,
+        2764 12/2000/80-50 120V, 2769 24/2000/50-50 120V, 2774 48/2000/25-50 120V
+    """,
+    "Phoenix Charger": """
+        1421 12/100, 1422 12/200, 1431 24/50, 1432 24/100
+    """,
+    "Phoenix Multi": """
+        1700 12V full power, 1701 12V half power, 1710 24V full power,
+        1711 24V half power, 1730 120 12V full power, 1731 120 12V half power,
+        1740 120 24V full power, 1741 120 24V half power, 1750 48V full power,
+        1751 48V half power, 1800 12V full power, 1801 12V half power,
+        1810 24V full power, 1811 24V half power, 1830 120 12V full power,
+        1831 120 12V half power, 1840 120 24V full power, 1841 120 24V half power,
+        1850 48V full power, 1851 48V half power
+    """,
+    "Phoenix MultiPlus": """
+        1702 12V full power, 1712 24V full power, 1732 120 12V full power,
+        1742 120 24V full power, 1752 48V full power, 1802 12V full power,
+        1808 12V/2000, 1809 12V/3000, 1812 24V full power, 1818 24V/2000,
+        1832 120 12V full power, 1839 120 12V/3000, 1842 120 24V full power,
+        1852 48V full power, 1862 120 48V full power, 1902 12V full power,
+        2009 120 12V/3000, 2022 120 48V/3000, 2059 120 48V/5000,
+        2080 120/240 48V/3000 with 50A AC relais
+    """,
+    "MultiCompact": """
+        1703 12V low power, 1704 12V medium power, 1705 12V high power,
+        1713 24V low power, 1714 24V medium power, 1715 24V high power,
+        1803 12V low power, 1804 12V medium power, 1805 12V high power,
+        1813 24V low power, 1814 24V medium power, 1815 24V high power
+    """,
+    "MultiCompactPlus": """
+        1706 12V high power, 1707 12V medium power, 1716 24V high power,
+        1717 24V medium power, 1806 12V high power, 1807 12V medium power,
+        1816 24V high power, 1817 24V medium power, 1836 120 12V high power,
+        1846 120 24V high power, 1856 48V high power, 1871 12V 2K, 1872 24V 2K
+    """,
+    "Phoenix Multi Compact": """
+        1903 12/800/35-16, 1913 24/800/16-16
+    """,
+    "MultiPlus Compact": """
+        1906 12/1600/70-16, 1907 12/1200/50-16, 1908 12/2000/80-30,
+        1916 24/1600/40-16, 1917 24/1200/25-16, 1918 24/2000/50-30,
+        2008 12/2000/80-50 120V, 2018 24/2000/50-50 120V,
+        2062 12/2000/80-50(30)-120/240V, 2072 24/2000/50-50(30)-120/240V,
+        2603 12/800/35-16, 2606 12/1600/70-16, 2607 12/1200/50-16, 2608 12/2000/80-30,
+        2613 24/800/16-16, 2616 24/1600/40-16, 2617 24/1200/25-16, 2618 24/2000/50-30,
+        2708 12/2000/80-50 120V, 2718 24/2000/50-50 120V
+    """,
+    "Quattro": """
+        1930 12/5000/200-2x30, 1931 12/3000/120-50/30, 1932 12/5000/200-50/30,
+        1933 12/5000/220-2x75, 1940 24/5000/120-2x30, 1941 24/3000/70-50/30,
+        1942 24/5000/120-50/30, 1943 24/8000/200-2x100, 1948 24/5000/120-2x100,
+        1950 48/5000/70-2x30, 1952 48/5000/70-50/30, 1953 48/10000/140-2x100,
+        1954 48/8000/110-2x100, 1958 48/5000/70-2x100, 2048 24/5000/120-2x100 120V,
+        2051 48/3000/35-2x50 120V, 2053 48/5000/70-2x100 120V,
+        2071 24/5000/120-2x60-120/240V, 2631 12/3000/120-50/30, 2633 12/5000/220-2x75,
+        2634 12/3000/120-2x50, 2641 24/3000/70-50/30, 2642 24/5000/120-50/30,
+        2643 24/8000/200-2x100, 2644 24/3000/70-2x50, 2648 24/5000/120-2x100,
+        2652 48/5000/70-50/30, 2653 48/10000/140-2x100, 2654 48/8000/110-2x100,
+        2655 48/8000/110-2x100, 2656 48/15000/200-2x100, 2657 48/5000/70-2x100-S,
+        2658 48/5000/70-2x100, 2733 12/5000/220-2x100 120V,
+        2748 24/5000/120-2x100 120V, 2751 48/3000/35-2x50 120V,
+        2753 48/5000/70-2x100 120V, 2754 48/10000/140-2x100 120V
+    """,
+    "Phoenix": """
+        2060 12/3000/120-50-120/240V, 2403 12/800, 2404 12/1200, 2413 24/800,
+        2414 24/1200, 2423 48/800, 2424 48/1200, 2453 12/800 120V, 2454 12/1200 120V,
+        2463 24/800 120V, 2464 24/1200 120V, 2473 48/800 120V, 2474 48/1200 120V,
+        A200 Inverter
+    """,
+    "Quattro-II": """
+        2632 12/5000/200-2x50, 2645 24/5000/120-2x50, 2651 48/5000/70-2x50,
+        2781 12/3000/120-2x50 2x120V
+    """,
+    "MultiGrid": """
+        2680 12/3000/120-50, 2685 24/3000/70-50, 2690 48/3000/35-50
+    """,
+    "Skylla-IP65": """
+        A001 12V/70A (1+1), A002 12V/70A (3), A005 24V/35A (1+1), A006 24V/35A (3)
+    """,
+    "Skylla-IP44": """
+        A003 12V/60A (1+1), A004 12V/60A (3), A007 24V/30A (1+1), A008 24V/30A (3)
+    """,
+    "Skylla-S": """
+        A010 battery charger, A011 12V/100A (1+1), A012 12V/100A (3),
+        A013 24V/100A (1+1), A014 24V/100A (3), A015 24V/50A (1+1), A016 24V/50A (3)
+    """,
+    "Lithium Battery Balancer": """
+        A0C1 12V/3.5A, A0C2 12V/8A, A0C3 24V/3.5A, A0C4 12V/2A
+    """,
+    "BlueSolar MPPT VE.Can": """
+        A10F 150/100, A112 250/70, A113 250/100, A117 150/100
+    """,
+    "VE.Direct Bluetooth Smart Dongle": """
+        A188 (Rev2), A189 (Rev3)
+    """,
+    "Phoenix Sun Inverter": """
+        A235 12V 250VA 230V, A236 24V 250VA 230V, A237 48V 250VA 230V
+    """,
+    "IMPULSE-II": """
+        A360 24/6 Smart IP44, A361 24/8 Smart IP44, A362 24/6 Smart IP65,
+        A363 24/8 Smart IP65, A364 24/6 Smart IP44, A365 24/8 Smart IP44,
+        A366 24/12 Smart IP65, A367 24/11 Smart IP44, A368 24/8 Smart IP44,
+        A369 24/6 Smart IP44, A36A 24/8 Smart IP65, A36B 24/6 Smart IP65
+    """,
+    "IMPULSE-II L": """
+        A37E 12/20 Smart, A37F 12/20 Smart
+    """,
+    "Lynx Ion BMS": """
+        A390 General, A391 150A, A392 400A, A393 600A, A394 1000A
+    """,
+    "MultiPlus-X Smart": """
+        A501 12V/3000VA/120A
     """,
     "VE.Bus Smart dongle": """
         A3A0
@@ -173,7 +304,52 @@ _NAMES = {
     )
 }
 
+#: First and last id of a family -> its name, for what is newer than the list above.
+_RANGES = (
+    (0x1700, 0x27FF, "VE.Bus inverter/charger"),
+    (0xA040, 0xA0BF, "Solar charger MPPT"),
+    (0xA0E0, 0xA0FF, "Smart Lithium Battery"),
+    (0xA102, 0xA11F, "Solar charger MPPT VE.Can"),
+    (0xA200, 0xA2FF, "Phoenix Inverter"),
+    (0xA300, 0xA33F, "Blue Smart Charger"),
+    (0xA340, 0xA35F, "Phoenix Smart IP43 Charger"),
+    (0xA360, 0xA37F, "Blue Smart Charger"),
+    (0xA380, 0xA38F, "Battery monitor"),
+    (0xA3B0, 0xA3BF, "Smart BatteryProtect"),
+    (0xA3C0, 0xA3DF, "Orion Smart"),
+    (0xA3E0, 0xA3EF, "Smart BMS"),
+    (0xA3F0, 0xA3FF, "Orion XS"),
+    (0xA400, 0xA43F, "Inverter RS"),
+    (0xA440, 0xA47F, "Multi RS"),
+    (0xA500, 0xA50F, "MultiPlus-X Smart"),
+)
+
+#: What a name says of the largest current, in A. A BMV's shunt can be any.
+_NOMINAL_CURRENT = re.compile(
+    r"SmartShunt .*?(\d+)A/50mV"
+    r"|Lynx Smart BMS (\d+)"
+    r"|MPPT (?:VE\.Can |RS )?\d+/(\d+)"
+    r"|Smart IP\d+s? Charger \d+/(\d+)"
+    r"|Orion XS .*-(\d+)A "
+)
+
 
 def model_name(model_id: int) -> str:
     """Return the name of a product, or its number where the name is not known here."""
-    return _NAMES.get(model_id) or f"Victron 0x{model_id:04X}"
+    if (name := _NAMES.get(model_id)) is not None:
+        return name
+    for first, last, family in _RANGES:
+        if first <= model_id <= last:
+            return family
+    return f"Victron 0x{model_id:04X}"
+
+
+def _nominal_currents() -> Iterator[tuple[int, float]]:
+    """Return the models whose name tells their current, and how much it is, in A."""
+    for model_id, name in _NAMES.items():
+        if (match := _NOMINAL_CURRENT.search(name)) is not None:
+            yield model_id, float(next(filter(None, match.groups())))
+
+
+#: Model -> the largest current that it is made for, in A.
+NOMINAL_CURRENT = MappingProxyType(dict(_nominal_currents()))

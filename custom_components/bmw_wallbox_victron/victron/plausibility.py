@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from ..readings import Flags, Value
-from .models import HIGH_VOLTAGE_MONITORS
+from .models import HIGH_VOLTAGE_MONITORS, NOMINAL_CURRENT
 from .records import BY_KIND, Kind, Reading, Unit
 
 _MAX_VOLTS = 80.0
@@ -124,6 +124,21 @@ _LIMITS: Mapping[Kind, Mapping[str, Limit]] = {
         "input_current": Limit(0, 120, None, 70),
         "output_current": Limit(-10, 120, None, 70),
     },
+    # Of a 12 V system, starter battery and alternator included.
+    Kind.SMART_BMS: {f"voltage_{index}": Limit(-1, 20, 8, 16) for index in (1, 2, 3)},
+}
+#: What a device may measure beyond the current that it is made for: its surges, and
+#: what nothing measures.
+_USUAL_OF_NOMINAL = 1.2
+_MOST_OF_NOMINAL = 1.5
+#: The currents that a model's name tells the bounds of.
+_NOMINAL_OF: Mapping[Kind, tuple[str, ...]] = {
+    Kind.SOLAR_CHARGER: ("battery_current",),
+    Kind.BATTERY_MONITOR: ("current",),
+    Kind.DC_ENERGY_METER: ("current",),
+    Kind.LYNX_SMART_BMS: ("current",),
+    Kind.AC_CHARGER: tuple(f"output_current_{index}" for index in (1, 2, 3)),
+    Kind.ORION_XS: ("output_current",),
 }
 
 #: What hangs on the auxiliary input can be broken or missing while the rest is right:
@@ -158,6 +173,7 @@ def judge(reading: Reading, model_id: int = 0) -> Judgement:
     """Judge one reading by itself."""
     odd = False
     values = reading.values
+    nominal = NOMINAL_CURRENT.get(model_id)
     for key, limit in _LIMITS[reading.kind].items():
         value = values[key]
         if not isinstance(value, float | int):
@@ -165,6 +181,12 @@ def judge(reading: Reading, model_id: int = 0) -> Judgement:
         high = limit.high
         if high == _MAX_VOLTS and model_id in HIGH_VOLTAGE_MONITORS:
             high = _MAX_HIGH_VOLTS
+        if nominal is not None and key in _NOMINAL_OF.get(reading.kind, ()):
+            if abs(value) > _MOST_OF_NOMINAL * nominal:
+                return Judgement.IMPOSSIBLE
+            odd = odd or abs(value) > _USUAL_OF_NOMINAL * nominal
+            if key == "current":
+                continue  # the shunt alone sets its bounds
         if not limit.low <= value <= high:
             return Judgement.IMPOSSIBLE
         if (limit.usual_low is not None and value < limit.usual_low) or (
@@ -303,10 +325,22 @@ def _energy_meter(values: Mapping[str, Value]) -> Judgement:
     return Judgement.PLAIN
 
 
+def _smart_bms(values: Mapping[str, Value]) -> Judgement:
+    """Judge a Smart BMS: what it measures is joined, but for what is switched off."""
+    volts = _numbers(values, "voltage_1", "voltage_2", "voltage_3")
+    if len(volts) < _SMART_BMS_VOLTAGES or max(volts) - min(volts) > _SMART_BMS_SPREAD:
+        return Judgement.ODD
+    return Judgement.PLAIN
+
+
 def _lynx(values: Mapping[str, Value]) -> Judgement:
     """Judge a Lynx BMS: as a monitor, and it rarely has an error."""
     return Judgement.ODD if values["error"] else _monitor(values)
 
+
+_SMART_BMS_VOLTAGES = 3
+#: Two batteries of 12 V, one of them being charged, differ by this much at most, in V.
+_SMART_BMS_SPREAD = 3.0
 
 _RULES: Mapping[Kind, Callable[[Mapping[str, Value]], Judgement]] = {
     Kind.BATTERY_MONITOR: _monitor,
@@ -319,14 +353,35 @@ _RULES: Mapping[Kind, Callable[[Mapping[str, Value]], Judgement]] = {
     Kind.VE_BUS: _ve_bus,
     Kind.DC_ENERGY_METER: _energy_meter,
     Kind.LYNX_SMART_BMS: _lynx,
+    Kind.SMART_BMS: _smart_bms,
 }
+
+#: The lowest mains voltage that there is, in V.
+_LEAST_MAINS = 100.0
+#: A charger takes no more VA than this many times its output in W, and so many more.
+_VA_PER_WATT = 1.6
+_VA_AT_REST = 60.0
+
+
+def _takes_too_much(values: Mapping[str, Value]) -> bool:
+    """Return whether an AC charger seems to take far more than it delivers.
+
+    The current of some (Phoenix Smart IP43, 120-240 V) is in steps of another size.
+    """
+    drawn, given = _number(values, "ac_current"), _number(values, "power")
+    return (
+        drawn is not None
+        and given is not None
+        and drawn * _LEAST_MAINS > _VA_PER_WATT * given + _VA_AT_REST
+    )
 
 
 def without_absurd(reading: Reading) -> Reading:
     """Return a reading without what means nothing.
 
-    That is the value of a broken or missing probe, and a set of flags with none but
-    unknown ones: the state `none` would be wrong.
+    That is the value of a broken or missing probe, a current from the mains that nobody
+    can draw, and a set of flags with none but unknown ones: the state `none` would be
+    wrong.
     """
     absurd: dict[str, Value] = {
         key: None
@@ -340,19 +395,23 @@ def without_absurd(reading: Reading) -> Reading:
             number = _number(reading.values, key)
             if number is not None and not limit.low <= number <= limit.high:
                 absurd[key] = None
+    if reading.kind is Kind.AC_CHARGER and _takes_too_much(reading.values):
+        absurd["ac_current"] = None
     if not absurd:
         return reading
     return replace(reading, values={**reading.values, **absurd})
 
 
 #: Key -> (share of the value, step, per second): nothing changes more than their sum
-#: between two readings. Currents, powers and outputs that are switched change at will.
+#: between two readings. Powers and outputs that are switched change at will.
 _JUMPS: Mapping[str, tuple[float, float, float]] = {
     # A heavy load on a weak battery may take more; then the next reading agrees.
     "voltage": (0.15, 0.8, 0.1),
     "battery_voltage": (0.15, 0.8, 0.1),
     "soc": (0, 3, 0.1),
     "consumed_ah": (0, 10, 0.6),
+    # An inverter that starts at 12 V makes less; at 24 and 48 V the more so.
+    "current": (0, 250, 25),
     "temperature": (0, 10, 0.5),
     "battery_temperature": (0, 10, 0.5),
 }

@@ -4,7 +4,8 @@ The layouts are those that Victron published ("Extra manufacturer data", 2022-12
 bits counted from the start of the encrypted part. What that document leaves open comes
 from captured advertisements: the AC charger, the Orion XS (0x0F), and a current that is
 not available as 0x1FFFFF as well as the published 0x3FFFFF. 0x07 (GX device) is left
-out because its layout is announced to change, 0x0E because it is not published.
+out because its layout is announced to change. Of 0x0E (Smart BMS), which is not
+published, only what a captured record shows is read.
 
 Victron never changes a layout, only appends to it. No captured record ends before its
 last field, so a record must be complete: a shorter one is a corrupt frame.
@@ -37,6 +38,7 @@ class Kind(StrEnum):
     VE_BUS = "ve_bus"
     DC_ENERGY_METER = "dc_energy_meter"
     ORION_XS = "orion_xs"
+    SMART_BMS = "smart_bms"
 
 
 class Unit(StrEnum):
@@ -77,6 +79,12 @@ class Field:
     """Raw number -> state, where the field is one of several states."""
     flags: Mapping[int, str] | None = None
     """Bit within the field -> flag, where the field is a set of flags."""
+    pairs: Mapping[int, str] | None = None
+    """Pair of bits -> flag, where each says whether there is a warning or an alarm.
+
+    A pair is 0: not available, 1: fine, 2: a warning, 3: an alarm. The flag of a
+    warning ends in `_warning`. Where no pair is available, neither is the set.
+    """
     when: int | None = None
     """Which raw value of the record's selector gives the bits this meaning."""
 
@@ -91,10 +99,18 @@ class Field:
         return (1 << self.width) - 1
 
     @property
+    def is_set(self) -> bool:
+        """Whether it is a set of flags."""
+        return self.flags is not None or self.pairs is not None
+
+    @property
     def options(self) -> tuple[str, ...] | None:
         """All states it can show; None: a number."""
         if self.flags is not None:
             return ("none", *dict.fromkeys(self.flags.values()))
+        if self.pairs is not None:
+            warnings = (f"{name}_warning" for name in self.pairs.values())
+            return ("none", *self.pairs.values(), *warnings)
         if self.states is not None:
             return tuple(dict.fromkeys(self.states.values()))
         return None
@@ -112,8 +128,8 @@ class Record:
     """What it carries, in the order of the bits."""
     selector: Field | None = None
     """Which of several meanings the fields with `when` have."""
-    power_of: tuple[str, str] | None = None
-    """Keys of voltage and current whose product is the value `power`, in W."""
+    power_of: tuple[tuple[str, str], ...] = ()
+    """Keys of voltages and currents whose products make up the value `power`, in W."""
     unshown: frozenset[str] = frozenset()
     """Keys that the device never fills: read to judge the reading, not to be shown."""
 
@@ -292,20 +308,16 @@ _BMS_FLAGS = {
     29: "high_current",
     30: "cell_imbalance",
 }
-#: Two bits each: a warning or an alarm.
+#: Pair of bits -> what it warns of.
 _LYNX_ALARMS = {
-    2 * pair + bit: name
-    for pair, name in {
-        0: "low_cell_voltage",
-        1: "high_current",
-        2: "high_internal_temperature",
-        3: "contactor",
-        4: "bms_cable",
-        5: "load_disconnect",
-        6: "low_soc",
-        8: "high_temperature",
-    }.items()
-    for bit in (0, 1)
+    0: "low_cell_voltage",
+    1: "high_current",
+    2: "high_internal_temperature",
+    3: "contactor",
+    4: "bms_cable",
+    5: "load_disconnect",
+    6: "low_soc",
+    8: "high_temperature",
 }
 _BALANCER = {0: "unknown", 1: "balanced", 2: "balancing", 3: "imbalance"}
 _OUTPUT_STATES = {
@@ -555,13 +567,14 @@ RECORDS: tuple[Record, ...] = (
             _watts("pv_power", 64, signed=False),
             _short_amperes("load_current", 80, 9),
         ),
+        power_of=(("battery_voltage", "battery_current"),),
     ),
     Record(
         kind=Kind.BATTERY_MONITOR,
         type=0x02,
         fields=_MONITOR_FIELDS,
         selector=_AUX_INPUT,
-        power_of=("voltage", "current"),
+        power_of=(("voltage", "current"),),
     ),
     Record(
         kind=Kind.INVERTER,
@@ -628,6 +641,7 @@ RECORDS: tuple[Record, ...] = (
             _yield_today(64),
             _watts("ac_out_power", 80),
         ),
+        power_of=(("battery_voltage", "battery_current"),),
     ),
     Record(
         kind=Kind.AC_CHARGER,
@@ -638,6 +652,10 @@ RECORDS: tuple[Record, ...] = (
             *_CHARGER_OUTPUTS,
             _celsius("temperature", 88),
             _short_amperes("ac_current", 95, 9),
+        ),
+        power_of=tuple(
+            (f"output_voltage_{index}", f"output_current_{index}")
+            for index in (1, 2, 3)
         ),
     ),
     Record(
@@ -676,12 +694,12 @@ RECORDS: tuple[Record, ...] = (
                 not_available=(0,),
                 states=_PERMISSIONS,
             ),
-            _flags("alarm", 72, 18, _LYNX_ALARMS),
+            Field(key="alarm", start=72, width=18, pairs=_LYNX_ALARMS),
             _soc(90),
             _consumed(100),
             _celsius("temperature", 120),
         ),
-        power_of=("voltage", "current"),
+        power_of=(("voltage", "current"),),
     ),
     Record(
         kind=Kind.MULTI_RS,
@@ -697,6 +715,7 @@ RECORDS: tuple[Record, ...] = (
             _watts("pv_power", 80, signed=False),
             _yield_today(96),
         ),
+        power_of=(("battery_voltage", "battery_current"),),
     ),
     Record(
         kind=Kind.VE_BUS,
@@ -719,6 +738,7 @@ RECORDS: tuple[Record, ...] = (
                 not_available=(0x7F,),
             ),
         ),
+        power_of=(("battery_voltage", "battery_current"),),
     ),
     Record(
         kind=Kind.DC_ENERGY_METER,
@@ -732,7 +752,7 @@ RECORDS: tuple[Record, ...] = (
             _milliamperes("current", 66),
         ),
         selector=_AUX_INPUT,
-        power_of=("voltage", "current"),
+        power_of=(("voltage", "current"),),
     ),
     Record(
         kind=Kind.ORION_XS,
@@ -762,6 +782,25 @@ RECORDS: tuple[Record, ...] = (
             _volts("input_voltage", 48, signed=False),
             _short_amperes("input_current", 64, 16),
             _flags("off_reason", 80, 32, _OFF_REASONS),
+        ),
+        power_of=(("output_voltage", "output_current"),),
+    ),
+    Record(
+        kind=Kind.SMART_BMS,
+        type=0x0E,
+        # Not published: from one captured record. What these voltages are of is not
+        # known, nor which of the two stands for "not available".
+        fields=tuple(
+            Field(
+                key=f"voltage_{index + 1}",
+                start=24 + 16 * index,
+                width=16,
+                unit=Unit.VOLT,
+                signed=True,
+                per_unit=100,
+                not_available=(0x7FFF, 0xFFFF),
+            )
+            for index in (0, 1, 2)
         ),
     ),
 )
@@ -811,6 +850,8 @@ class Reading:
 
 
 _NO_FLAGS = Flags.of(())
+#: Of a pair of bits: a warning; one more is an alarm.
+_WARNING = 2
 
 
 def decode(record: Record, data: bytes) -> Reading | None:
@@ -837,6 +878,8 @@ def decode(record: Record, data: bytes) -> Reading | None:
                 unknown[key] = raw
         elif field.flags is not None:
             value = _read_flags(field.flags, raw, unknown, key) if raw else _NO_FLAGS
+        elif field.pairs is not None:
+            value = _read_pairs(field.pairs, raw, unknown, key) if raw else None
         else:
             if field.signed and raw >> (width - 1):
                 raw -= 1 << width
@@ -847,13 +890,8 @@ def decode(record: Record, data: bytes) -> Reading | None:
             if field.offset:
                 value = round(value + field.offset, 2)
         values[key] = value
-    if record.power_of is not None:
-        volts, amperes = (values[key] for key in record.power_of)
-        values["power"] = (
-            round(volts * amperes, 2)
-            if isinstance(volts, float) and isinstance(amperes, float)
-            else None
-        )
+    if record.power_of:
+        values["power"] = _power(record, values)
     return Reading(kind=record.kind, values=values, unknown=unknown)
 
 
@@ -870,3 +908,36 @@ def _read_flags(
     if nameless:
         unknown[key] = nameless
     return Flags.of(names)
+
+
+def _read_pairs(
+    pairs: Mapping[int, str], raw: int, unknown: dict[str, int], key: str
+) -> Flags:
+    """Name the pairs that warn, the lowest first, and note those without a name."""
+    names = []
+    # What is not a warning or an alarm in a pair without a name says nothing.
+    nameless = 0
+    for pair in range((raw.bit_length() + 1) // 2):
+        level = raw >> 2 * pair & 3
+        if level < _WARNING:
+            continue
+        if (name := pairs.get(pair)) is None:
+            nameless |= level << 2 * pair
+        else:
+            names.append(f"{name}_warning" if level == _WARNING else name)
+    if nameless:
+        unknown[key] = nameless
+    return Flags.of(names)
+
+
+def _power(record: Record, values: Mapping[str, Value]) -> float | None:
+    """Return the power of all outputs in W; None: that of one is not known."""
+    total: float | None = None
+    for keys in record.power_of:
+        volts, amperes = (values[key] for key in keys)
+        if volts is None and amperes is None:
+            continue  # there is no such output
+        if not isinstance(volts, float) or not isinstance(amperes, float):
+            return None
+        total = (total or 0.0) + volts * amperes
+    return None if total is None else round(total, 2)

@@ -6,23 +6,23 @@ no CALLERROR "-1"; here is one queue with one worker, and what is sent is chosen
 its turn has come.
 """
 
+from abc import ABC, abstractmethod
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
 import json
-from typing import Any, Final, Protocol
+from typing import Final, Protocol, override
 import uuid
 
 from ocpp.messages import CallError, CallResult
-from ocpp.v201 import call_result
+from ocpp.v201 import call
 from websockets.exceptions import ConnectionClosed
 
-from .attempts import RemoteStart
 from .errors import CallFailedError, log_bug
 from .frames import ERROR_CODES, Gate
-from .metering import ReadingRequests
-from .payloads import to_json, to_result
+from .meter_polling import ReadingRequests
+from .payloads import to_json, to_snake
+from .remote_requests import RemoteStart
 
 #: MessageTimeout of a Delta box. Giving up earlier would orphan its answer, in s.
 CALL_TIMEOUT: Final = 30
@@ -30,6 +30,7 @@ CALL_TIMEOUT: Final = 30
 _NO_ANSWER: Final = "no answer within 30 s"
 #: What a call failed of where nobody is there to answer.
 _CONNECTION_LOST: Final = "the connection was lost"
+_NO_CALL: Final = "there was nothing to ask"
 _UNKNOWN_CODE: Final = "an error code that OCPP 2.0.1 does not know"
 
 
@@ -41,15 +42,20 @@ class Caller(Protocol):
         """Whether no call can be made any more."""
         ...
 
-    async def request(self, payload: Any) -> Any:
-        """Make a call (one of `ocpp.v201.call`) and return its answer.
+    async def request[A](self, payload: object, answer: Callable[..., A]) -> A:
+        """Make a call and return its answer.
+
+        `payload`: one of `ocpp.v201.call`. `answer`: the one of the same name of
+        `ocpp.v201.call_result`.
 
         The call waits for those before it. Once it is on the wire it stays there, even
         where the caller gives up. Raises CallFailedError.
         """
         ...
 
-    async def request_late(self, choose: Callable[[], Any]) -> Any:
+    async def request_late[A](
+        self, choose: Callable[[], object | None], answer: Callable[..., A]
+    ) -> A | None:
         """Make the next call, and choose only then which; None: none after all.
 
         It goes before all that wait: nothing but the call that is on the wire lies
@@ -97,36 +103,139 @@ class LiveConnection(Caller, Protocol):
         """Ask for meter values where a session runs and none came for an interval."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A call of the control loop, which decides on it when its turn has come."""
-
-    payload: Any
-    """One of `ocpp.v201.call`."""
-    take: Callable[[Any], None]
-    """Gets the matching one of `ocpp.v201.call_result`, or a CallFailedError."""
-
-    def choose(self) -> Any:
-        """Return the call: that is decided already."""
-        return self.payload
-
-
-@dataclass(slots=True, eq=False)
-class _Request:
+class Request(ABC):
     """A call that waits for its turn or its answer."""
 
-    choose: Callable[[], Any]
-    """Returns one of `ocpp.v201.call` when its turn has come, or None."""
-    result: asyncio.Future[Any]
-    """Gets the matching one of `ocpp.v201.call_result`."""
-    action: str
-    """What is called, once that is chosen."""
-    unique_id: str = ""
-    """Under which id it is on the wire; empty: it is not."""
-    sent_at: float = 0.0
-    """When it went on the wire, by the steady clock, in s."""
-    answer: asyncio.Future[CallResult | CallError] | None = None
-    """Gets what comes back."""
+    def __init__(self) -> None:
+        """Start with a call that is not on the wire."""
+        self.action = ""
+        """What is called, once that is chosen."""
+        self.unique_id = ""
+        """Its message id on the wire; empty: it is not there."""
+        self.sent_at = 0.0
+        """When it went on the wire, by the steady clock, in s."""
+        self.answer: asyncio.Future[CallResult | CallError] | None = None
+        """Gets what comes back."""
+
+    @abstractmethod
+    def choose(self) -> object | None:
+        """Return one of `ocpp.v201.call`, now that it can be sent; None: none."""
+
+    @abstractmethod
+    def succeed(self, payload: Mapping[str, object]) -> None:
+        """Take the payload of the answer."""
+
+    @abstractmethod
+    def fail(self, reason: str, *, answered: bool = False) -> None:
+        """Take why the call had no success, and whether the wallbox itself said so."""
+
+    def skip(self) -> None:
+        """Take note that there was no call after all: only some can do without."""
+        self.fail(_NO_CALL)
+
+    @property
+    def given_up(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return False
+
+    async def hand_over(self) -> None:
+        """Let whoever had the answer go first with what follows from it."""
+        await asyncio.sleep(0)
+
+
+class Turn[A](Request):
+    """A call of the control loop, which decides on it when its turn has come."""
+
+    def __init__(
+        self,
+        payload: object,
+        answer: Callable[..., A],
+        take: Callable[[A | CallFailedError], None],
+    ) -> None:
+        """Take the call and its kind of answer, see `Caller.request`.
+
+        `take` gets the answer, or why there is none. Where the connection ends first,
+        the loop hears of that by itself.
+        """
+        super().__init__()
+        self._payload = payload
+        self._answer_type = answer
+        self._take = take
+        self._outcome: A | CallFailedError | None = None
+
+    @override
+    def choose(self) -> object:
+        return self._payload
+
+    @override
+    def succeed(self, payload: Mapping[str, object]) -> None:
+        if self._outcome is None:
+            self._outcome = self._answer_type(**payload)
+
+    @override
+    def fail(self, reason: str, *, answered: bool = False) -> None:
+        if self._outcome is None:
+            self._outcome = CallFailedError(self.action, reason, answered=answered)
+
+    @override
+    async def hand_over(self) -> None:
+        if self._outcome is not None:
+            self._take(self._outcome)
+
+
+class _Awaited[A](Request):
+    """A call of a coroutine that waits for its answer."""
+
+    def __init__(self, payload: object, answer: Callable[..., A]) -> None:
+        """Take the call and its kind of answer, see `Caller.request`."""
+        super().__init__()
+        self._payload = payload
+        self._answer_type = answer
+        self.action = type(payload).__name__
+        self.result: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+        """Gets the answer."""
+
+    @override
+    def choose(self) -> object | None:
+        return self._payload
+
+    @override
+    def succeed(self, payload: Mapping[str, object]) -> None:
+        if not self.result.done():
+            self.result.set_result(self._answer_type(**payload))
+
+    @override
+    def fail(self, reason: str, *, answered: bool = False) -> None:
+        if not self.result.done():
+            self.result.set_exception(
+                CallFailedError(self.action, reason, answered=answered)
+            )
+
+    @property
+    @override
+    def given_up(self) -> bool:
+        return self.result.done()
+
+
+class _Late[A](_Awaited[A | None]):
+    """A call that is chosen only when its turn has come."""
+
+    def __init__(
+        self, choose: Callable[[], object | None], answer: Callable[..., A]
+    ) -> None:
+        """Take what returns the call, and its kind of answer."""
+        super().__init__(None, answer)
+        self._choose = choose
+        self.action = ""
+
+    @override
+    def choose(self) -> object | None:
+        return self._choose()
+
+    @override
+    def skip(self) -> None:
+        if not self.result.done():
+            self.result.set_result(None)
 
 
 class Calls:
@@ -137,7 +246,7 @@ class Calls:
         send: Callable[[str], Awaitable[None]],
         gate: Gate,
         *,
-        first: Callable[[], Turn | None],
+        first: Callable[[], Request | None],
         clock: Callable[[], float],
         on_answer: Callable[[float | None], None],
         on_bad_answer: Callable[[str], None],
@@ -155,8 +264,8 @@ class Calls:
         self._clock = clock
         self._on_answer = on_answer
         self._on_bad_answer = on_bad_answer
-        self._waiting: deque[_Request] = deque()
-        self._awaited: _Request | None = None
+        self._waiting: deque[Request] = deque()
+        self._awaited: Request | None = None
         self._asked = asyncio.Event()
         self._closed: str | None = None
         self.told_to_reboot = False
@@ -167,36 +276,36 @@ class Calls:
         """Whether nothing is on the wire, and nothing waits."""
         return self._awaited is None and not self._waiting
 
-    async def request(self, payload: Any) -> Any:
+    async def request[A](self, payload: object, answer: Callable[..., A]) -> A:
         """Make a call after those that wait; see `Caller`."""
-        request = self._request(type(payload).__name__, lambda: payload)
-        self._waiting.append(request)
-        self._asked.set()
+        request = _Awaited(payload, answer)
+        self._waiting.append(self._asks(request))
         return await request.result
 
-    async def request_late(self, choose: Callable[[], Any]) -> Any:
+    async def request_late[A](
+        self, choose: Callable[[], object | None], answer: Callable[..., A]
+    ) -> A | None:
         """Make a call before those that wait; see `Caller`."""
-        request = self._request("", choose)
-        self._waiting.appendleft(request)
-        self._asked.set()
+        request = _Late(choose, answer)
+        self._waiting.appendleft(self._asks(request))
         return await request.result
 
-    def _request(self, action: str, choose: Callable[[], Any]) -> _Request:
-        """Make a request, where there is still a connection."""
+    def _asks(self, request: Request) -> Request:
+        """Ask for a call, where there is still a connection."""
         if self._closed is not None:
-            raise CallFailedError(action, _CONNECTION_LOST)
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        return _Request(choose, future, action)
+            raise CallFailedError(request.action, _CONNECTION_LOST)
+        self._asked.set()
+        return request
 
     def close(self, reason: str) -> None:
-        """Tell all callers that no answer will come."""
+        """Fail all calls: no answer will come."""
         if self._closed is not None:
             return
         self._closed = reason
         if self._awaited is not None:
-            _fail(self._awaited, reason)
+            self._awaited.fail(reason)
         while self._waiting:
-            _fail(self._waiting.popleft(), reason)
+            self._waiting.popleft().fail(reason)
 
     def wake(self) -> None:
         """Look whether the control loop has something to ask."""
@@ -206,34 +315,26 @@ class Calls:
         """Make the calls, until cancelled."""
         while True:
             self._asked.clear()
-            if (turn := self._first()) is not None:
-                request = self._request("", turn.choose)
-                # Where the connection ends first, the loop hears of that by itself.
-                request.result.add_done_callback(asyncio.Future.exception)
-            elif self._waiting:
+            if (request := self._first()) is None:
+                if not self._waiting:
+                    await self._asked.wait()
+                    continue
                 request = self._waiting.popleft()
-            else:
-                await self._asked.wait()
-                continue
-            if request.result.done():
-                continue  # its caller gave up before it was sent
+            if request.given_up:
+                continue  # before it was sent
             self._awaited = request
             try:
                 await self._make(request)
             finally:
                 self._awaited = None
-            if turn is not None:
-                turn.take(request.result.exception() or request.result.result())
-            else:
-                # Whoever had this answer goes first with what follows from it.
-                await asyncio.sleep(0)
+            await request.hand_over()
 
-    async def _make(self, request: _Request) -> None:
+    async def _make(self, request: Request) -> None:
         """Make one call, and hand its answer to who waits for it."""
         try:
             payload = request.choose()
             if payload is None:
-                _succeed(request, None)
+                request.skip()
                 return
             request.action = type(payload).__name__
             answer = await self._exchange(request, payload)
@@ -241,33 +342,33 @@ class Calls:
                 # Not its description: that may repeat what we sent, tokens included.
                 code = answer.error_code
                 known = code if code in ERROR_CODES else _UNKNOWN_CODE
-                _fail(request, known, answered=True)
+                request.fail(known, answered=True)
                 return
             whole, fault = self._gate.check_result(request.action, answer.payload)
             if fault is not None:
                 self._on_bad_answer(fault)
             if whole is None:
-                _fail(request, "FormatViolation", answered=True)
+                request.fail("FormatViolation", answered=True)
                 return
-            result = to_result(request.action, whole)
-            if isinstance(result, call_result.Reset):
-                self.told_to_reboot = result.status != "Rejected"
-            _succeed(request, result)
+            if isinstance(payload, call.Reset):
+                self.told_to_reboot = whole["status"] != "Rejected"
+            request.succeed(to_snake(whole))
         except TimeoutError:
             self._on_answer(None)
-            _fail(request, _NO_ANSWER)
+            request.fail(_NO_ANSWER)
         except ConnectionClosed:
-            _fail(request, _CONNECTION_LOST)
+            request.fail(_CONNECTION_LOST)
             # No call after it would fare better, and none of them would ever wait.
             raise
         except Exception as err:  # noqa: BLE001 - or no call would ever go out again
             log_bug(err)
-            _fail(request, "an error of the server")
+            request.fail("an error of the server")
 
     async def _exchange(
-        self, request: _Request, payload: Any
+        self, request: Request, payload: object
     ) -> CallResult | CallError:
         """Send a call and wait for what comes back. Raises TimeoutError."""
+        answer: asyncio.Future[CallResult | CallError]
         answer = request.answer = asyncio.get_running_loop().create_future()
         request.unique_id, request.sent_at = str(uuid.uuid4()), self._clock()
         frame = [2, request.unique_id, request.action, to_json(payload)]
@@ -289,17 +390,3 @@ class Calls:
         self._on_answer(self._clock() - request.sent_at)
         request.answer.set_result(frame)
         return True
-
-
-def _succeed(request: _Request, result: Any) -> None:
-    """Hand a caller the answer, if it still waits."""
-    if not request.result.done():
-        request.result.set_result(result)
-
-
-def _fail(request: _Request, reason: str, *, answered: bool = False) -> None:
-    """Tell a caller that its call had no success, if it still waits."""
-    if not request.result.done():
-        request.result.set_exception(
-            CallFailedError(request.action, reason, answered=answered)
-        )

@@ -13,32 +13,30 @@ import itertools
 import logging
 from typing import Any, Final
 
+from ocpp.v201 import call, call_result
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from ..problem import Problem
-from .attempts import RemoteStart
-from .calls import Calls, Turn
+from . import liveness
+from .calls import Calls, Request
 from .device_model import Variables, learn
 from .errors import CallFailedError, log_bug
 from .frames import Frames, Gate, Received
 from .handlers import HANDLERS, Context, Handled, Payload
 from .json_text import dismantle, one_at_a_time
-from .metering import Heard, ReadingRequests
+from .meter_polling import Heard, ReadingRequests, heard, reading_due
 from .payloads import to_json
 from .provisioning import Provisioning
+from .remote_requests import RemoteStart
 from .schemas import Schemas
-from .state import ChargingState, WallboxState
+from .state import WallboxState
 from .station import Station
 
 _LOGGER = logging.getLogger(__name__)
 
 #: A station that boots says so at once; later, it has only reconnected, in s.
 BOOT_GRACE: Final = 5
-#: A line on which nothing came for so long is tried with a ping, in s.
-PING_AFTER: Final = 30
-#: A line on which nothing came for so long is dead, in s: a Heartbeat is due every 60.
-DEAD_AFTER: Final = 65
 #: So many calls in a row are not answered before that is a problem.
 _MANY_LOSSES: Final = 3
 #: So many boots within so many seconds are no accident.
@@ -95,8 +93,14 @@ class Connection:
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
         """What goes on beside, for as long as it is open."""
-        self._heard_at: float | None = None
-        """When the last sign of life came, by the steady clock, in s."""
+        self._liveness = liveness.Liveness(
+            socket,
+            clock=self._steady,
+            pause=self._pause,
+            start=self._start,
+            on_life=self._lives,
+            on_death=self._dies,
+        )
         self._live = asyncio.Event()
         self._greeted = asyncio.Event()
         self._wanted = asyncio.Event()
@@ -109,7 +113,7 @@ class Connection:
         """The start that was accepted last."""
         self.reset_at: float | None = None
         """When a reset was accepted, by the steady clock, in s."""
-        self.readings = ReadingRequests(self._heard, self.request)
+        self.readings = ReadingRequests(self._heard, self._trigger)
         self._provisioning = Provisioning(self)
         self._polling: asyncio.Task[None] | None = None
 
@@ -122,7 +126,7 @@ class Connection:
             for work in (
                 self._listen,
                 self._calls.run,
-                self._watch,
+                self._liveness.watch,
                 self._come_alive,
                 self._get_to_know,
             )
@@ -216,11 +220,11 @@ class Connection:
         """Take note of a sign of life: a frame, whatever it is, or a pong.
 
         With it, a connection takes the place of an older one. One that a newer one has
-        overtaken is a straggler.
+        overtaken is closed.
         """
         if self._closed:
             return
-        self._heard_at = self._steady()
+        self._liveness.heard()
         other = self.station.connection
         if other is None or other.number < self.number:
             self._take_over()
@@ -250,13 +254,13 @@ class Connection:
                     async with asyncio.timeout(BOOT_GRACE):
                         await older.ended.wait()
                 except TimeoutError:
-                    long_ago = self._steady() - DEAD_AFTER
+                    long_ago = self._steady() - liveness.DEAD_AFTER
                     if self.station.connection is older and not older.lived_since(
                         long_ago
                     ):
                         self._lives()
 
-    def _turn(self) -> Turn | None:
+    def _turn(self) -> Request | None:
         """Return what the control loop wants to ask, if this is the live connection."""
         return self.station.controller.next_call(self) if self._is_live else None
 
@@ -266,34 +270,17 @@ class Connection:
 
     def lived_since(self, moment: float) -> bool:
         """Return whether it showed life after a moment of the steady clock."""
-        return self._heard_at is not None and self._heard_at >= moment
+        return self._liveness.since(moment)
 
     def probe(self) -> None:
         """Ask for a sign of life."""
         if not self._closed:
-            self._start(self._ping)
+            self._liveness.probe()
 
-    async def _ping(self) -> None:
-        """Send a ping; its pong is a sign of life."""
-        await (await self._socket.ping())
-        self._lives()
-
-    async def _watch(self) -> None:
-        """Close the line when it is dead, of which nothing but silence tells."""
-        opened = self._steady()
-        self.probe()
-        while True:
-            heard_at = self._heard_at
-            silent = self._steady() - (opened if heard_at is None else heard_at)
-            if silent < PING_AFTER:
-                await self._pause(PING_AFTER - silent)
-                continue
-            self.probe()
-            await self._pause(DEAD_AFTER - PING_AFTER)
-            if self._heard_at == heard_at:
-                _LOGGER.debug("Wallbox %s shows no life any more", self.id)
-                self.close("no sign of life", code=1011)
-                return
+    def _dies(self) -> None:
+        """End a connection that shows no life any more."""
+        _LOGGER.debug("Wallbox %s shows no life any more", self.id)
+        self.close("no sign of life", code=1011)
 
     # What the wallbox says
 
@@ -394,13 +381,21 @@ class Connection:
 
     # What it is asked
 
-    async def request(self, payload: Any) -> Any:
+    async def request[A](self, payload: object, answer: Callable[..., A]) -> A:
         """Make a call; see `Caller`."""
-        return await self._calls.request(payload)
+        return await self._calls.request(payload, answer)
 
-    async def request_late(self, choose: Callable[[], Any]) -> Any:
+    async def request_late[A](
+        self, choose: Callable[[], object | None], answer: Callable[..., A]
+    ) -> A | None:
         """Make the next call; see `Caller`."""
-        return await self._calls.request_late(choose)
+        return await self._calls.request_late(choose, answer)
+
+    async def _trigger(
+        self, message: call.TriggerMessage
+    ) -> call_result.TriggerMessage:
+        """Request a message."""
+        return await self.request(message, call_result.TriggerMessage)
 
     def _answered(self, took: float | None) -> None:
         """Report that a wallbox does not answer, unless that is only now and then.
@@ -448,10 +443,10 @@ class Connection:
             await self._wanted.wait()
             self._wanted.clear()
             if self._booted:
-                await self._heed_boot(began + _PROVISIONING_PACE - self._steady())
+                await self._restore_limit(began + _PROVISIONING_PACE - self._steady())
 
-    async def _heed_boot(self, pause: float) -> None:
-        """Have the limit set at once: a wallbox that has booted may have forgotten it.
+    async def _restore_limit(self, pause: float) -> None:
+        """Set the limit at once: a wallbox that has booted may have forgotten it.
 
         `pause`: in how many seconds it may be asked for all else. One that boots again
         and again until then has its limit set once more.
@@ -469,33 +464,14 @@ class Connection:
         self._wanted.set()
 
     def poll(self) -> None:
-        """Ask for a reading where a session runs and none came for an interval.
-
-        Where energy flows, a reading of something else than the current is none.
-        """
+        """Ask for a reading where a session runs and none came for an interval."""
         station = self.station
         if self._polling is not None and not self._polling.done():
             return
-        if (
-            not self._is_live
-            or self._provisioning.running
-            or station.state.active is None
-        ):
+        if not self._is_live or self._provisioning.running:
             return
-        state = station.state
-        heard = (
-            state.current_heard_at
-            if state.charging_state is ChargingState.CHARGING
-            else state.meter_heard_at
-        )
-        patience = self.station.config.meter_interval * 1.5
-        if (
-            heard is not None
-            and self._steady() - heard < patience
-            and not state.in_doubt
-        ):
-            return
-        self._polling = self._start(self._poll)
+        if reading_due(station.state, station.config.meter_interval, self._steady()):
+            self._polling = self._start(self._poll)
 
     async def _poll(self) -> None:
         """Ask once."""
@@ -504,9 +480,4 @@ class Connection:
 
     def _heard(self) -> Heard:
         """Return what is known of the current, and since when."""
-        state, now = self.station.state, self.station.now()
-        return Heard(
-            None if state.active is None else state.active.id,
-            state.current_heard_at,
-            now.steady,
-        )
+        return heard(self.station.state, self._steady())

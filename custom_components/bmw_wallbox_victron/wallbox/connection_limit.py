@@ -82,7 +82,7 @@ class ConnectionLimit[Connection: Hashable]:
         return goes
 
     def close(self) -> None:
-        """Have nobody enter any more."""
+        """Let nobody enter any more."""
         self._closed = True
 
     def leave(self, connection: Connection) -> None:

@@ -1,7 +1,7 @@
 """Makes the wallbox do the target: the calls that `smart_charging` names."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -9,14 +9,12 @@ import logging
 import secrets
 from typing import Any, Final, Protocol
 
-from ocpp.v201 import call
-from ocpp.v201.call import TriggerMessage
-from ocpp.v201.enums import (
-    ResetEnumType,
-)
+from ocpp.v201 import call, call_result
+from ocpp.v201.enums import ResetEnumType
 
-from . import enforcement, profiles, smart_charging
-from .calls import LiveConnection, Turn
+from . import enforcement, profiles, smart_charging, transitions
+from .availability import Kind, SettingAnswer, Settings
+from .calls import LiveConnection, Request, Turn
 from .clock import Now
 from .enforcement import (
     AskComposite,
@@ -30,8 +28,7 @@ from .enforcement import (
     StopTransaction,
     Wait,
 )
-from .errors import CallFailedError, CommandError, refusal
-from .settings import Kind, Settings
+from .errors import CallFailedError, CommandError, StatusAnswer, refusal
 from .state import WallboxState
 from .station_config import StationConfig
 from .target import MIN_CURRENT_A, ChargingSchedule, ProfileKind, ProfilePurpose
@@ -71,7 +68,7 @@ class Wallbox(Protocol):
         ...
 
     def now(self) -> Now:
-        """Tell the time, by both clocks."""
+        """Return the time, by both clocks."""
         ...
 
     def update(self, state: WallboxState, *, look: bool = False) -> None:
@@ -131,7 +128,7 @@ class Controller:
         self._change(enforcement.ready)
 
     def recheck(self, *, at_once: bool = False) -> None:
-        """Have confirmed anew what the wallbox enforces."""
+        """Confirm anew what the wallbox enforces."""
         if at_once:
             self._change(lambda state: replace(state, composite_at=None))
         else:
@@ -176,7 +173,7 @@ class Controller:
         return replace(state, enforcement=enforcement)
 
     def restricts(self, state: WallboxState) -> bool:
-        """Return whether less is wished than the wallbox gives by itself."""
+        """Return whether the target is less than the wallbox gives by itself."""
         max_current = self._station.config.max_current
         return state.target.restricts(max_current, state.ceiling_a)
 
@@ -225,7 +222,7 @@ class Controller:
         station = self._station
         self.settings.target_changed(changes)
         self._stops, self._stop_refusal = 0, None
-        state = _with_target(station.state, changes)
+        state = transitions.target_set(station.state, changes)
         station.update(state, look=True)
         if station.connection is None:
             return
@@ -272,7 +269,7 @@ class Controller:
                 future.set_exception(err)
 
     def _limit_done(self, schedule: ChargingSchedule) -> bool:
-        """Return whether the wallbox has accepted a plan; raise where it refuses."""
+        """Return whether the wallbox has accepted a schedule; raise if it refuses."""
         state = self._station.state
         if state.target.limits(self._station.config.max_current) != schedule:
             return True  # there is a newer target
@@ -324,7 +321,7 @@ class Controller:
             self.settings.due(self._station.state)
         )
 
-    def next_call(self, connection: LiveConnection) -> Turn | None:
+    def next_call(self, connection: LiveConnection) -> Request | None:
         """Decide what to ask, now that the live connection can take a call.
 
         None: nothing. Only now, because the newest target counts.
@@ -336,13 +333,13 @@ class Controller:
         if isinstance(self._step, _CALLS):
             return self._begin(self._step, state, connection)
         if due := self.settings.due(state):
-            payload = self.settings.send(due[0], state)
-            return Turn(payload, partial(self._take_setting, connection))
+            take = partial(self._take_setting, connection)
+            return self.settings.call(due[0], state, take)
         return None
 
     def _begin(
         self, step: Call, state: WallboxState, connection: LiveConnection
-    ) -> Turn | None:
+    ) -> Request | None:
         """Begin the next step for a limit; None: there is no call for it."""
         now = self._station.now()
         if isinstance(step, AskReading):
@@ -356,17 +353,24 @@ class Controller:
                 )
                 return self.next_call(connection)
             self._sent = step
-            return Turn(asked, partial(self._take_reading, connection, asked))
+            return Turn(
+                asked,
+                call_result.TriggerMessage,
+                partial(self._take_reading, connection, asked),
+            )
         if isinstance(step, SetLimit) and step.purpose is ProfilePurpose.TX:
             step = replace(step, profile_id=1000 + secrets.randbelow(2**30))
         self._sent, self._begun = step, None
-        payload = self._payload(step, now)
+        request = self._request(step, now, partial(self._take, connection, step))
         sent = enforcement.sent(state.enforcement, step, now.steady)
         self._station.update(replace(state, enforcement=sent))
-        return Turn(payload, partial(self._take, connection, step))
+        return request
 
     def _take_reading(
-        self, connection: LiveConnection, asked: TriggerMessage, answer: Any
+        self,
+        connection: LiveConnection,
+        asked: call.TriggerMessage,
+        answer: call_result.TriggerMessage | CallFailedError,
     ) -> None:
         """Take the answer to a request for a reading; where refused, ask the next."""
         if connection.readings.take(asked, answer):
@@ -374,38 +378,49 @@ class Controller:
         else:
             self._take(connection, AskReading(), answer)
 
-    def _take_setting(self, connection: LiveConnection, answer: Any) -> None:
+    def _take_setting(self, connection: LiveConnection, answer: SettingAnswer) -> None:
         """Take the answer to what is no limit."""
         if self._connection is connection:
-            state = self.settings.take(answer, self._station.state)
+            state = self.settings.answered(answer, self._station.state)
             self._station.update(state, look=True)
 
-    def _payload(
+    def _request(
         self,
         sent: SetLimit | ClearTxProfile | AskComposite | StopTransaction | Reboot,
         now: Now,
-    ) -> Any:
-        """Write a step as one of `ocpp.v201.call`."""
+        take: Callable[[StatusAnswer | CallFailedError], None],
+    ) -> Request:
+        """Write a step as a call; `take` gets its answer."""
         match sent:
             case SetLimit():
                 shown = self._station.state.observed(now).device_time or now.wall
                 begun = profiles.EPOCH
                 if sent.kind is ProfileKind.NOW:
                     begun = self._begun = shown - profiles.HEAD_START
-                return profiles.set_charging_profile(
+                profile = profiles.set_charging_profile(
                     sent, begun=begun, device_time=shown, now=now.steady
                 )
+                return Turn(profile, call_result.SetChargingProfile, take)
             case ClearTxProfile():
-                return profiles.clear_tx_profile(sent)
+                clear = profiles.clear_tx_profile(sent)
+                return Turn(clear, call_result.ClearChargingProfile, take)
             case AskComposite():
-                return profiles.ask_composite()
+                ask = profiles.ask_composite()
+                return Turn(ask, call_result.GetCompositeSchedule, take)
             case StopTransaction():
                 self._stops += 1
-                return call.RequestStopTransaction(transaction_id=sent.transaction_id)
+                stop = call.RequestStopTransaction(transaction_id=sent.transaction_id)
+                return Turn(stop, call_result.RequestStopTransaction, take)
             case Reboot():
-                return call.Reset(type=ResetEnumType.immediate)
+                reset = call.Reset(type=ResetEnumType.immediate)
+                return Turn(reset, call_result.Reset, take)
 
-    def _take(self, connection: LiveConnection, sent: Call, answer: Any) -> None:
+    def _take(
+        self,
+        connection: LiveConnection,
+        sent: Call,
+        answer: StatusAnswer | CallFailedError,
+    ) -> None:
         """Take the answer to a call for a limit, if its connection is still live."""
         if self._connection is not connection:
             return
@@ -419,7 +434,7 @@ class Controller:
                 outcome = Outcome.UNSUPPORTED
         elif answer.status != "Accepted":
             outcome, reason = Outcome.REFUSED, refusal(answer)
-        elif isinstance(sent, AskComposite):
+        elif isinstance(answer, call_result.GetCompositeSchedule):
             composite = profiles.composite_limit(
                 answer.schedule, phases=state.phases_known, voltage=state.voltage
             )
@@ -442,46 +457,5 @@ class Controller:
         )
         state = replace(state, enforcement=answered)
         if composite is not None and "charging_allowed" in state.target.lost:
-            state = _seen_to_charge(state, composite >= MIN_CURRENT_A)
+            state = transitions.seen_to_charge(state, composite >= MIN_CURRENT_A)
         self._station.update(state, look=True)
-
-
-def _with_target(state: WallboxState, changes: Mapping[str, Any]) -> WallboxState:
-    """Return the state with a target changed, and with what is known by that."""
-    state = _known(state, **changes)
-    if "charging_allowed" in changes:
-        # Who stops again wants the transaction to be asked to end again, at once.
-        enforcement = replace(state.enforcement, stop_asked_at=None)
-        state = replace(state, enforcement=enforcement)
-    pin_a = state.enforcement.pin_a
-    if (
-        state.target.unreadable
-        and changes.get("charging_allowed")
-        and pin_a is not None
-    ):
-        # Its owner wants it to charge, and nobody knows how much: the least.
-        pin_a = max(pin_a, MIN_CURRENT_A)
-        enforcement = replace(state.enforcement, pin_a=pin_a)
-        state = replace(state, enforcement=enforcement)
-    return state
-
-
-def _seen_to_charge(state: WallboxState, allowed: bool) -> WallboxState:
-    """Return the state with what the wallbox enforces taken for whether it may charge.
-
-    Where it may, that is not more than it enforces until a limit is wished.
-    """
-    state = _known(state, charging_allowed=allowed)
-    if allowed and "current_limit" not in state.target.lost:
-        lost = (*state.target.lost, "current_limit")
-        state = replace(state, target=replace(state.target, lost=lost))
-    return state
-
-
-def _known(state: WallboxState, **changes: Any) -> WallboxState:
-    """Return the state with fields of the target that are not lost any more."""
-    found = set(changes)
-    if found & {"current_limit", "charging_allowed"}:
-        found.add("schedule")  # who sets a limit by hand asks for no schedule
-    lost = tuple(name for name in state.target.lost if name not in found)
-    return replace(state, target=replace(state.target, **changes, lost=lost))

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 import math
-from typing import Any, Final
+from typing import Final
 
 from . import transitions
 from .clock import Now
+from .payloads import Component, ReadResult, ReportData, Variable
 from .state import ConnectorStatus, Identity, Light, WallboxState
 
 #: Component and variable -> value, of the station itself, EVSE 1 and its connector.
@@ -28,32 +29,36 @@ SMART_CHARGING: Final = (
 )
 
 
-def parse_report(report: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+def parse_report(report: Iterable[ReportData]) -> dict[tuple[str, str], str]:
     """Read ReportData items: their actual values."""
     found: dict[tuple[str, str], str] = {}
     for item in report:
         for attribute in item["variable_attribute"]:
             if attribute.get("type", "Actual") == "Actual" and "value" in attribute:
-                _keep(found, item, attribute["value"])
+                _keep(found, item["component"], item["variable"], attribute["value"])
     return found
 
 
-def parse_variables(results: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+def parse_variables(results: Iterable[ReadResult]) -> dict[tuple[str, str], str]:
     """Read GetVariableResult items: the values that were accepted, empty ones too."""
     found: dict[tuple[str, str], str] = {}
     for item in results:
         if item["attribute_status"] == "Accepted":
-            _keep(found, item, item.get("attribute_value", ""))
+            value = item.get("attribute_value", "")
+            _keep(found, item["component"], item["variable"], value)
     return found
 
 
 def _keep(
-    found: dict[tuple[str, str], str], item: Mapping[str, Any], value: str
+    found: dict[tuple[str, str], str],
+    component: Component,
+    variable: Variable,
+    value: str,
 ) -> None:
     """Keep a value, unless it is another EVSE's."""
-    component = item["component"]
-    if component.get("evse", {}).get("id", 1) == 1:
-        found[component["name"], item["variable"]["name"]] = value.strip()
+    evse = component.get("evse")
+    if evse is None or evse.get("id", 1) == 1:
+        found[component["name"], variable["name"]] = value.strip()
 
 
 def number(text: str | None) -> float | None:

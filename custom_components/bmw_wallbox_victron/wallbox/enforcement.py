@@ -60,24 +60,25 @@ class Enforcement:
     pin_a: float | None = None
     """What it enforced before anything was sent, A, where the target cannot be read."""
     kind: ProfileKind | None = None
-    """The form in which a composite schedule has shown a limit; None: none yet."""
+    """The profile kind with which a composite schedule has shown a limit; None: none
+    yet."""
     kinds: Mapping[ProfilePurpose, ProfileKind] = field(default_factory=dict)
-    """Until then, the form that is tried next."""
+    """Until then, the profile kind that is tried next."""
     accepted: Mapping[ProfilePurpose, Setpoint] = field(default_factory=dict)
     """What the wallbox has accepted on this connection."""
     accepted_kinds: Mapping[ProfilePurpose, ProfileKind] = field(default_factory=dict)
-    """In which form it has accepted each of them."""
+    """With which profile kind it has accepted each of them."""
     latest: ProfilePurpose | None = None
-    """The way that it accepted last."""
+    """The profile purpose that it accepted last."""
     begun: datetime | None = None
     """When the newest profile begins by the wallbox's clock, if it depends on that."""
     used: frozenset[ProfilePurpose] = frozenset()
-    """Ways in which it has a limit of ours, and has to be told each new one."""
+    """Profile purposes with which it has a limit of ours: each new one is sent."""
     refused: frozenset[ProfilePurpose] = frozenset()
     """What it refuses at present."""
     unanswered: frozenset[ProfilePurpose] = frozenset()
     """Those of them which it did not answer."""
-    unheeded: frozenset[ProfilePurpose] = frozenset()
+    unfollowed: frozenset[ProfilePurpose] = frozenset()
     """What it accepted and did not follow."""
     refusal: str | None = None
     """The reason that it gave last."""
@@ -114,11 +115,11 @@ class Enforcement:
     unheld_since: float | None = None
     """Since when the wallbox should do what it does not."""
     lowered_at: float | None = None
-    """When less was last wished than before: only later readings tell of that."""
+    """When the target was last lowered: only later readings tell of that."""
     over_since: float | None = None
     """When more than the target was first measured, without a break since then."""
     holds: bool = False
-    """Whether all that is wished is confirmed."""
+    """Whether the target is confirmed."""
     exceeded: bool = False
     """Whether it was last seen to let more flow: only a reading can disprove that."""
     failing: bool = False
@@ -143,15 +144,15 @@ class Enforcement:
 
     @property
     def dispensable(self) -> tuple[ProfilePurpose, ...]:
-        """Ways that may be cleared, in this order: those behind the one that holds."""
-        heeded = [
+        """Purposes that may be cleared, in this order: those after one that holds."""
+        followed = [
             purpose
             for purpose in ProfilePurpose
-            if purpose in self.accepted and purpose not in self.unheeded
+            if purpose in self.accepted and purpose not in self.unfollowed
         ]
-        if not heeded:
+        if not followed:
             return ()
-        behind = [*ProfilePurpose][[*ProfilePurpose].index(heeded[0]) + 1 :]
+        behind = [*ProfilePurpose][[*ProfilePurpose].index(followed[0]) + 1 :]
         return tuple(reversed(behind))
 
 
@@ -192,14 +193,14 @@ class AskReading:
 
 @dataclass(frozen=True, slots=True)
 class StopTransaction:
-    """End the transaction: the last way of a stop, where no limit is to be had."""
+    """End the transaction: the last resort of a stop, where no limit is to be had."""
 
     transaction_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reboot:
-    """Reboot the wallbox: the last way."""
+    """Reboot the wallbox: the last resort."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +264,7 @@ def disconnected(state: Enforcement) -> Enforcement:
 
 
 def recheck(state: Enforcement, now: float) -> Enforcement:
-    """Have the composite schedule asked for again: at once, and then at a pace."""
+    """Ask for the composite schedule again: at once, and then at a pace."""
     if state.composite_at is None:
         return state  # it is going to be
     before = state.rechecked_at
@@ -314,7 +315,7 @@ def answered(
 
     `composite_a`: the limit of this moment in the composite schedule, A. `refusal`: the
     reason that the wallbox gave, or why there is no answer. `begun`: when a profile in
-    the form `NOW` begins. `wall`: wall time, for what is stored.
+    the kind `NOW` begins. `wall`: wall time, for what is stored.
     """
     if not state.ready:
         return state
@@ -393,7 +394,7 @@ def _set(
 
 
 def _refused(state: Enforcement, call: SetLimit) -> Enforcement:
-    """Take note of a refusal: of this form, or of this way."""
+    """Take note of a refusal: of this profile kind, or of this purpose."""
     if call.purpose is ProfilePurpose.TX:
         state = replace(state, tx_profile=None)
         if state.tx_cleared != call.transaction_id:
@@ -411,5 +412,5 @@ def _refused(state: Enforcement, call: SetLimit) -> Enforcement:
 
 
 def kind_of(state: Enforcement, purpose: ProfilePurpose) -> ProfileKind:
-    """Return the form in which a profile is sent."""
+    """Return the profile kind with which a purpose is sent."""
     return state.kind or state.kinds.get(purpose, ProfileKind.EPOCH)

@@ -2,7 +2,9 @@
 
 import logging
 import traceback
-from typing import Any, Final
+from typing import Final, Protocol
+
+from .payloads import StatusInfo
 
 _LOGGER = logging.getLogger(__name__)
 #: So much of a reason is kept, in characters.
@@ -41,13 +43,23 @@ class CommandError(Exception):
         self.placeholders = placeholders
 
 
-def refusal(answer: Any) -> str:
+class StatusAnswer(Protocol):
+    """An answer with a status: one of `ocpp.v201.call_result`."""
+
+    status: str
+    """What the wallbox makes of the call."""
+    status_info: StatusInfo | None
+    """Why."""
+
+
+def refusal(answer: StatusAnswer) -> str:
     """Return the reason of an answer that is not Accepted, in the wallbox's words.
 
     It is shown and logged: one line, not too long, and nothing that is no text.
     """
-    info = getattr(answer, "status_info", None) or {}
-    parts = (answer.status, info.get("reason_code"), info.get("additional_info"))
+    parts: list[object] = [answer.status]
+    if (info := answer.status_info) is not None:
+        parts += [info.get("reason_code"), info.get("additional_info")]
     words = ", ".join(str(part) for part in parts if part)
     text = "".join(each if each.isprintable() else " " for each in words)
     return " ".join(text.split())[:_MAX_REASON]

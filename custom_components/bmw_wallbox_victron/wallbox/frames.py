@@ -18,7 +18,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 import json
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from ocpp.messages import Call, CallError, CallResult
 from ocpp.v201.enums import Action
@@ -96,7 +96,7 @@ class Gate:
         """Take a frame apart. Never raises, whatever it is."""
         return self.read(raw)[0]
 
-    def read(self, raw: str | bytes) -> tuple[Verdict, Any]:
+    def read(self, raw: str | bytes) -> tuple[Verdict, object]:
         """Take a frame apart; return also all that it says, for `dismantle`."""
         if isinstance(raw, bytes):
             return _refuse("-1", "RpcFrameworkError", "not JSON: binary"), None
@@ -116,7 +116,7 @@ class Gate:
             verdict = CallResult(verdict.unique_id, None)
         return verdict, frame
 
-    def _not_json(self, frame: list[Any], fault: str) -> Refused:
+    def _not_json(self, frame: list[object], fault: str) -> Refused:
         """Refuse what is JSON but for some numbers; what else it says may count."""
         verdict = self._frame(frame)
         refused = _refuse("-1", "RpcFrameworkError", f"not JSON: {fault}")
@@ -126,7 +126,7 @@ class Gate:
             return replace(refused, whole=verdict.whole)
         return refused
 
-    def _frame(self, frame: list[Any]) -> Verdict:
+    def _frame(self, frame: list[object]) -> Verdict:
         """Check a frame by its kind."""
         kind = frame[0] if type(frame[0]) is int else None
         unique_id = frame[1] if len(frame) > 1 else None
@@ -140,7 +140,7 @@ class Gate:
             return _refuse(unique_id, "MessageTypeNotSupported", "unknown message type")
         return self._call(unique_id, frame)
 
-    def _call(self, unique_id: str, frame: list[Any]) -> Call | Refused:
+    def _call(self, unique_id: str, frame: list[object]) -> Call | Refused:
         """Check a CALL."""
         if len(frame) != 4 or not isinstance(frame[2], str):
             return _refuse(
@@ -165,8 +165,8 @@ class Gate:
         return replace(refused, whole=Call(unique_id, action, whole))
 
     def check_result(
-        self, action: str, payload: Any
-    ) -> tuple[dict[str, Any] | None, str | None]:
+        self, action: str, payload: object
+    ) -> tuple[dict[str, object] | None, str | None]:
         """Find what is whole in the answer to a call of ours, and what is not.
 
         The first is None where it is of no use, the second where nothing is wrong.
@@ -192,7 +192,7 @@ def _refuse(unique_id: str, code: str, description: str) -> Refused:
 
 
 def _answer(
-    kind: int, unique_id: str, frame: list[Any]
+    kind: int, unique_id: str, frame: list[object]
 ) -> CallResult | CallError | Dropped:
     """Read an answer to a call of ours. One is never answered itself."""
     if kind == _CALL_RESULT:
@@ -309,7 +309,9 @@ class Frames:
                 case Refused(whole=None):
                     self._on_bad_frame(verdict.reason)
                     await self.send(verdict.answer)
-                case Refused(whole=whole) if not await self._answer_again(whole, asked):
+                case Refused(whole=Call() as whole) if not await self._answer_again(
+                    whole, asked
+                ):
                     self._on_bad_frame(verdict.reason)
                     self._asked = asked
                     await self._answer(whole, verdict.answer)
@@ -344,7 +346,7 @@ class Frames:
         await self.send(known[1])
         return True
 
-    async def answer(self, call: Call, payload: dict[str, Any]) -> None:
+    async def answer(self, call: Call, payload: dict[str, object]) -> None:
         """Send the CALLRESULT for the message that came last."""
         frame = [_CALL_RESULT, call.unique_id, payload]
         await self._answer(call, json.dumps(frame, separators=(",", ":")))

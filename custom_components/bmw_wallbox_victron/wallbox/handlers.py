@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Final, cast
 
 from ocpp.v201 import call_result
 from ocpp.v201.datatypes import IdTokenInfoType
@@ -25,10 +25,10 @@ from ocpp.v201.enums import (
     RegistrationStatusEnumType,
 )
 
-from . import transitions
+from . import payloads, transitions
 from .clock import JITTER_S, Now
 from .device_model import Variables, parse_report
-from .meter import CLOCK_NEVER_SET, Sample, device_time, samples
+from .meter_values import CLOCK_NEVER_SET, Sample, device_time, samples
 from .payloads import ocpp_time, snake_case
 from .state import (
     ChargingState,
@@ -51,7 +51,7 @@ _CHARGING_STATES: Final = {
     "Idle": ChargingState.IDLE,
 }
 
-type Payload = Mapping[str, Any]
+type Payload = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class Report:
 class Handled:
     """What a message leads to."""
 
-    answer: Any
+    answer: object
     """The answer, one of `ocpp.v201.call_result`."""
     state: WallboxState
     """What is known of the wallbox now."""
@@ -103,16 +103,27 @@ class Handled:
 type Handler = Callable[[WallboxState, Payload, Context], Handled]
 
 
-def _acknowledge(
-    answer: Any, state: WallboxState, _payload: Payload, _context: Context
+def _reads[P: Payload](
+    handle: Callable[[WallboxState, P, Context], Handled],
+) -> Handler:
+    """Return the handler of an action; the gate has checked that its payload is one."""
+    return cast(Handler, handle)
+
+
+def _acknowledge(answer: object) -> Handler:
+    """Return a handler that answers, and learns nothing."""
+
+    def handle(state: WallboxState, _payload: Payload, _context: Context) -> Handled:
+        return Handled(answer=answer, state=state)
+
+    return handle
+
+
+def _boot(
+    state: WallboxState, payload: payloads.BootNotification, context: Context
 ) -> Handled:
-    """Answer, and learn nothing."""
-    return Handled(answer=answer, state=state)
-
-
-def _boot(state: WallboxState, payload: Payload, context: Context) -> Handled:
     """Accept: who added the wallbox to Home Assistant has decided that (B01)."""
-    station: Payload = payload.get("charging_station", {})
+    station: payloads.ChargingStation = payload.get("charging_station", {})
     identity = Identity(
         vendor=station.get("vendor_name"),
         model=station.get("model"),
@@ -138,7 +149,11 @@ def _heartbeat(state: WallboxState, _payload: Payload, context: Context) -> Hand
     )
 
 
-def _time(payload: Payload, state: WallboxState, now: Now) -> datetime:
+def _time(
+    payload: payloads.StatusNotification | payloads.TransactionEvent,
+    state: WallboxState,
+    now: Now,
+) -> datetime:
     """Read when something happened, by the wallbox's clock.
 
     Where that is bent, it has just happened.
@@ -152,7 +167,9 @@ def _box_time(state: WallboxState, now: Now) -> datetime:
     return state.clock.shows(now) or now.wall
 
 
-def _status(state: WallboxState, payload: Payload, context: Context) -> Handled:
+def _status(
+    state: WallboxState, payload: payloads.StatusNotification, context: Context
+) -> Handled:
     """Take the status of the socket; the box has one."""
     answer = call_result.StatusNotification()
     status = payload.get("connector_status")
@@ -169,10 +186,12 @@ def _status(state: WallboxState, payload: Payload, context: Context) -> Handled:
     return Handled(answer=answer, state=after, status_heard=heard)
 
 
-def _event(state: WallboxState, payload: Payload, context: Context) -> Handled:
+def _event(
+    state: WallboxState, payload: payloads.TransactionEvent, context: Context
+) -> Handled:
     """Take what happened in a session, now or long ago."""
-    info: Payload = payload.get("transaction_info", {})
-    token: Payload | None = payload.get("id_token")
+    info: payloads.TransactionInfo = payload.get("transaction_info", {})
+    token = payload.get("id_token")
     answer = call_result.TransactionEvent(
         id_token_info=None if token is None else _token_info(token, context)
     )
@@ -214,14 +233,17 @@ def _event(state: WallboxState, payload: Payload, context: Context) -> Handled:
 
 
 def _sequence_number(
-    state: WallboxState, payload: Payload, transaction_id: str, at: datetime
+    state: WallboxState,
+    payload: payloads.TransactionEvent,
+    transaction_id: str,
+    at: datetime,
 ) -> int:
     """Read an event's place in its transaction.
 
     Where it is bent, or nothing could come after it, time gives the order: after the
     newest event, or, at the same time, that one once more.
     """
-    number: int | None = payload.get("seq_no")
+    number = payload.get("seq_no")
     if number is not None and 0 <= number < _MOST_EVENTS:
         return number
     for known in (state.transaction, *state.recent):
@@ -231,11 +253,15 @@ def _sequence_number(
 
 
 def _samples(
-    payload: Payload, state: WallboxState, now: Now, *, event_at: datetime | None = None
+    payload: payloads.TransactionEvent | payloads.MeterValues,
+    state: WallboxState,
+    now: Now,
+    *,
+    event_at: datetime | None = None,
 ) -> tuple[Sample, ...]:
     """Read meter values; those whose time is bent are of their event, or of now."""
-    undated = {"timestamp": (event_at or _box_time(state, now)).isoformat()}
-    found = samples({**undated, **item} for item in payload.get("meter_value", ()))
+    undated = (event_at or _box_time(state, now)).isoformat()
+    found = samples(payload.get("meter_value", ()), undated=undated)
     if event_at is None or event_at < CLOCK_NEVER_SET:
         return found
     # What was read later than it is told was read at a wrong time.
@@ -249,7 +275,9 @@ def _samples(
     return tuple(sorted(placed, key=lambda sample: sample.at))
 
 
-def _meter_values(state: WallboxState, payload: Payload, context: Context) -> Handled:
+def _meter_values(
+    state: WallboxState, payload: payloads.MeterValues, context: Context
+) -> Handled:
     """Take meter values outside a TransactionEvent; EVSE 0 is the house's meter."""
     if payload.get("evse_id", 1) == 1:
         found = _samples(payload, state, context.now)
@@ -257,14 +285,16 @@ def _meter_values(state: WallboxState, payload: Payload, context: Context) -> Ha
     return Handled(answer=call_result.MeterValues(), state=state)
 
 
-def _authorize(state: WallboxState, payload: Payload, context: Context) -> Handled:
-    """Say whether a card may charge (C01)."""
+def _authorize(
+    state: WallboxState, payload: payloads.Authorize, context: Context
+) -> Handled:
+    """Answer whether a card may charge (C01)."""
     info = _token_info(payload["id_token"], context)
     return Handled(answer=call_result.Authorize(id_token_info=info), state=state)
 
 
-def _token_info(token: Payload, context: Context) -> IdTokenInfoType:
-    """Say whether a token is good."""
+def _token_info(token: payloads.IdToken, context: Context) -> IdTokenInfoType:
+    """Return whether a token is good."""
     good = context.accepts(token["id_token"], token["type"])
     return IdTokenInfoType(
         status=AuthorizationStatusEnumType.accepted
@@ -273,7 +303,9 @@ def _token_info(token: Payload, context: Context) -> IdTokenInfoType:
     )
 
 
-def _report(state: WallboxState, payload: Payload, _context: Context) -> Handled:
+def _report(
+    state: WallboxState, payload: payloads.NotifyReport, _context: Context
+) -> Handled:
     """Take a part of an inventory (B07)."""
     return Handled(
         answer=call_result.NotifyReport(),
@@ -287,68 +319,78 @@ def _report(state: WallboxState, payload: Payload, _context: Context) -> Handled
 
 
 def _limit(
-    answer: Any, state: WallboxState, _payload: Payload, _context: Context
+    answer: object, state: WallboxState, _payload: Payload, _context: Context
 ) -> Handled:
     """Look what it made of our limit; Delta boxes send it even when idle."""
     return Handled(answer=answer, state=state, limit_changed=True)
 
 
-#: What each message that a station may send is for.
+#: What each message that a station may send is for, by OCPP's functional blocks.
 HANDLERS: Final[Mapping[str, Handler]] = {
-    Action.boot_notification: _boot,
+    # A Security. Delta boxes report that they set their clock. Nothing here signs
+    # certificates.
+    Action.security_event_notification: _acknowledge(
+        call_result.SecurityEventNotification()
+    ),
+    Action.sign_certificate: _acknowledge(
+        call_result.SignCertificate(status=GenericStatusEnumType.rejected)
+    ),
+    # B Provisioning
+    Action.boot_notification: _reads(_boot),
+    Action.notify_report: _reads(_report),
+    # C Authorization
+    Action.authorize: _reads(_authorize),
+    # E Transactions
+    Action.transaction_event: _reads(_event),
+    # G Availability
     Action.heartbeat: _heartbeat,
-    Action.status_notification: _status,
-    Action.transaction_event: _event,
-    Action.meter_values: _meter_values,
-    Action.authorize: _authorize,
-    Action.notify_report: _report,
+    Action.status_notification: _reads(_status),
+    # H Reservation
+    Action.reservation_status_update: _acknowledge(
+        call_result.ReservationStatusUpdate()
+    ),
+    # J Meter Values
+    Action.meter_values: _reads(_meter_values),
+    # K Smart Charging. To accept needs would promise a profile made for them (K15).
     Action.notify_charging_limit: partial(_limit, call_result.NotifyChargingLimit()),
     Action.cleared_charging_limit: partial(_limit, call_result.ClearedChargingLimit()),
-    **{
-        action: partial(_acknowledge, answer)
-        for action, answer in {
-            # Delta boxes report that they set their clock.
-            Action.security_event_notification: (
-                call_result.SecurityEventNotification()
-            ),
-            # Delta boxes send one every 300 s.
-            Action.notify_event: call_result.NotifyEvent(),
-            # Anything else would promise a profile made for the needs (K15).
-            Action.notify_ev_charging_needs: call_result.NotifyEVChargingNeeds(
-                status=NotifyEVChargingNeedsStatusEnumType.rejected
-            ),
-            Action.notify_ev_charging_schedule: call_result.NotifyEVChargingSchedule(
-                status=GenericStatusEnumType.accepted
-            ),
-            Action.report_charging_profiles: call_result.ReportChargingProfiles(),
-            Action.firmware_status_notification: (
-                call_result.FirmwareStatusNotification()
-            ),
-            Action.publish_firmware_status_notification: (
-                call_result.PublishFirmwareStatusNotification()
-            ),
-            Action.log_status_notification: call_result.LogStatusNotification(),
-            Action.notify_monitoring_report: call_result.NotifyMonitoringReport(),
-            Action.notify_customer_information: (
-                call_result.NotifyCustomerInformation()
-            ),
-            Action.notify_display_messages: call_result.NotifyDisplayMessages(),
-            Action.reservation_status_update: call_result.ReservationStatusUpdate(),
-            # Nothing here signs certificates or asks an OCSP responder, and a box
-            # without plug and charge has no use for one.
-            Action.sign_certificate: call_result.SignCertificate(
-                status=GenericStatusEnumType.rejected
-            ),
-            Action.get_certificate_status: call_result.GetCertificateStatus(
-                status=GetCertificateStatusEnumType.failed
-            ),
-            Action.get_15118_ev_certificate: call_result.Get15118EVCertificate(
-                status=Iso15118EVCertificateStatusEnumType.failed, exi_response=""
-            ),
-            # No vendor's own messages are known.
-            Action.data_transfer: call_result.DataTransfer(
-                status=DataTransferStatusEnumType.unknown_vendor_id
-            ),
-        }.items()
-    },
+    Action.report_charging_profiles: _acknowledge(call_result.ReportChargingProfiles()),
+    Action.notify_ev_charging_needs: _acknowledge(
+        call_result.NotifyEVChargingNeeds(
+            status=NotifyEVChargingNeedsStatusEnumType.rejected
+        )
+    ),
+    Action.notify_ev_charging_schedule: _acknowledge(
+        call_result.NotifyEVChargingSchedule(status=GenericStatusEnumType.accepted)
+    ),
+    # L Firmware Management
+    Action.firmware_status_notification: _acknowledge(
+        call_result.FirmwareStatusNotification()
+    ),
+    Action.publish_firmware_status_notification: _acknowledge(
+        call_result.PublishFirmwareStatusNotification()
+    ),
+    # M ISO 15118 Certificate Management. Nothing here asks an OCSP responder, and a
+    # box without plug and charge has no use for one.
+    Action.get_certificate_status: _acknowledge(
+        call_result.GetCertificateStatus(status=GetCertificateStatusEnumType.failed)
+    ),
+    Action.get_15118_ev_certificate: _acknowledge(
+        call_result.Get15118EVCertificate(
+            status=Iso15118EVCertificateStatusEnumType.failed, exi_response=""
+        )
+    ),
+    # N Diagnostics. Delta boxes send a NotifyEvent every 300 s.
+    Action.log_status_notification: _acknowledge(call_result.LogStatusNotification()),
+    Action.notify_event: _acknowledge(call_result.NotifyEvent()),
+    Action.notify_monitoring_report: _acknowledge(call_result.NotifyMonitoringReport()),
+    Action.notify_customer_information: _acknowledge(
+        call_result.NotifyCustomerInformation()
+    ),
+    # O Display Message
+    Action.notify_display_messages: _acknowledge(call_result.NotifyDisplayMessages()),
+    # P Data Transfer. No vendor's own messages are known.
+    Action.data_transfer: _acknowledge(
+        call_result.DataTransfer(status=DataTransferStatusEnumType.unknown_vendor_id)
+    ),
 }

@@ -6,7 +6,7 @@ to forget them. What is large is read by the same module's Python half, ten time
 slow: other threads get their turn every 5 ms.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 import gc
 import json
@@ -47,7 +47,7 @@ def one_at_a_time() -> Iterator[None]:
                 gc.enable()
 
 
-def parse(text: str) -> tuple[Any, str | None]:
+def parse(text: str) -> tuple[object, str | None]:
     """Parse JSON, and tell what about its numbers is none (they are null then).
 
     Raises ValueError or RecursionError where it cannot be read at all, or is nested
@@ -88,18 +88,23 @@ def parse(text: str) -> tuple[Any, str | None]:
     return value, faults[0] if faults else None
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """Make an object; `dict` would do so in one go."""
     return {key: value for key, value in pairs}  # noqa: C416 - so that others can go on
 
 
-def _look_through(value: Any, *, surrogates: bool) -> None:
+def _items(nest: dict[str, object] | list[object]) -> Collection[object]:
+    """Return what is in an object or a list."""
+    return nest.values() if isinstance(nest, dict) else nest
+
+
+def _look_through(value: object, *, surrogates: bool) -> None:
     """Raise RecursionError where it is too deep, ValueError at a lone surrogate."""
-    level: list[Any] = [[value]]
+    level: list[dict[str, object] | list[object]] = [[value]]
     for _ in range(MAX_DEPTH):
-        inner: list[Any] = []
+        inner: list[dict[str, object] | list[object]] = []
         for outer in level:
-            items = outer.values() if isinstance(outer, dict) else outer
+            items = _items(outer)
             inner += [each for each in items if isinstance(each, _NESTS)]
             if surrogates:
                 for text in (*outer, *items):
@@ -111,7 +116,7 @@ def _look_through(value: Any, *, surrogates: bool) -> None:
     raise RecursionError
 
 
-def dismantle(value: Any) -> None:
+def dismantle(value: object) -> None:
     """Forget JSON that nobody needs any more, piece by piece.
 
     Left alone it is forgotten in one go, by whoever lets go of it.
@@ -120,6 +125,6 @@ def dismantle(value: Any) -> None:
     while pieces:
         piece = pieces.pop()
         if isinstance(piece, _NESTS):
-            items = piece.values() if isinstance(piece, dict) else piece
+            items = _items(piece)
             pieces += [each for each in items if isinstance(each, _NESTS)]
             piece.clear()

@@ -1,8 +1,7 @@
 """A limit or a schedule <-> OCPP 2.0.1 charging profiles (Part 2, K)."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from ocpp.v201 import call
 from ocpp.v201.datatypes import (
@@ -13,11 +12,11 @@ from ocpp.v201.datatypes import (
 )
 from ocpp.v201.enums import (
     ChargingProfileKindEnumType,
-    ChargingProfilePurposeEnumType,
     ChargingRateUnitEnumType,
 )
 
 from .enforcement import ClearTxProfile, SetLimit
+from .payloads import CompositeSchedule
 from .target import ProfileKind, ProfilePurpose
 
 #: The ids of our profiles. One for a transaction needs an id that was never used.
@@ -64,7 +63,7 @@ def set_charging_profile(
         charging_profile=ChargingProfileType(
             id=profile_id,
             stack_level=0,
-            charging_profile_purpose=ChargingProfilePurposeEnumType(sent.purpose.value),
+            charging_profile_purpose=sent.purpose,
             charging_profile_kind=(
                 ChargingProfileKindEnumType.relative
                 if relative
@@ -104,7 +103,7 @@ def clear_purpose(purpose: ProfilePurpose) -> call.ClearChargingProfile:
     """
     return call.ClearChargingProfile(
         charging_profile_criteria=ClearChargingProfileType(
-            charging_profile_purpose=ChargingProfilePurposeEnumType(purpose.value)
+            charging_profile_purpose=purpose
         )
     )
 
@@ -119,7 +118,7 @@ def ask_composite(duration: int = _HORIZON_S) -> call.GetCompositeSchedule:
 
 
 def composite_limit(
-    schedule: Mapping[str, Any] | None,
+    schedule: CompositeSchedule | None,
     *,
     phases: int | None = None,
     voltage: float | None = None,
@@ -134,7 +133,7 @@ def composite_limit(
     first = min(
         schedule["charging_schedule_period"], key=lambda period: period["start_period"]
     )
-    limit: float = first["limit"]
+    limit = first["limit"]
     if limit < 0:
         return None  # some boxes say -1 where nothing limits
     if schedule["charging_rate_unit"] == "W":

@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 import itertools
 import logging
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from ocpp.v201 import call
+from ocpp.v201 import call, call_result
 from ocpp.v201.datatypes import (
     ComponentType,
     EVSEType,
@@ -182,10 +182,10 @@ class Provisioning:
         if last and self._report is not None and self._report[0] == request_id:
             self._report[1].set()
 
-    async def _ask(self, payload: Any) -> Any:
-        """Make a call; None where it has no success, whatever the reason."""
+    async def _ask[A](self, payload: object, answer: Callable[..., A]) -> A | None:
+        """Make a call, see `Caller`; None where it has no success, for any reason."""
         try:
-            return await self._connection.request(payload)
+            return await self._connection.request(payload, answer)
         except CallFailedError as err:
             _LOGGER.debug("Wallbox %s did not tell: %s", self._connection.id, err)
             return None
@@ -195,7 +195,7 @@ class Provisioning:
         self._connection.take_variables(await self._get_variables(_SETTINGS))
 
     async def _ask_status(self) -> None:
-        """Have the status of the socket sent, unless it was already.
+        """Request the status of the socket, unless it was sent already.
 
         Where that is refused, as by a Delta box, the device model has it.
         """
@@ -204,7 +204,8 @@ class Provisioning:
                 call.TriggerMessage(
                     requested_message=MessageTriggerEnumType.status_notification,
                     evse=EVSEType(id=1, connector_id=1),
-                )
+                ),
+                call_result.TriggerMessage,
             )
 
     async def _ask_identity_and_status(self) -> None:
@@ -222,7 +223,9 @@ class Provisioning:
             GetVariableDataType(component=component, variable=VariableType(name=name))
             for component, name in wanted
         ]
-        answer = await self._ask(call.GetVariables(get_variable_data=data))
+        answer = await self._ask(
+            call.GetVariables(get_variable_data=data), call_result.GetVariables
+        )
         if answer is not None and not all(
             result["attribute_status"] == "Rejected"
             for result in answer.get_variable_result
@@ -230,19 +233,22 @@ class Provisioning:
             return parse_variables(answer.get_variable_result)
         found: dict[tuple[str, str], str] = {}
         for item in data:
-            answer = await self._ask(call.GetVariables(get_variable_data=[item]))
+            answer = await self._ask(
+                call.GetVariables(get_variable_data=[item]), call_result.GetVariables
+            )
             if answer is not None:
                 found |= parse_variables(answer.get_variable_result)
         return found
 
     async def _ask_inventory(self) -> None:
-        """Have the wallbox report all its variables, and wait for the last part."""
+        """Request a report of all variables, and wait for the last part."""
         request_id, done = next(_request_ids), asyncio.Event()
         self._report = (request_id, done)
         answer = await self._ask(
             call.GetBaseReport(
                 request_id=request_id, report_base=ReportBaseEnumType.full_inventory
-            )
+            ),
+            call_result.GetBaseReport,
         )
         if answer is not None and answer.status == "Accepted":
             with suppress(TimeoutError):
@@ -260,7 +266,10 @@ class Provisioning:
         self.queue_expected = False
         if (active := station.state.active) is None:
             return
-        answer = await self._ask(call.GetTransactionStatus(transaction_id=active.id))
+        answer = await self._ask(
+            call.GetTransactionStatus(transaction_id=active.id),
+            call_result.GetTransactionStatus,
+        )
         if answer is None:
             return
         self.queue_expected = bool(answer.messages_in_queue)
@@ -277,11 +286,12 @@ class Provisioning:
             call.TriggerMessage(
                 requested_message=MessageTriggerEnumType.transaction_event,
                 evse=EVSEType(id=1),
-            )
+            ),
+            call_result.TriggerMessage,
         )
 
     async def _set_metering(self) -> None:
-        """Have meter values sent during a session: a Delta box sends energy only.
+        """Set up meter values during a session: a Delta box sends energy only.
 
         Where that is refused, or accepted and not done, `Connection.poll` asks.
         """
@@ -307,7 +317,7 @@ class Provisioning:
         """
         if not changes:
             return []
-        answer = await self._ask(_set_variables(changes))
+        answer = await self._ask(_set_variables(changes), call_result.SetVariables)
         if answer is None:
             if len(changes) == 1:
                 return changes

@@ -1,11 +1,11 @@
 """What an owner can have a wallbox do, each until it is done or it says why not."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 import secrets
 from typing import Any, Final
 
-from ocpp.v201 import call
+from ocpp.v201 import call, call_result
 from ocpp.v201.datatypes import (
     ComponentType,
     EVSEType,
@@ -21,9 +21,10 @@ from ocpp.v201.enums import (
 )
 
 from . import profiles
-from .attempts import RemoteStart, draws_current
 from .calls import LiveConnection
 from .errors import CallFailedError, CommandError, refusal
+from .payloads import CompositeSchedule, ReadResult, VariableResult
+from .remote_requests import RemoteStart, draws_current
 from .state import ChargingState, Status, WallboxState
 from .station import Station
 from .target import ChargingSchedule
@@ -34,7 +35,7 @@ START_PATIENCE_S: Final = 60
 STOP_PATIENCE_S: Final = 30
 #: How long a transaction's profile may take to be cleared, in s.
 CLEAR_PATIENCE_S: Final = 60
-#: A limit is in vain where every way was refused so many times.
+#: A limit is in vain where every profile purpose was refused so many times.
 _ROUNDS_IN_VAIN: Final = 2
 #: A wallbox that took a reset is not asked again for so long, in s.
 RESET_PATIENCE_S: Final = 10
@@ -51,16 +52,16 @@ def _connection(station: Station) -> LiveConnection:
     return station.connection
 
 
-async def _call(station: Station, payload: Any) -> Any:
-    """Make a call. Raises CommandError with the reason."""
+async def _call[A](station: Station, payload: object, answer: Callable[..., A]) -> A:
+    """Make a call, see `Caller`. Raises CommandError with the reason."""
     try:
-        return await _connection(station).request(payload)
+        return await _connection(station).request(payload, answer)
     except CallFailedError as err:
         raise CommandError("call_failed", action=err.action, reason=err.reason) from err
 
 
 async def allow(station: Station, allowed: bool) -> None:
-    """Let the car charge, or not; it may be wished while the wallbox is away.
+    """Let the car charge, or not; this may be set while the wallbox is away.
 
     A session that was ended, because the wallbox cannot pause, is begun anew. Raises
     CommandError.
@@ -99,11 +100,11 @@ async def start(station: Station) -> None:
     # The limit first: a session must not begin at full power.
     await _target_to_charge(station)
     if station.state.target.charging_allowed and not _runs(station.state):
-        await station.attempts.join(_START, lambda: _begin_session(station))
+        await station.remote_requests.join(_START, lambda: _begin_session(station))
 
 
 async def _begin_session(station: Station) -> None:
-    """Have a session begin, unless it is stopped meanwhile. Raises CommandError."""
+    """Begin a session, unless it is stopped meanwhile. Raises CommandError."""
     connection = _connection(station)
     while station.state.target.charging_allowed and not _runs(station.state):
         begun = connection.remote_start
@@ -118,7 +119,7 @@ async def _target_to_charge(station: Station) -> None:
     """Allow the car to charge. Raises CommandError where a limit is refused.
 
     A wallbox that cannot limit may charge all the same, and so may one that does not
-    take the limit where none is wished.
+    take the limit where none is needed.
     """
     try:
         await station.controller.target(charging_allowed=True)
@@ -167,7 +168,8 @@ async def _request_start(
     try:
         # Chosen late: a stop that comes before it is on the wire is the newer target.
         answer = await connection.request_late(
-            lambda: request if station.state.target.charging_allowed else None
+            lambda: request if station.state.target.charging_allowed else None,
+            call_result.RequestStartTransaction,
         )
     except CallFailedError as err:
         if connection.closed:
@@ -230,7 +232,7 @@ async def stop(station: Station) -> None:
             )
         except TimeoutError:
             raise err from None
-    if cannot_limit(station.state) and await station.attempts.over(_START):
+    if cannot_limit(station.state) and await station.remote_requests.over(_START):
         # What a start that was under way began has to end as well.
         if not station.state.target.charging_allowed:
             await station.controller.target(charging_allowed=False)
@@ -242,12 +244,16 @@ async def reboot(station: Station) -> None:
     if connection.reset_at is None or (
         station.now().steady - connection.reset_at > RESET_PATIENCE_S
     ):
-        await station.attempts.join(_REBOOT, lambda: _reboot(station, connection))
+        await station.remote_requests.join(
+            _REBOOT, lambda: _reboot(station, connection)
+        )
 
 
 async def _reboot(station: Station, connection: LiveConnection) -> None:
     """Reboot, as the only one. Raises CommandError."""
-    answer = await _call(station, call.Reset(type=ResetEnumType.immediate))
+    answer = await _call(
+        station, call.Reset(type=ResetEnumType.immediate), call_result.Reset
+    )
     if answer.status == "Rejected":
         raise CommandError("reboot_rejected", reason=refusal(answer))
     connection.reset_at = station.now().steady
@@ -256,7 +262,7 @@ async def _reboot(station: Station, connection: LiveConnection) -> None:
 async def refresh(station: Station) -> None:
     """Ask for everything again. Raises CommandError."""
     _connection(station)
-    await station.attempts.join(_REFRESH, lambda: _refresh(station))
+    await station.remote_requests.join(_REFRESH, lambda: _refresh(station))
 
 
 async def _refresh(station: Station) -> None:
@@ -273,7 +279,7 @@ async def _refresh(station: Station) -> None:
 async def set_schedule(
     station: Station, periods: Iterable[tuple[int, float]], duration: int | None
 ) -> None:
-    """Have limits over time, from now on. Raises CommandError.
+    """Set limits over time, from now on. Raises CommandError.
 
     `periods`: seconds from now and limit in A, the first at 0. After `duration` s they
     limit no more.
@@ -290,7 +296,7 @@ async def set_schedule(
 
 
 async def clear_profiles(station: Station) -> None:
-    """Have the wallbox forget all limits but the one that is wished.
+    """Clear all limits but the target.
 
     What holds that one is not cleared: it is replaced in place, or the car would draw
     all it can until the next one is there. Raises CommandError.
@@ -298,7 +304,11 @@ async def clear_profiles(station: Station) -> None:
     _connection(station)
     await station.controller.target(schedule=None)
     for purpose in station.state.enforcement.dispensable:
-        await _call(station, profiles.clear_purpose(purpose))
+        await _call(
+            station,
+            profiles.clear_purpose(purpose),
+            call_result.ClearChargingProfile,
+        )
     before = station.state.enforcement.tx_profile
     suspended = station.state.observed(station.now()).suspended
     station.controller.restart()
@@ -311,19 +321,17 @@ async def clear_profiles(station: Station) -> None:
             )
 
 
-async def composite_schedule(station: Station, duration: int) -> Mapping[str, Any]:
+async def composite_schedule(station: Station, duration: int) -> CompositeSchedule:
     """Return the limits that the wallbox enforces for `duration` s, as it says.
 
     Raises CommandError.
     """
     answer = await _call(
-        station,
-        profiles.ask_composite(duration),
+        station, profiles.ask_composite(duration), call_result.GetCompositeSchedule
     )
     if answer.status != "Accepted" or answer.schedule is None:
         raise CommandError("rejected", reason=refusal(answer))
-    schedule: Mapping[str, Any] = answer.schedule
-    return schedule
+    return answer.schedule
 
 
 def _component(item: Mapping[str, Any]) -> ComponentType:
@@ -343,7 +351,7 @@ def _variable(item: Mapping[str, Any]) -> VariableType:
 
 async def get_variables(
     station: Station, wanted: Iterable[Mapping[str, Any]]
-) -> list[Mapping[str, Any]]:
+) -> Sequence[ReadResult]:
     """Read variables: GetVariableResult items of OCPP. Raises CommandError."""
     answer = await _call(
         station,
@@ -355,14 +363,14 @@ async def get_variables(
                 for item in wanted
             ]
         ),
+        call_result.GetVariables,
     )
-    results: list[Mapping[str, Any]] = answer.get_variable_result
-    return results
+    return answer.get_variable_result
 
 
 async def set_variables(
     station: Station, wanted: Iterable[Mapping[str, Any]]
-) -> list[Mapping[str, Any]]:
+) -> Sequence[VariableResult]:
     """Write variables: SetVariableResult items of OCPP. Raises CommandError."""
     answer = await _call(
         station,
@@ -376,13 +384,13 @@ async def set_variables(
                 for item in wanted
             ]
         ),
+        call_result.SetVariables,
     )
-    results: list[Mapping[str, Any]] = answer.set_variable_result
-    return results
+    return answer.set_variable_result
 
 
 async def trigger(station: Station, message: str) -> None:
-    """Have a message sent. Raises CommandError with the wallbox's reason."""
+    """Request a message. Raises CommandError with the wallbox's reason."""
     # A status is that of a connector (F06).
     connector = 1 if message == MessageTriggerEnumType.status_notification else None
     answer = await _call(
@@ -391,6 +399,7 @@ async def trigger(station: Station, message: str) -> None:
             requested_message=MessageTriggerEnumType(message),
             evse=EVSEType(id=1, connector_id=connector),
         ),
+        call_result.TriggerMessage,
     )
     if answer.status != "Accepted":
         raise CommandError("rejected", reason=refusal(answer))
@@ -398,6 +407,10 @@ async def trigger(station: Station, message: str) -> None:
 
 async def unlock(station: Station) -> None:
     """Let go of the plug. Raises CommandError with the wallbox's reason."""
-    answer = await _call(station, call.UnlockConnector(evse_id=1, connector_id=1))
+    answer = await _call(
+        station,
+        call.UnlockConnector(evse_id=1, connector_id=1),
+        call_result.UnlockConnector,
+    )
     if answer.status != "Unlocked":
         raise CommandError("unlock_failed", reason=refusal(answer))

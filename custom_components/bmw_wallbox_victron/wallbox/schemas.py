@@ -129,7 +129,7 @@ class _Faults:
 #: Where something is, as it is gone down to: the last part, after where its owner is.
 type _At = tuple[_At, str | int] | None
 #: Notes what about a value is wrong.
-type _Rule = Callable[[Any, _At, _Faults], None]
+type _Rule = Callable[[object, _At, _Faults], None]
 #: What the schemas say beside what is checked here.
 _SILENT: Final = frozenset(
     {
@@ -159,7 +159,7 @@ class _Rules:
         self._known: dict[str, _Rule] = {}
         self._rule = self._read(schema)
 
-    def faults(self, payload: Any, most: int) -> list[Fault]:
+    def faults(self, payload: object, most: int) -> list[Fault]:
         """Return what is wrong with a payload, or the first so many faults."""
         faults = _Faults(most)
         with contextlib.suppress(_EnoughError):
@@ -200,7 +200,7 @@ class _Rules:
         }
         required = tuple(said.pop("required", ()))
 
-        def check(value: Any, at: _At, faults: _Faults) -> None:
+        def check(value: object, at: _At, faults: _Faults) -> None:
             if not isinstance(value, dict):
                 faults.add(at, "type")
                 return
@@ -223,7 +223,7 @@ class _Rules:
         rule = self._read(said.pop("items"))
         least, most = said.pop("minItems", 0), said.pop("maxItems", None)
 
-        def check(value: Any, at: _At, faults: _Faults) -> None:
+        def check(value: object, at: _At, faults: _Faults) -> None:
             if not isinstance(value, list):
                 faults.add(at, "type")
                 return
@@ -243,7 +243,7 @@ def _read_string(said: dict[str, Any]) -> _Rule:
     known = None if choices is None else frozenset(choices)
     is_time = said.pop("format", None) == "date-time"
 
-    def check(value: Any, at: _At, faults: _Faults) -> None:
+    def check(value: object, at: _At, faults: _Faults) -> None:
         if not isinstance(value, str):
             faults.add(at, "type")
         elif longest is not None and len(value) > longest:
@@ -260,7 +260,7 @@ def _read_number(said: dict[str, Any], *, whole: bool) -> _Rule:
     """Make the function of a number's schema."""
     least, most = said.pop("minimum", None), said.pop("maximum", None)
 
-    def check(value: Any, at: _At, faults: _Faults) -> None:
+    def check(value: object, at: _At, faults: _Faults) -> None:
         if (
             isinstance(value, bool)
             or not isinstance(value, int | float)
@@ -275,11 +275,11 @@ def _read_number(said: dict[str, Any], *, whole: bool) -> _Rule:
     return check
 
 
-def _anything(_value: Any, _at: _At, _faults: _Faults) -> None:
+def _anything(_value: object, _at: _At, _faults: _Faults) -> None:
     """Check what may be anything."""
 
 
-def _boolean(value: Any, at: _At, faults: _Faults) -> None:
+def _boolean(value: object, at: _At, faults: _Faults) -> None:
     """Check a boolean."""
     if not isinstance(value, bool):
         faults.add(at, "type")
@@ -319,14 +319,16 @@ class Schemas:
             }
         )
 
-    def fault(self, message: str, payload: Any) -> Fault | None:
+    def fault(self, message: str, payload: object) -> Fault | None:
         """Return the first fault of a payload; None: there is none.
 
         `message` is the schema's name, as in `HeartbeatRequest`.
         """
         return next(iter(self._rules[message].faults(payload, 1)), None)
 
-    def whole(self, message: str, payload: Any) -> dict[str, Any] | None:
+    def whole(
+        self, message: str, payload: dict[str, object]
+    ) -> dict[str, object] | None:
         """Leave out of a payload what is bent; None: nothing useful would be left.
 
         A bad property goes; where it was required, what it belongs to goes with it, up

@@ -2,12 +2,13 @@
 
 A loop, not a chain of commands. `advance` looks at the target, at what the wallbox
 has confirmed so far and at what it measures, and names the one thing to do next. It is
-asked again after every answer, message, reconnect and wish, and so ends at the same
-point whatever was lost on the way.
+asked again after every answer, message, reconnect and new target, and so ends at the
+same point whatever was lost meanwhile.
 
 A Delta box accepts limits that it does not keep, so an accepted profile proves nothing:
 a limit holds when the composite schedule shows it (OCPP 2.0.1 K08) and a current that
-was read after the change agrees. What does not hold is tried another way, then shown.
+was read after the change agrees. What does not hold is tried with
+another profile kind or purpose, then shown.
 
 All that lasts or ages here does so in seconds of a clock that is never set.
 """
@@ -16,7 +17,6 @@ from dataclasses import replace
 import math
 from typing import Final
 
-from . import enforcement
 from .enforcement import (
     AskComposite,
     AskReading,
@@ -31,44 +31,45 @@ from .enforcement import (
     Wait,
     kind_of,
 )
+from .observation import (
+    RECHECK,
+    ROUNDING_A,
+    SETTLE,
+    fits,
+    flows,
+    has_proof,
+    is_above,
+    is_taken,
+    look,
+    measure,
+    setpoint_of,
+)
 from .target import (
     MIN_CURRENT_A,
     NEXT_KIND,
     ChargingSchedule,
     ProfileKind,
     ProfilePurpose,
-    Setpoint,
 )
 
 #: Limits in a row go out this far apart at least, in s; a pause never waits.
 PACE: Final = 1.0
 #: A wallbox applies within this what it has accepted, in s; it is asked again so long.
 APPLY: Final = 3.0
-#: So long it has for a further form of a profile, where the first was not heeded, in s.
+#: So long it has for a further profile kind, where the first was not followed, in s.
 APPLY_NEXT: Final = 1.5
-#: A car follows a new limit within 5 s (IEC 61851-1); readings from before say nothing.
-SETTLE: Final = 5.0
 #: A limit that does not hold so long after it was accepted is shown, within 10 s.
 PATIENCE: Final = 8.0
-#: A current that was measured above the target for so long is shown, within 10 s.
-SHOWN: Final = 9.0
 #: After these pauses everything is tried again, in s; the last one repeats.
 RETRY: Final = (30.0, 60.0, 120.0, 300.0)
 #: While more than the target was measured, none is longer than this, in s.
 RETRY_EXCEEDED: Final = 60.0
 #: A default profile that was refused while another one holds the limit is tried again.
 DEFAULT_RETRY: Final = 60.0
-#: A limit that holds is looked at again so often, in s.
-RECHECK: Final = 300.0
 #: A transaction whose end was refused is asked to end again after this, in s.
 STOP_RETRY: Final = 60.0
-#: A meter may be off by this much: in A, and as a part of the limit.
-TOLERANCE_A: Final = 1.0
-TOLERANCE: Final = 0.04
 #: It is rebooted for a limit only after everything was tried so many times.
 ROUNDS_BEFORE_REBOOT: Final = 2
-#: A composite schedule may be rounded by this much, in A.
-ROUNDING_A: Final = 0.5
 
 
 def advance(
@@ -81,13 +82,13 @@ def advance(
     restricts: bool = True,
     unreadable: bool = False,
 ) -> tuple[Enforcement, Step, float | None]:
-    """Name what to do next, and note what was found out on the way.
+    """Name what to do next, and note what was found out.
 
     Asked twice, it says the same: what it names counts as done with `answered`. The
     last part is when to look again in any case, though nothing happens meanwhile.
 
-    `restricts`: whether less was ever wished than the wallbox gives by itself.
-    `unreadable`: whether it is not known how much is wished.
+    `restricts`: whether the target is less than the wallbox gives by itself.
+    `unreadable`: whether the target is not known.
     """
     if unreadable:
         state = _pinned(state)
@@ -97,8 +98,8 @@ def advance(
             return _find_out(state, schedule, now)
     elif state.pin_a is not None:
         state = replace(state, pin_a=None)
-    state = _look(state, schedule, observed, now)
-    state, shown_at = _measure(state, observed, now)
+    state = look(state, schedule, observed, now)
+    state, shown_at = measure(state, observed, now)
     moments = [at for at in (shown_at, schedule.next_change(now)) if at is not None]
     look_at = min(moments) if moments else None
     if not state.ready:
@@ -136,133 +137,6 @@ def _find_out(
     return state, Wait(retry_at), None
 
 
-def _look(
-    state: Enforcement, schedule: ChargingSchedule, observed: Observed, now: float
-) -> Enforcement:
-    """Take note of what changed since the last look."""
-    setpoint = schedule.setpoint(
-        now,
-        clocks_agree=observed.clocks_agree
-        and ProfileKind.RELATIVE not in (state.kind, *state.kinds.values()),
-    )
-    if state.pin_a is not None:
-        setpoint = Setpoint(amps=min(setpoint.amps, state.pin_a))
-    lowered = state.setpoint is None or setpoint.amps < state.setpoint.amps
-    if lowered and state.over_since is None:
-        # What was too much already is too much still, since then.
-        state = replace(state, lowered_at=now)
-    if schedule != state.schedule or (
-        state.pin_a is not None and setpoint != state.setpoint
-    ):
-        state = replace(
-            state,
-            schedule=schedule,
-            refused=frozenset(),
-            unanswered=frozenset(),
-            losses=0,
-            composite_at=None,
-            holds=False,
-            unheld_since=None,
-            rounds=0,
-            retry_at=None,
-        )
-    if setpoint != state.setpoint:
-        state = replace(state, setpoint=setpoint)
-    if (
-        state.begun is not None
-        and observed.device_time is not None
-        and observed.device_time < state.begun
-    ):
-        # Its clock was set back behind the beginning: to it, there is no limit now.
-        state = replace(state, accepted={}, begun=None, composite_at=None)
-    mark = (observed.transaction_id, observed.suspended, schedule.index_at(now))
-    if mark != state.mark:
-        accepted, used = dict(state.accepted), state.used
-        if state.mark is not None and mark[0] != state.mark[0]:
-            accepted.pop(ProfilePurpose.TX, None)
-            used -= {ProfilePurpose.TX}
-            state = replace(
-                state,
-                tx_profile=None,
-                stop_asked_at=None,
-                # What another transaction refused, this one may take.
-                refused=state.refused - {ProfilePurpose.TX},
-                unanswered=state.unanswered - {ProfilePurpose.TX},
-            )
-        state = replace(
-            state,
-            mark=mark,
-            accepted=accepted,
-            used=used,
-            composite_at=None,
-            applied_at=now,
-            reading_asked=False,
-        )
-    if state.retry_at is not None and now >= state.retry_at:
-        state = replace(
-            state,
-            refused=frozenset(),
-            unanswered=frozenset(),
-            kind=state.kind if state.holds else None,
-            kinds=_next_kinds(state),
-            retry_at=None,
-            # What was accepted and not kept is sent again.
-            accepted=state.accepted if state.holds else {},
-            composite_at=None,
-        )
-    if state.recheck_at is not None and now >= state.recheck_at:
-        state = enforcement.recheck(state, now)
-    if state.composite_at is not None and now >= state.composite_at + RECHECK:
-        state = replace(state, composite_at=None)
-    return state
-
-
-def _next_kinds(state: Enforcement) -> dict[ProfilePurpose, ProfileKind]:
-    """Return the forms in which everything is tried anew.
-
-    Another way than the default was tried in one form only.
-    """
-    kinds = {
-        ProfilePurpose.STATION_MAX: NEXT_KIND.get(
-            kind_of(state, ProfilePurpose.STATION_MAX), ProfileKind.EPOCH
-        ),
-    }
-    if state.holds and ProfilePurpose.TX_DEFAULT in state.kinds:
-        kinds[ProfilePurpose.TX_DEFAULT] = state.kinds[ProfilePurpose.TX_DEFAULT]
-    return kinds
-
-
-def _measure(
-    state: Enforcement, observed: Observed, now: float
-) -> tuple[Enforcement, float | None]:
-    """Take note of a current above the target, whatever the wallbox answers.
-
-    Returns as well when it will have to be shown, unless it ends before that.
-    """
-    heard_at = observed.current_heard_at
-    if not _above(state, observed):
-        if state.over_since is None:
-            return state, None
-        return replace(state, over_since=None), None
-    lowered_at = state.lowered_at
-    if lowered_at is None or heard_at is None or heard_at < lowered_at:
-        return state, None
-    since = heard_at if state.over_since is None else state.over_since
-    state = replace(state, over_since=since)
-    if state.failing:
-        return state, None
-    begun = lowered_at if since < lowered_at + 2 * SETTLE else since
-    if heard_at >= begun + SETTLE:
-        shown_at = begun + SHOWN
-    elif state.composite_at is not None and _fits(state, observed):
-        return state, None  # the wallbox says that it was in time; a reading will tell
-    else:
-        shown_at = since + SHOWN
-    if now < shown_at:
-        return state, shown_at
-    return replace(state, failing=True, holds=False, exceeded=True), None
-
-
 def _with_limits(
     state: Enforcement,
     observed: Observed,
@@ -290,17 +164,17 @@ def _with_limits(
                 -math.inf if state.paced_from is None else state.paced_from + PACE
             )
             new = state.setpoint != state.paced_setpoint
-            if new and now < paced_to and _setpoint(state).amps > 0:
+            if new and now < paced_to and setpoint_of(state).amps > 0:
                 return state, Wait(paced_to)
             return state, _send(state, purpose, observed)
     asked_at = state.composite_at
     if asked_at is None:
         return state, AskComposite()
-    exceeded = _above(state, observed) and _has_proof(state, observed)
-    if exceeded != state.exceeded and _has_proof(state, observed):
+    exceeded = is_above(state, observed) and has_proof(state, observed)
+    if exceeded != state.exceeded and has_proof(state, observed):
         state = replace(state, exceeded=exceeded)
-    taken = _taken(state, now)
-    misfit = taken and not _fits(state, observed)
+    taken = is_taken(state, now)
+    misfit = taken and not fits(state, observed)
     if misfit and not exceeded:
         # Asked again at the pace until it should have been applied, then believed.
         tried = state.kind is None and state.latest in state.kinds
@@ -324,22 +198,10 @@ def _with_limits(
     return _prove(state, observed, now)
 
 
-def _setpoint(state: Enforcement) -> Setpoint:
-    """Return what the wallbox is to be told, which the look has found."""
-    return Setpoint(amps=0.0) if state.setpoint is None else state.setpoint
-
-
-def _taken(state: Enforcement, now: float) -> bool:
-    """Return whether the wallbox has accepted what it is to be told."""
-    return any(
-        setpoint.at(now) == state.setpoint for setpoint in state.accepted.values()
-    )
-
-
 def _untried(
     state: Enforcement, observed: Observed, now: float
 ) -> list[ProfilePurpose]:
-    """List the ways in which the order could still be put to the wallbox."""
+    """List the profile purposes with which the setpoint could still be sent."""
     purposes = [
         purpose
         for purpose in ProfilePurpose
@@ -359,11 +221,11 @@ def _untried(
 
 
 def _send(state: Enforcement, purpose: ProfilePurpose, observed: Observed) -> Call:
-    """Send the order one way."""
+    """Send the setpoint with a profile purpose."""
     transaction_id = observed.transaction_id
     if purpose is not ProfilePurpose.TX or transaction_id is None:
         return SetLimit(
-            purpose=purpose, setpoint=_setpoint(state), kind=kind_of(state, purpose)
+            purpose=purpose, setpoint=setpoint_of(state), kind=kind_of(state, purpose)
         )
     if state.tx_profile is not None and state.tx_profile[0] == transaction_id:
         # Another id at the same level is refused (K01.FR.39), the same one by a Delta.
@@ -377,51 +239,10 @@ def _send(state: Enforcement, purpose: ProfilePurpose, observed: Observed) -> Ca
         kind = state.kind or ProfileKind.NOW
     return SetLimit(
         purpose=purpose,
-        setpoint=_setpoint(state),
+        setpoint=setpoint_of(state),
         kind=kind,
         transaction_id=transaction_id,
     )
-
-
-def _fits(state: Enforcement, observed: Observed) -> bool:
-    """Return whether the composite schedule shows the target, if anything."""
-    if state.composite_a is None:
-        return True
-    target = _setpoint(state).amps
-    if state.composite_a > target + ROUNDING_A:
-        return False
-    if not observed.surveyed:
-        return True  # less than wished may be all that it has
-    ceiling = observed.ceiling_a
-    least = target if ceiling is None else min(target, ceiling)
-    return state.composite_a >= least - ROUNDING_A
-
-
-def _above(state: Enforcement, observed: Observed) -> bool:
-    """Return whether more flows than is wished; in a session, whatever its state."""
-    target = _setpoint(state).amps
-    return (
-        observed.transaction_id is not None
-        and observed.current_a is not None
-        and observed.current_a > target + max(TOLERANCE_A, TOLERANCE * target)
-    )
-
-
-def _has_proof(state: Enforcement, observed: Observed) -> bool:
-    """Return whether a current was read after the car could follow."""
-    return observed.current_heard_at is not None and (
-        state.applied_at is None
-        or observed.current_heard_at >= state.applied_at + SETTLE
-    )
-
-
-def _flows(observed: Observed) -> bool:
-    """Return whether current flows, as far as that can be told."""
-    if observed.transaction_id is None:
-        return False
-    if observed.current_a is None:
-        return observed.charging
-    return observed.current_a > TOLERANCE_A
 
 
 def _try_other_purposes(
@@ -448,8 +269,8 @@ def _try_other_purposes(
     purpose = state.latest
     if (
         misfit
-        # Less than wished may be somebody else's limit, where the form was heeded once.
-        and (state.kind is None or (state.composite_a or 0) > _setpoint(state).amps)
+        # Less than that may be another limit, where the profile kind was followed once.
+        and (state.kind is None or (state.composite_a or 0) > setpoint_of(state).amps)
         and purpose is ProfilePurpose.TX_DEFAULT
         and purpose in state.accepted
         and (kind := NEXT_KIND.get(kind_of(state, purpose))) is not None
@@ -461,16 +282,16 @@ def _try_other_purposes(
         return state, _send(state, purpose, observed)
     state = replace(
         state,
-        unheeded=state.unheeded | state.accepted.keys(),
+        unfollowed=state.unfollowed | state.accepted.keys(),
     )
     if untried := _untried(state, observed, now):
         return state, _send(state, untried[0], observed)
     if (cleared := _hindrance(state, observed)) is not None:
         return state, cleared
-    if _taken(state, now) and not late:
+    if is_taken(state, now) and not late:
         return state, Wait(unheld_since + PATIENCE)
     state = replace(state, failing=state.failing or told)
-    if _setpoint(state).amps == 0 and not state.accepted and _flows(observed):
+    if setpoint_of(state).amps == 0 and not state.accepted and flows(observed):
         if not late:
             return state, Wait(unheld_since + PATIENCE)
         if (stopped := _stop(state, observed, now)) is not None:
@@ -496,7 +317,7 @@ def _hindrance(state: Enforcement, observed: Observed) -> ClearTxProfile | None:
         not observed.suspended
         or limit is None
         or limit >= MIN_CURRENT_A
-        or _setpoint(state).amps < MIN_CURRENT_A
+        or setpoint_of(state).amps < MIN_CURRENT_A
         or profile is None
         or profile[0] != observed.transaction_id
     ):
@@ -506,7 +327,7 @@ def _hindrance(state: Enforcement, observed: Observed) -> ClearTxProfile | None:
 
 def _stop(state: Enforcement, observed: Observed, now: float) -> StopTransaction | None:
     """End the transaction where current flows that no limit stops."""
-    if observed.transaction_id is None or not _flows(observed):
+    if observed.transaction_id is None or not flows(observed):
         return None
     if state.stop_asked_at is not None and now < state.stop_asked_at + STOP_RETRY:
         return None
@@ -517,10 +338,10 @@ def _without_limits(
     state: Enforcement, observed: Observed, now: float, *, restricts: bool
 ) -> tuple[Enforcement, Step]:
     """Do with a wallbox that cannot limit what can be done: end a transaction."""
-    if _setpoint(state).amps > 0:
+    if setpoint_of(state).amps > 0:
         over = state.failing and state.over_since is not None
         return replace(state, holds=not restricts, failing=restricts or over), None
-    if not _flows(observed):
+    if not flows(observed):
         return replace(state, holds=True, failing=False, exceeded=False), None
     state = replace(state, holds=False)
     if (stopped := _stop(state, observed, now)) is not None:
@@ -532,7 +353,7 @@ def _without_limits(
 def _may_reboot(state: Enforcement, observed: Observed, now: float) -> bool:
     """Return whether a reboot is worth it: for too much in a session, or for nothing.
 
-    A limit that is only lower than wished may be the wallbox's own.
+    A limit that is only lower than the target may be the wallbox's own.
     """
     if observed.transaction_id is None or state.rounds < ROUNDS_BEFORE_REBOOT:
         return False
@@ -542,7 +363,7 @@ def _may_reboot(state: Enforcement, observed: Observed, now: float) -> bool:
     return (
         limit is None
         or limit < MIN_CURRENT_A
-        or limit > _setpoint(state).amps
+        or limit > setpoint_of(state).amps
         or state.exceeded
     )
 
@@ -552,7 +373,7 @@ def _prove(
 ) -> tuple[Enforcement, Step]:
     """Wait for the current to agree; where it does, or none flows, the limit holds."""
     settled_at = (now if state.applied_at is None else state.applied_at) + SETTLE
-    if observed.charging and not _has_proof(state, observed):
+    if observed.charging and not has_proof(state, observed):
         if now < settled_at:
             return state, Wait(settled_at)
         if not state.reading_asked:
@@ -568,7 +389,7 @@ def _prove(
         return state, None
     ceiling = observed.ceiling_a
     # A limit that is no less than what it gives by itself proves nothing; nor do two
-    # forms at once, of which one may be ignored.
+    # profile kinds at once, of which one may be ignored.
     kinds = {state.accepted_kinds[purpose] for purpose in state.accepted}
     kind = state.kind
     if (
@@ -583,7 +404,7 @@ def _prove(
         state = replace(
             state,
             kind=kind,
-            unheeded=state.unheeded - ({state.latest} if state.latest else set()),
+            unfollowed=state.unfollowed - ({state.latest} if state.latest else set()),
             holds=True,
             failing=False,
             exceeded=False,
@@ -591,7 +412,7 @@ def _prove(
             rounds=0,
         )
     if state.refused and state.retry_at is None:
-        # Another way holds it for now. The default is what the next session needs.
+        # Another purpose holds it for now. The default is what the next session needs.
         state = replace(state, retry_at=now + DEFAULT_RETRY)
     due = [state.retry_at, state.recheck_at]
     if observed.transaction_id is not None and state.composite_at is not None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from .clock import CLOCKS_AGREE, DeviceClock, Now
 from .energy import RegisterCount
 from .enforcement import Enforcement, Observed
-from .meter import Sample
+from .meter_values import Sample
 from .target import Target
 
 #: A phase that carries less than this is not in use, in A.

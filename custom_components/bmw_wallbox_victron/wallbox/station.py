@@ -9,10 +9,10 @@ from typing import Final
 
 from ..problem import Problem, Problems
 from . import enforcement, transitions
-from .attempts import Attempts
 from .calls import LiveConnection
 from .clock import EVIDENCE_S, Now, SteadyClock
 from .controller import CallLater, Controller
+from .remote_requests import RemoteRequests
 from .sessions import Ledger
 from .state import WallboxState
 from .station_config import StationConfig
@@ -62,11 +62,11 @@ class Station:
         self.unanswered = 0
         """How many calls in a row were not answered."""
         self.controller = Controller(self, call_later)
-        self.attempts = Attempts()
+        self.remote_requests = RemoteRequests()
         """What is being tried by remote control."""
 
     def now(self) -> Now:
-        """Tell the time, by both clocks."""
+        """Return the time, by both clocks."""
         return Now(self.clock(), self._steady())
 
     def _restored(self, state: WallboxState) -> WallboxState:
@@ -124,7 +124,7 @@ class Station:
         self._resolve_doubt()
 
     def _hold(self, *, restart: bool) -> None:
-        """Say later that the state has changed."""
+        """Report later that the state has changed."""
         if self._held is not None:
             if not restart:
                 return
@@ -132,7 +132,7 @@ class Station:
         self._held = self.call_later(REPLAY_PAUSE, self._release)
 
     def _release(self) -> None:
-        """Say now that it has changed."""
+        """Report now that it has changed."""
         self._held = None
         self._on_change()
 
@@ -172,7 +172,7 @@ class Station:
     def close(self) -> None:
         """Stop for good; the connections are closed already."""
         self.controller.close()
-        self.attempts.close()
+        self.remote_requests.close()
         if self._doubt is not None:
             self._doubt()
             self._doubt = None
@@ -185,7 +185,7 @@ class Station:
             self._release()
 
     def attach(self, connection: LiveConnection) -> None:
-        """Make `link` the live connection; an older one is replaced and ends."""
+        """Make `connection` the live connection; an older one is replaced and ends."""
         older, self.connection = self.connection, connection
         if older is not None:
             self.controller.disconnected()

@@ -1,4 +1,4 @@
-"""What an owner wishes of a wallbox, and the limits that follow from it."""
+"""What an owner sets a wallbox to, and the limits that follow from it."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -29,7 +29,7 @@ class ProfileKind(StrEnum):
     """How a profile says since when it limits, in the order in which they are tried.
 
     What is known to be taken by a Delta box depends on its clock, so it comes last.
-    Other makes refuse Relative, or heed nothing else.
+    Other makes refuse Relative, or follow nothing else.
     """
 
     EPOCH = "epoch"
@@ -127,7 +127,7 @@ class Target:
     """Whether the wallbox is in service; None: never set."""
     lost: tuple[str, ...] = ()
     """Names of the fields above that were stored and cannot be read any more: until
-    they are wished again, nothing above what the wallbox enforces is sent."""
+    they are set again, nothing above what the wallbox enforces is sent."""
 
     @property
     def unreadable(self) -> bool:
@@ -135,7 +135,7 @@ class Target:
         return bool({"current_limit", "charging_allowed", "schedule"} & {*self.lost})
 
     def restricts(self, max_current: int, ceiling_a: float | None) -> bool:
-        """Return whether less is wished than the wallbox gives by itself.
+        """Return whether it is less than the wallbox gives by itself.
 
         `max_current` is what the installation bears, `ceiling_a` the most that the
         wallbox gives, in A; None: it does not tell.

@@ -187,7 +187,7 @@ class CertificateStore:
         return context
 
     def _files_stamp(self) -> tuple[int, ...] | None:
-        """Tell one version of the files from another; links are followed."""
+        """Return what tells versions of the files apart; links are followed."""
         try:
             both = [Path(path).stat() for path in (self.certificate, self.key)]
         except OSError, ValueError:
@@ -285,13 +285,13 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
 
     @override
     def eof_received(self) -> None:
-        """Tell the WebSocket, if it ever came to that. The transport closes itself."""
+        """Pass it on to the WebSocket, where there is one. The transport closes."""
         if self._secured:
             super().eof_received()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the WebSocket, if it ever came to that."""
+        """Pass it on to the WebSocket, where there is one."""
         self._limit.leave(self)
         if self._secured:
             super().connection_lost(exc)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from .clock import JITTER_S, Now, moved_back
 from .energy import ROUNDING_WH, RegisterCount, lifetime
-from .meter import CLOCK_NEVER_SET
+from .meter_values import CLOCK_NEVER_SET
 from .state import EventType, Transaction, TransactionEvent, WallboxState
 
 #: How many transactions before the current one may still be completed by late events.

@@ -18,15 +18,15 @@ the message. The rules for what may overwrite what:
 - A transaction that a newer one replaced is over, whatever comes of it later.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from .clock import JITTER_S, LIVE_TIMEOUT_S, DeviceClock, Now, moved_back
-from .meter import CLOCK_NEVER_SET, Sample
+from .live_readings import aged, forget, is_flowing, nothing_flows, show, stopped
+from .meter_values import CLOCK_NEVER_SET, Sample
 from .state import (
-    PHASE_IN_USE_A,
     ChargingState,
     ConnectorStatus,
     Doubt,
@@ -36,6 +36,7 @@ from .state import (
     TransactionEvent,
     WallboxState,
 )
+from .target import MIN_CURRENT_A
 from .transactions import (
     begin,
     complete,
@@ -51,12 +52,6 @@ from .transactions import (
 
 #: How many messages may be in doubt at a time.
 MOST_DOUBTED = 16
-#: A reading that may be from before the clock was set back is shown so long, in s.
-DOUBT_TIMEOUT_S = 20.0
-#: More than this is energy that flows, in W.
-FLOWING_W = 100
-#: The readings that are zero where nothing flows.
-_FLOW = ("power", "current", "current_l1", "current_l2", "current_l3")
 
 
 def connected(state: WallboxState) -> WallboxState:
@@ -67,7 +62,7 @@ def connected(state: WallboxState) -> WallboxState:
 def disconnected(state: WallboxState) -> WallboxState:
     """Take note that the connection is gone: what was live is not any more."""
     state = _settled(replace(state, clock=state.clock.undoubted()))
-    return _forget(replace(state, connected=False, surveyed=False))
+    return forget(replace(state, connected=False, surveyed=False))
 
 
 def identified(state: WallboxState, identity: Identity) -> WallboxState:
@@ -180,7 +175,7 @@ def metered(state: WallboxState, samples: Iterable[Sample], now: Now) -> Wallbox
             and not sample.begin
             and sample.at >= active.newest.replace(microsecond=0)
         ):
-            state = _show(state, sample, now)
+            state = show(state, sample, now)
     return state
 
 
@@ -191,7 +186,7 @@ def _lives_on(state: WallboxState, sample: Sample, now: Now) -> WallboxState:
         current is None
         or current.ended_at is not None
         or (current.abandoned and not state.freed)  # not by the socket's word alone
-        or not _flowing(sample)
+        or not is_flowing(sample)
         or sample.begin
         or sample.at < current.newest.replace(microsecond=0)
         or state.clock.is_past(sample.at, now)
@@ -203,14 +198,6 @@ def _lives_on(state: WallboxState, sample: Sample, now: Now) -> WallboxState:
         session_heard_at=now.steady,
         freed=False,
     )
-
-
-def _flowing(sample: Sample) -> bool:
-    """Return whether the car draws something."""
-    amps = (sample.current_l1, sample.current_l2, sample.current_l3)
-    if (sample.power or 0) >= FLOWING_W or max(a or 0 for a in amps) >= PHASE_IN_USE_A:
-        return True
-    return amps == (None, None, None) and (sample.current or 0) >= PHASE_IN_USE_A
 
 
 def transaction_checked(
@@ -227,24 +214,7 @@ def expired(state: WallboxState, now: Now) -> WallboxState:
     """Forget what nothing has renewed for too long."""
     if state.freed:
         state = _freed(state, now)
-    if state.meter is None or state.charging_state is not ChargingState.CHARGING:
-        return state  # nothing flows, and nothing needs to be said about it
-    oldest = now.steady - LIVE_TIMEOUT_S
-    doubted = state.clock.behind_since
-    if doubted is not None and now.steady - doubted >= DOUBT_TIMEOUT_S:
-        # It may be that all that was live is of the time before a clock was set.
-        oldest = max(oldest, doubted)
-    fresh = {
-        quantity: said_at
-        for quantity, said_at in state.said_at.items()
-        if said_at > oldest
-    }
-    if not fresh:
-        return _forget(state)
-    old: dict[str, Any] = dict.fromkeys(state.said_at.keys() - fresh.keys())
-    if not old:
-        return state
-    return replace(state, meter=replace(state.meter, **old), said_at=fresh)
+    return aged(state, now)
 
 
 def transaction_event(
@@ -329,18 +299,18 @@ def _happened(state: WallboxState, event: TransactionEvent, now: Now) -> Wallbox
             return replace(state, recent=remember(state.recent, transaction))
         current = replace(current, replaced=True)
         recent = tuple(item for item in state.recent if item.key != transaction.key)
-        state = _forget(replace(state, recent=remember(recent, current)))
+        state = forget(replace(state, recent=remember(recent, current)))
         flowed = False
     state = replace(state, transaction=transaction)
     if in_order and not event.offline:
         state = replace(state, session_heard_at=now.steady, freed=False)
 
     if transaction.ended_at is not None:
-        return _stopped(state, event.at, now) if in_order else state
+        return stopped(state, event.at, now) if in_order else state
     flows = transaction.charging_state is ChargingState.CHARGING
     if flows and not flowed:
         # Something flows now: the zeros from before are not true any more.
-        state = _forget(state)
+        state = forget(state)
     begins = event.event_type is EventType.STARTED
     live = [
         sample
@@ -349,10 +319,54 @@ def _happened(state: WallboxState, event: TransactionEvent, now: Now) -> Wallbox
     ]
     if live and in_order and not event.offline:
         for sample in live:
-            state = _show(state, sample, now)
+            state = show(state, sample, now)
     elif not flows and (in_order or flowed):
-        state = _stopped(state, event.at, now)
+        state = stopped(state, event.at, now)
     return state
+
+
+# The target
+
+
+def target_set(state: WallboxState, changes: Mapping[str, Any]) -> WallboxState:
+    """Take fields of the target that its owner set."""
+    state = _known(state, **changes)
+    if "charging_allowed" in changes:
+        # Who stops again wants the transaction to be asked to end again, at once.
+        enforcement = replace(state.enforcement, stop_asked_at=None)
+        state = replace(state, enforcement=enforcement)
+    pin_a = state.enforcement.pin_a
+    if (
+        state.target.unreadable
+        and changes.get("charging_allowed")
+        and pin_a is not None
+    ):
+        # Its owner wants it to charge, and nobody knows how much: the least.
+        pin_a = max(pin_a, MIN_CURRENT_A)
+        enforcement = replace(state.enforcement, pin_a=pin_a)
+        state = replace(state, enforcement=enforcement)
+    return state
+
+
+def seen_to_charge(state: WallboxState, allowed: bool) -> WallboxState:
+    """Take what the wallbox enforces for whether the car may charge.
+
+    Where it may, that is not more than it enforces until a limit is set.
+    """
+    state = _known(state, charging_allowed=allowed)
+    if allowed and "current_limit" not in state.target.lost:
+        lost = (*state.target.lost, "current_limit")
+        state = replace(state, target=replace(state.target, lost=lost))
+    return state
+
+
+def _known(state: WallboxState, **changes: Any) -> WallboxState:
+    """Take fields of the target; they are not lost any more."""
+    found = set(changes)
+    if found & {"current_limit", "charging_allowed"}:
+        found.add("schedule")  # who sets a limit by hand asks for no schedule
+    lost = tuple(name for name in state.target.lost if name not in found)
+    return replace(state, target=replace(state.target, **changes, lost=lost))
 
 
 # A clock that is set back, and what is in doubt until that is known
@@ -450,42 +464,4 @@ def _freed(state: WallboxState, now: Now) -> WallboxState:
 def _abandon(state: WallboxState, transaction: Transaction) -> WallboxState:
     """End the current transaction without its own word."""
     state = replace(state, transaction=replace(transaction, abandoned=True))
-    return replace(_forget(state), meter=_nothing_flows(None, transaction.newest))
-
-
-def _show(state: WallboxState, sample: Sample, now: Now) -> WallboxState:
-    """Lay the readings of a sample over the live ones, unless it is of the past."""
-    if (
-        not sample.live
-        or state.clock.is_past(sample.at, now)
-        or (state.meter is not None and sample.at < state.meter.at)
-    ):
-        return state
-    readings = sample.readings
-    meter = state.meter or Sample(at=sample.at)
-    return replace(
-        state,
-        meter=replace(meter, at=sample.at, **readings),
-        meter_heard_at=now.steady,
-        said_at={**state.said_at, **dict.fromkeys(readings, now.steady)},
-    )
-
-
-def _forget(state: WallboxState) -> WallboxState:
-    """Know nothing of what flows."""
-    return replace(state, meter=None, meter_heard_at=None, said_at={})
-
-
-def _stopped(state: WallboxState, at: datetime, now: Now) -> WallboxState:
-    """Know that nothing flows."""
-    meter = _nothing_flows(state.meter, at)
-    # Of phases that it never told of, nothing is heard by that.
-    told = [quantity for quantity in _FLOW if quantity in state.said_at] or ["current"]
-    said_at = {**state.said_at, **dict.fromkeys(told, now.steady)}
-    return replace(state, meter=meter, meter_heard_at=now.steady, said_at=said_at)
-
-
-def _nothing_flows(meter: Sample | None, at: datetime) -> Sample:
-    """Return the reading of a session in which nothing flows: voltages stand."""
-    meter = meter or Sample(at=at)
-    return replace(meter, at=max(at, meter.at), **dict.fromkeys(_FLOW, 0.0))
+    return replace(forget(state), meter=nothing_flows(None, transaction.newest))

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 import math
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
+
+from .payloads import MeterValue, SampledValue, UnitOfMeasure
 
 #: Readings beyond these are no home wallbox's (63 A, three phases, 400 V between them;
 #: some 50 years of daily charging). A broken register may say 0xFFFFFFFF.
@@ -119,18 +121,20 @@ def device_time(text: str) -> datetime:
 
 
 def samples(
-    meter_values: Iterable[Mapping[str, Any]] | None,
+    meter_values: Iterable[MeterValue] | None, *, undated: str = ""
 ) -> tuple[Sample, ...]:
     """Read MeterValueType items (keys in snake case), oldest first.
+
+    `undated`: the time of those that have none.
 
     Defaults are OCPP 2.0.1's: Energy.Active.Import.Register in Wh at the outlet. Values
     that no wallbox can have are left out, each for itself.
     """
     found: list[Sample] = []
     for item in meter_values or ():
-        at = device_time(item["timestamp"])
-        begin: list[Mapping[str, Any]] = []
-        other: list[Mapping[str, Any]] = []
+        at = device_time(item.get("timestamp", undated))
+        begin: list[SampledValue] = []
+        other: list[SampledValue] = []
         for sampled in item["sampled_value"]:
             is_begin = sampled.get("context") == _BEGIN
             (begin if is_begin else other).append(sampled)
@@ -141,7 +145,7 @@ def samples(
     return tuple(sorted(found, key=lambda sample: sample.at))
 
 
-def _read(sampled: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+def _read(sampled: Iterable[SampledValue]) -> dict[str, float]:
     """Read the sampled values of one moment, by the name that each has in `Sample`."""
     best: dict[tuple[str, int], tuple[tuple[int, int], float]] = {}
     for item in sampled:
@@ -185,9 +189,9 @@ def _all_phases(found: Mapping[tuple[str, int], float], measurand: str) -> float
     return total if total is not None and total <= _MOST[measurand] else None
 
 
-def _value(item: Mapping[str, Any], measurand: str) -> float:
+def _value(item: SampledValue, measurand: str) -> float:
     """Return the value in W, A, V or Wh; NaN where it cannot be one."""
-    unit = item.get("unit_of_measure") or {}
+    unit: UnitOfMeasure = item.get("unit_of_measure") or {}
     multiplier = unit.get("multiplier", 0)
     known, factor = _UNITS.get(unit.get("unit", "").lower(), (measurand, 1.0))
     if known != measurand or not -9 <= multiplier <= 9:

@@ -1,4 +1,4 @@
-"""What is being tried, once for all who ask for it at the same time."""
+"""Remote control under way, once for all who ask for it at the same time."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -48,8 +48,8 @@ class RemoteStart:
         return active.id != self.before and active.remote_start_id is None
 
 
-class Attempts:
-    """Holds the attempts that are under way, by name.
+class RemoteRequests:
+    """Holds the requests that are under way, by name.
 
     Whoever asks for what is under way joins it, and has its outcome. One that gave up
     waiting does not end it for the others.

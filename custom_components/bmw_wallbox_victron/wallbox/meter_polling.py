@@ -1,4 +1,4 @@
-"""Which message a wallbox is asked for where a reading of the current is wanted.
+"""When a wallbox is asked for a reading of the current, and by which message.
 
 TriggerMessage(TransactionEvent) answers with SampledDataCtrlr.TxUpdatedMeasurands and
 TriggerMessage(MeterValues) with AlignedDataCtrlr.Measurands (OCPP 2.0.1 F06). Stations
@@ -8,13 +8,14 @@ refuse one of them, or take it and tell no current.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 import math
-from typing import Any, Final
+from typing import Final
 
-from ocpp.v201 import call
+from ocpp.v201 import call, call_result
 from ocpp.v201.datatypes import EVSEType
 from ocpp.v201.enums import MessageTriggerEnumType
 
 from .errors import CallFailedError
+from .state import ChargingState, WallboxState
 
 #: What may be asked for, the best first; the first only while a transaction runs.
 TRIGGERS: Final = (
@@ -23,6 +24,8 @@ TRIGGERS: Final = (
 )
 #: A message that was asked for comes within this, in s.
 PATIENCE_S: Final = 5.0
+#: A reading is late after so many intervals.
+_PATIENCE: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,27 @@ class Heard:
     """When the current was last told, by the steady clock, in s."""
     now: float
     """This moment, by the steady clock, in s."""
+
+
+def heard(state: WallboxState, now: float) -> Heard:
+    """Return what is known of the current, at second `now` of the steady clock."""
+    transaction_id = None if state.active is None else state.active.id
+    return Heard(transaction_id, state.current_heard_at, now)
+
+
+def reading_due(state: WallboxState, interval: int, now: float) -> bool:
+    """Return whether a session runs and no reading came for an interval, in s.
+
+    Where energy flows, a reading of something else than the current is none.
+    """
+    if state.active is None:
+        return False
+    heard_at = (
+        state.current_heard_at
+        if state.charging_state is ChargingState.CHARGING
+        else state.meter_heard_at
+    )
+    return state.in_doubt or heard_at is None or now - heard_at >= interval * _PATIENCE
 
 
 class TriggerChoice:
@@ -118,7 +142,7 @@ class ReadingRequests:
     def __init__(
         self,
         look: Callable[[], Heard],
-        request: Callable[[Any], Awaitable[Any]],
+        request: Callable[[call.TriggerMessage], Awaitable[call_result.TriggerMessage]],
     ) -> None:
         """Take what tells how things stand, and what makes a call."""
         self._look = look
@@ -135,7 +159,11 @@ class ReadingRequests:
             return None
         return call.TriggerMessage(requested_message=trigger, evse=EVSEType(id=1))
 
-    def take(self, asked: call.TriggerMessage, answer: Any) -> bool:
+    def take(
+        self,
+        asked: call.TriggerMessage,
+        answer: call_result.TriggerMessage | CallFailedError,
+    ) -> bool:
         """Take an answer, or the CallFailedError in its place.
 
         Return whether it was a refusal: then there may be another call.
@@ -155,7 +183,7 @@ class ReadingRequests:
         self._choice.came(MessageTriggerEnumType.transaction_event, self._look())
 
     async def ask(self) -> None:
-        """Have a reading told, by the next message where one is refused or of no use.
+        """Request a reading, by the next message where one is refused or of no use.
 
         Raises CallFailedError where no answer comes.
         """
@@ -165,6 +193,7 @@ class ReadingRequests:
             if trigger in tried:
                 return
             tried.add(trigger)
+            answer: call_result.TriggerMessage | CallFailedError
             try:
                 answer = await self._request(payload)
             except CallFailedError as err:

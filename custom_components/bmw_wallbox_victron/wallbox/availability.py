@@ -1,19 +1,24 @@
-"""The target beside limits: the light, and whether it is in service.
+"""The target beside limits: its availability (G03), and how bright its light is.
 
-Each is asked for once on a connection, and again when it is wished again.
+Each is asked for once on a connection, and again when it is set again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from ocpp.v201 import call
+from ocpp.v201 import call, call_result
 from ocpp.v201.datatypes import ComponentType, SetVariableDataType, VariableType
 from ocpp.v201.enums import OperationalStatusEnumType
 
+from .calls import Request, Turn
 from .errors import CallFailedError, CommandError, refusal
-from .state import WallboxState
+from .state import Light, WallboxState
+
+type SettingAnswer = (
+    call_result.ChangeAvailability | call_result.SetVariables | CallFailedError
+)
 
 
 class Kind(StrEnum):
@@ -50,7 +55,7 @@ class Settings:
         self._refusals: dict[Setting, str] = {}
         self._sent: Setting | None = None
         self._with_target: set[str] = set()
-        """Fields of `Target` that were wished since they were last asked for."""
+        """Fields of `Target` that were set since they were last asked for."""
         self._operative: tuple[bool, bool] | None = None
         """Which availability was last asked for and not refused, and whether that is
         certain. One that is scheduled is reported by no wallbox, and outlasts a
@@ -67,7 +72,7 @@ class Settings:
         self._refusals.clear()
 
     def target_changed(self, names: Iterable[str]) -> None:
-        """Take note of fields that are wished anew, if only the same."""
+        """Take note of fields that are set anew, if only to the same."""
         names = set(names)
         self._with_target |= names
         self._asked = {each for each in self._asked if each.kind not in names}
@@ -101,23 +106,40 @@ class Settings:
         # What was scheduled before Home Assistant started is not known.
         return target_changed and state.active is not None
 
-    def send(self, setting: Setting, state: WallboxState) -> Any:
-        """Take note that it is asked for, and return one of `ocpp.v201.call`."""
+    def call(
+        self,
+        setting: Setting,
+        state: WallboxState,
+        take: Callable[[SettingAnswer], None],
+    ) -> Request:
+        """Take note that it is asked for, and return the call; `take` gets its answer.
+
+        What `take` gets is for `answered`.
+        """
         self._asked.add(setting)
         self._refusals.pop(setting, None)
         self._sent = setting
         self._with_target.discard(setting.kind)
         match setting.kind:
             case Kind.OPERATIVE:
-                return call.ChangeAvailability(
-                    operational_status=OperationalStatusEnumType.operative
+                status = (
+                    OperationalStatusEnumType.operative
                     if setting.wanted
                     else OperationalStatusEnumType.inoperative
                 )
+                return Turn(
+                    call.ChangeAvailability(operational_status=status),
+                    call_result.ChangeAvailability,
+                    take,
+                )
             case Kind.LED_BRIGHTNESS:
-                return _brightness(setting, state)
+                light = state.light
+                assert light is not None, "due only where there is one"  # noqa: S101 - a bug of ours
+                return Turn(
+                    _brightness(setting.wanted, light), call_result.SetVariables, take
+                )
 
-    def take(self, answer: Any, state: WallboxState) -> WallboxState:
+    def answered(self, answer: SettingAnswer, state: WallboxState) -> WallboxState:
         """Take the answer to what was sent, or the CallFailedError in its place."""
         setting, self._sent = self._sent, None
         if setting is None:
@@ -128,7 +150,7 @@ class Settings:
             if not answer.answered:
                 if setting.kind is Kind.OPERATIVE:  # it may have been taken
                     self._operative = (bool(setting.wanted), False)
-        elif setting.kind is Kind.LED_BRIGHTNESS:
+        elif isinstance(answer, call_result.SetVariables):
             reason = answer.set_variable_result[0]["attribute_status"]
             if reason in ("Accepted", "RebootRequired") and state.light is not None:
                 reason = None
@@ -136,7 +158,7 @@ class Settings:
                 state = replace(state, light=light)
         elif answer.status == "Rejected":
             reason = refusal(answer)
-        elif setting.kind is Kind.OPERATIVE:  # Accepted or Scheduled
+        else:  # Accepted or Scheduled
             self._operative = (bool(setting.wanted), True)
         if reason is not None:
             self._refusals[setting] = reason
@@ -169,17 +191,14 @@ class Settings:
         return waiting
 
 
-def _brightness(setting: Setting, state: WallboxState) -> call.SetVariables | None:
-    """Write a brightness of the light."""
-    light = state.light
-    if light is None:
-        return None
+def _brightness(wanted: int, light: Light) -> call.SetVariables:
+    """Write a brightness of the light, in %."""
     return call.SetVariables(
         set_variable_data=[
             SetVariableDataType(
                 component=ComponentType(name=light.component),
                 variable=VariableType(name=light.variable),
-                attribute_value=str(setting.wanted),
+                attribute_value=str(wanted),
             )
         ]
     )

@@ -1,0 +1,210 @@
+"""What was observed since the last look, and whether a limit is kept.
+
+Two things tell: the composite schedule, which a wallbox may report and not keep, and
+the current that was read after the car could follow.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from . import enforcement
+from .enforcement import Enforcement, Observed, kind_of
+from .target import (
+    NEXT_KIND,
+    ChargingSchedule,
+    ProfileKind,
+    ProfilePurpose,
+    Setpoint,
+)
+
+#: A car follows a new limit within 5 s (IEC 61851-1); readings from before say nothing.
+SETTLE: Final = 5.0
+#: A current that was measured above the target for so long is shown, within 10 s.
+SHOWN: Final = 9.0
+#: A limit that holds is looked at again so often, in s.
+RECHECK: Final = 300.0
+#: A meter may be off by this much: in A, and as a part of the limit.
+TOLERANCE_A: Final = 1.0
+TOLERANCE: Final = 0.04
+#: A composite schedule may be rounded by this much, in A.
+ROUNDING_A: Final = 0.5
+
+
+def look(
+    state: Enforcement, schedule: ChargingSchedule, observed: Observed, now: float
+) -> Enforcement:
+    """Take note of what changed since the last look."""
+    setpoint = schedule.setpoint(
+        now,
+        clocks_agree=observed.clocks_agree
+        and ProfileKind.RELATIVE not in (state.kind, *state.kinds.values()),
+    )
+    if state.pin_a is not None:
+        setpoint = Setpoint(amps=min(setpoint.amps, state.pin_a))
+    lowered = state.setpoint is None or setpoint.amps < state.setpoint.amps
+    if lowered and state.over_since is None:
+        # What was too much already is too much still, since then.
+        state = replace(state, lowered_at=now)
+    if schedule != state.schedule or (
+        state.pin_a is not None and setpoint != state.setpoint
+    ):
+        state = replace(
+            state,
+            schedule=schedule,
+            refused=frozenset(),
+            unanswered=frozenset(),
+            losses=0,
+            composite_at=None,
+            holds=False,
+            unheld_since=None,
+            rounds=0,
+            retry_at=None,
+        )
+    if setpoint != state.setpoint:
+        state = replace(state, setpoint=setpoint)
+    if (
+        state.begun is not None
+        and observed.device_time is not None
+        and observed.device_time < state.begun
+    ):
+        # Its clock was set back behind the beginning: to it, there is no limit now.
+        state = replace(state, accepted={}, begun=None, composite_at=None)
+    mark = (observed.transaction_id, observed.suspended, schedule.index_at(now))
+    if mark != state.mark:
+        accepted, used = dict(state.accepted), state.used
+        if state.mark is not None and mark[0] != state.mark[0]:
+            accepted.pop(ProfilePurpose.TX, None)
+            used -= {ProfilePurpose.TX}
+            state = replace(
+                state,
+                tx_profile=None,
+                stop_asked_at=None,
+                # What another transaction refused, this one may take.
+                refused=state.refused - {ProfilePurpose.TX},
+                unanswered=state.unanswered - {ProfilePurpose.TX},
+            )
+        state = replace(
+            state,
+            mark=mark,
+            accepted=accepted,
+            used=used,
+            composite_at=None,
+            applied_at=now,
+            reading_asked=False,
+        )
+    if state.retry_at is not None and now >= state.retry_at:
+        state = replace(
+            state,
+            refused=frozenset(),
+            unanswered=frozenset(),
+            kind=state.kind if state.holds else None,
+            kinds=_next_kinds(state),
+            retry_at=None,
+            # What was accepted and not kept is sent again.
+            accepted=state.accepted if state.holds else {},
+            composite_at=None,
+        )
+    if state.recheck_at is not None and now >= state.recheck_at:
+        state = enforcement.recheck(state, now)
+    if state.composite_at is not None and now >= state.composite_at + RECHECK:
+        state = replace(state, composite_at=None)
+    return state
+
+
+def _next_kinds(state: Enforcement) -> dict[ProfilePurpose, ProfileKind]:
+    """Return the profile kinds with which everything is tried anew.
+
+    Other purposes than the default were tried with one kind only.
+    """
+    kinds = {
+        ProfilePurpose.STATION_MAX: NEXT_KIND.get(
+            kind_of(state, ProfilePurpose.STATION_MAX), ProfileKind.EPOCH
+        ),
+    }
+    if state.holds and ProfilePurpose.TX_DEFAULT in state.kinds:
+        kinds[ProfilePurpose.TX_DEFAULT] = state.kinds[ProfilePurpose.TX_DEFAULT]
+    return kinds
+
+
+def measure(
+    state: Enforcement, observed: Observed, now: float
+) -> tuple[Enforcement, float | None]:
+    """Take note of a current above the target, whatever the wallbox answers.
+
+    Returns as well when it will have to be shown, unless it ends before that.
+    """
+    heard_at = observed.current_heard_at
+    if not is_above(state, observed):
+        if state.over_since is None:
+            return state, None
+        return replace(state, over_since=None), None
+    lowered_at = state.lowered_at
+    if lowered_at is None or heard_at is None or heard_at < lowered_at:
+        return state, None
+    since = heard_at if state.over_since is None else state.over_since
+    state = replace(state, over_since=since)
+    if state.failing:
+        return state, None
+    begun = lowered_at if since < lowered_at + 2 * SETTLE else since
+    if heard_at >= begun + SETTLE:
+        shown_at = begun + SHOWN
+    elif state.composite_at is not None and fits(state, observed):
+        return state, None  # the wallbox says that it was in time; a reading will tell
+    else:
+        shown_at = since + SHOWN
+    if now < shown_at:
+        return state, shown_at
+    return replace(state, failing=True, holds=False, exceeded=True), None
+
+
+def setpoint_of(state: Enforcement) -> Setpoint:
+    """Return what the wallbox is to be told, which the look has found."""
+    return Setpoint(amps=0.0) if state.setpoint is None else state.setpoint
+
+
+def is_taken(state: Enforcement, now: float) -> bool:
+    """Return whether the wallbox has accepted what it is to be told."""
+    return any(
+        setpoint.at(now) == state.setpoint for setpoint in state.accepted.values()
+    )
+
+
+def fits(state: Enforcement, observed: Observed) -> bool:
+    """Return whether the composite schedule shows the target, if anything."""
+    if state.composite_a is None:
+        return True
+    target = setpoint_of(state).amps
+    if state.composite_a > target + ROUNDING_A:
+        return False
+    if not observed.surveyed:
+        return True  # less than the target may be all that it has
+    ceiling = observed.ceiling_a
+    least = target if ceiling is None else min(target, ceiling)
+    return state.composite_a >= least - ROUNDING_A
+
+
+def is_above(state: Enforcement, observed: Observed) -> bool:
+    """Return whether more flows than the target; in a session, whatever its state."""
+    target = setpoint_of(state).amps
+    return (
+        observed.transaction_id is not None
+        and observed.current_a is not None
+        and observed.current_a > target + max(TOLERANCE_A, TOLERANCE * target)
+    )
+
+
+def has_proof(state: Enforcement, observed: Observed) -> bool:
+    """Return whether a current was read after the car could follow."""
+    return observed.current_heard_at is not None and (
+        state.applied_at is None
+        or observed.current_heard_at >= state.applied_at + SETTLE
+    )
+
+
+def flows(observed: Observed) -> bool:
+    """Return whether current flows, as far as that can be told."""
+    if observed.transaction_id is None:
+        return False
+    if observed.current_a is None:
+        return observed.charging
+    return observed.current_a > TOLERANCE_A

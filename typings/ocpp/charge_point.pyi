@@ -1,0 +1,23 @@
+"""Names of keys in Python's spelling and in OCPP's, and who answers calls."""
+
+from collections.abc import Mapping
+from logging import Logger
+
+def camel_to_snake_case(data: dict[str, object]) -> dict[str, object]: ...
+def snake_to_camel_case(data: dict[str, object]) -> dict[str, object]: ...
+def serialize_as_dict(dataclass: object) -> dict[str, object]: ...
+def remove_nones(data: dict[str, object]) -> dict[str, object]: ...
+
+class ChargePoint:
+    id: str
+    route_map: Mapping[str, Mapping[str, object]]
+    logger: Logger
+    def __init__(
+        self,
+        id: str,  # noqa: A002 - the library's name
+        connection: object,
+        response_timeout: int = 30,
+        logger: Logger = ...,
+    ) -> None: ...
+    async def route_message(self, raw_msg: str) -> None: ...
+    async def _send(self, message: str) -> None: ...

@@ -1,0 +1,3 @@
+from ocpp.charge_point import ChargePoint as BaseChargePoint
+
+class ChargePoint(BaseChargePoint): ...
