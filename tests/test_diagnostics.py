@@ -32,11 +32,13 @@ RFID = "5EC2E7AAAA01"
 ALLOWED = ["5EC2E7BBBB01", "5EC2E7BBBB02"]
 GUEST = "5EC2E7BBBB02"
 SERIAL = "SECRET-SERIAL-9"
+BMS_SECRET = "Boot-7421"
 SECRETS = (
     PASSWORD,
     RFID,
     *ALLOWED,
     SERIAL,
+    BMS_SECRET,
     KEY.hex(),
     CHARGE_POINT_ID,
     CHARGE_POINT_ID[3:-3],
@@ -67,7 +69,7 @@ async def everything(hass: HomeAssistant, site: Site, radio: Radio) -> Site:
     for kind, data in (
         ("victron_device", {"address": SHUNT, "encryption_key": KEY.hex()}),
         ("victron_device", {"address": ORION, "encryption_key": "nonsense"}),
-        ("bms", {"address": BMS, "model": "jbd_bms"}),
+        ("bms", {"address": BMS, "model": "jbd_bms", "secret": BMS_SECRET}),
     ):
         hass.config_entries.async_add_subentry(
             site.entry,

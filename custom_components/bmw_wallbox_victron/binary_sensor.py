@@ -126,6 +126,20 @@ BMS_BINARY_SENSORS = (
         entity_category=EntityCategory.DIAGNOSTIC,
         is_on_fn=_reading("discharge_enabled"),
     ),
+    DeviceBinarySensorEntityDescription(
+        key="balancer",
+        device_class=BinarySensorDeviceClass.RUNNING,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        is_on_fn=_reading("balancer"),
+    ),
+    DeviceBinarySensorEntityDescription(
+        key="heater",
+        device_class=BinarySensorDeviceClass.RUNNING,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        is_on_fn=_reading("heater"),
+    ),
 )
 
 

@@ -24,6 +24,7 @@ from homeassistant.components.bluetooth import (
     BluetoothServiceInfoBleak,
 )
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.event import async_call_later, async_track_time_interval
 from homeassistant.helpers.importlib import async_import_module
 from homeassistant.requirements import (
@@ -38,6 +39,7 @@ from .bms_model import (
     BmsClient,
     BmsError,
     BmsFault,
+    BmsInfo,
     BmsModel,
     BmsSample,
     BmsValues,
@@ -57,11 +59,21 @@ LIBRARY_RETRY: Final = timedelta(minutes=30)
 POLL_INTERVAL: Final = timedelta(seconds=20)
 #: How long a poll may take, connecting included, in s.
 POLL_LIMIT_S: Final = 30.0
+#: How far apart the polls of two BMSs are to be, in s: one after the other they share
+#: an adapter's few connections. Four fit into the interval.
+_APART_S: Final = 5.0
+#: How long reading what the device is may take, in s.
+_INFO_LIMIT_S: Final = 5.0
+#: So often it is tried: not every BMS tells it.
+_INFO_TRIES: Final = 3
 #: How long disconnecting may take, in s.
 _RELEASE_LIMIT_S: Final = 10.0
 #: So many polls in a row fail before it is worth a line in the log: Bluetooth loses
 #: a connection now and then.
 _FAILURES_WORTH_A_LINE: Final = 3
+#: So many in a row, and the Bluetooth stack may hold what it should not: each one that
+#: fails from then on ends with a reset of the connection.
+_FAILURES_WORTH_A_RESET: Final = 3
 #: And so many good ones in a row, until it is well again.
 _SUCCESSES_WORTH_A_LINE: Final = 3
 
@@ -72,14 +84,19 @@ _CONNECTION_ERRORS: Final = (
     BleakNotFoundError,
     BleakOutOfConnectionSlotsError,
 )
+#: What a BMS answers with to a wrong secret, or to none, after it was connected to.
+_REFUSALS: Final = (PermissionError, ConnectionRefusedError)
 _DATA_LOCKS: Final[HassKey[defaultdict[str, asyncio.Lock]]] = HassKey(
     f"{DOMAIN}_bms_locks"
 )
+#: When each BMS is polled, in s of the event loop's clock, by address.
+_DATA_PHASES: Final[HassKey[dict[str, float]]] = HassKey(f"{DOMAIN}_bms_phases")
 
 _PROBLEMS: Final[Mapping[BmsFault, Problem]] = {
     BmsFault.CANNOT_CONNECT: Problem.BMS_CANNOT_CONNECT,
     BmsFault.NO_ANSWER: Problem.BMS_NO_ANSWER,
     BmsFault.IMPLAUSIBLE: Problem.BMS_IMPLAUSIBLE,
+    BmsFault.WRONG_SECRET: Problem.BMS_WRONG_SECRET,
 }
 
 
@@ -123,18 +140,33 @@ async def async_load_models(hass: HomeAssistant) -> Mapping[str, BmsModel]:
     return await hass.async_add_import_executor_job(load_models)
 
 
-async def async_read(hass: HomeAssistant, address: str, client: BmsClient) -> BmsValues:
-    """Connect, read all values, disconnect. Raises BmsError.
+async def async_read(
+    hass: HomeAssistant,
+    address: str,
+    client: BmsClient,
+    *,
+    reset: bool = False,
+    with_info: bool = False,
+) -> tuple[BmsValues, BmsInfo | None]:
+    """Connect, read all values, perhaps what it is, disconnect. Raises BmsError.
 
-    One at a time: a BMS takes one connection.
+    One at a time: a BMS takes one connection. `reset`: where it fails, the Bluetooth
+    stack is to drop what it still holds of the connection, too.
     """
     locks = hass.data.setdefault(_DATA_LOCKS, defaultdict(asyncio.Lock))
     async with locks[address]:
-        return values_of(await _sample(client))
+        failed = True
+        try:
+            values = values_of(await _sample(client))
+            info = await _info(client) if with_info else None
+            failed = False
+        finally:
+            await _release(client, reset=reset and failed)
+        return values, info
 
 
 async def _sample(client: BmsClient) -> BmsSample:
-    """Connect, read a sample, disconnect. Raises BmsError."""
+    """Connect, and read a sample. Raises BmsError."""
     limit = asyncio.timeout(POLL_LIMIT_S)
     try:
         async with limit:
@@ -148,16 +180,26 @@ async def _sample(client: BmsClient) -> BmsSample:
         ) from err
     except _CONNECTION_ERRORS as err:
         raise BmsError(BmsFault.CANNOT_CONNECT, str(err)) from err
+    except _REFUSALS as err:
+        raise BmsError(BmsFault.WRONG_SECRET, str(err)) from err
     except Exception as err:  # fifty models: each fails in its own way
         detail = f"{type(err).__name__}: {err}"
         raise BmsError(BmsFault.NO_ANSWER, detail) from err
-    finally:
-        await _release(client)
 
 
-async def _release(client: BmsClient) -> None:
+async def _info(client: BmsClient) -> BmsInfo | None:
+    """Read what the device is, which not every BMS tells; None: it does not."""
+    try:
+        async with asyncio.timeout(_INFO_LIMIT_S):
+            return await client.device_info()
+    except Exception as err:  # noqa: BLE001 - fifty models, each in its own way
+        _LOGGER.debug("What the device is cannot be read: %s", err)
+        return None
+
+
+async def _release(client: BmsClient, *, reset: bool = False) -> None:
     """Disconnect, whatever happened, even while being cancelled."""
-    task = asyncio.create_task(_disconnect(client))
+    task = asyncio.create_task(_disconnect(client, reset))
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -165,12 +207,12 @@ async def _release(client: BmsClient) -> None:
         raise
 
 
-async def _disconnect(client: BmsClient) -> None:
+async def _disconnect(client: BmsClient, reset: bool) -> None:
     """Disconnect, with a second try: nobody else connects until that is done."""
     for _ in range(2):
         try:
             async with asyncio.timeout(_RELEASE_LIMIT_S):
-                await client.disconnect()
+                await client.disconnect(reset)
         except Exception as err:  # noqa: BLE001 - whatever it is: once more, then go on
             _LOGGER.debug("Disconnecting failed: %s", err)
         if not client.is_connected:
@@ -190,21 +232,29 @@ class BmsPoller:
         problems: Problems,
         on_model: Callable[[], None],
         on_values: Callable[[BmsValues, int | None], None],
+        secret: str = "",
     ) -> None:
         """Initialize with the name that aiobmsble has for its model.
 
         `name` is what its owner calls it. `on_model` is called once the model is
-        loaded, `on_values` with what each poll read and the signal strength in dBm.
+        loaded, and once the device has told what it is; `on_values` with what each poll
+        read and the signal strength in dBm. `secret`: empty where there is none.
         """
         self._hass = hass
         self.address = address
         self._model_name = model_name
+        self._secret = secret
         self.name = name
         self._problems = problems
         self._on_model = on_model
         self._on_values = on_values
         self.model: BmsModel | None = None
         """Its model; None: it is not loaded yet, or not known."""
+        self.info: BmsInfo | None = None
+        """What the device is by its own account; None: it has not told that."""
+        self._info_tries = 0
+        self._phase: float | None = None
+        """When it is polled, in s of the event loop's clock; None: it is not yet."""
         self._client: BmsClient | None = None
         self._device: BLEDevice | None = None
         self._begins_anew = True
@@ -219,6 +269,24 @@ class BmsPoller:
         """How many in a row had values, since it was last out of reach."""
         self.fault: BmsFault | None = None
         """Why the last one did; None: it did not."""
+
+    @property
+    def device_info(self) -> DeviceInfo:
+        """Return what the device registry is told of it, as far as it is known."""
+        info = DeviceInfo()
+        if self.model is not None:
+            info["manufacturer"] = self.model.manufacturer
+            info["model"] = self.model.model
+        told = self.info or {}
+        if model_id := told.get("model_id") or told.get("model"):
+            info["model_id"] = model_id
+        if sw_version := told.get("fw_version") or told.get("sw_version"):
+            info["sw_version"] = sw_version
+        if hw_version := told.get("hw_version"):
+            info["hw_version"] = hw_version
+        if serial_number := told.get("serial_number"):
+            info["serial_number"] = serial_number
+        return info
 
     @callback
     def async_start(self) -> None:
@@ -251,6 +319,40 @@ class BmsPoller:
             return
         self.model = model
         self._on_model()
+        if (delay_s := self._delay_s()) > 0:
+            self._unsubscribe = [
+                async_call_later(self._hass, delay_s, self._start_polling)
+            ]
+        else:
+            self._start_polling()
+
+    def _delay_s(self) -> float:
+        """Return how long to wait, in s, so that it is not polled beside others."""
+        phases = self._hass.data.setdefault(_DATA_PHASES, {})
+        interval_s = POLL_INTERVAL.total_seconds()
+        now = self._hass.loop.time()
+        others = [phase for key, phase in phases.items() if key != self.address]
+
+        def is_free(delay_s: float) -> bool:
+            """Return whether nothing else is polled about then."""
+            return all(
+                # Half the interval is as far apart as they can be.
+                abs(
+                    (now + delay_s - other + interval_s / 2) % interval_s
+                    - interval_s / 2
+                )
+                > _APART_S - 1
+                for other in others
+            )
+
+        places = (place * _APART_S for place in range(round(interval_s / _APART_S)))
+        delay_s = next(filter(is_free, places), 0.0)
+        phases[self.address] = self._phase = now + delay_s
+        return delay_s
+
+    @callback
+    def _start_polling(self, _: datetime | None = None) -> None:
+        """Poll now, and from now on."""
         self._unsubscribe = [
             async_track_time_interval(
                 self._hass,
@@ -278,6 +380,9 @@ class BmsPoller:
 
     async def async_stop(self) -> None:
         """Poll no more; when this returns, the connection is released."""
+        phases = self._hass.data.get(_DATA_PHASES, {})
+        if phases.get(self.address) == self._phase:  # not where it is polled anew
+            phases.pop(self.address, None)
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         self._unsubscribe = []
@@ -322,21 +427,32 @@ class BmsPoller:
             and (self._begins_anew or device is not self._device)
         ):
             self._device, self._begins_anew = device, False
-            self._client = self.model.make_client(device)
+            self._client = self.model.make_client(device, self._secret)
+        wants_info = self.info is None and self._info_tries < _INFO_TRIES
         try:
-            values = await async_read(self._hass, self.address, self._client)
+            values, info = await async_read(
+                self._hass,
+                self.address,
+                self._client,
+                reset=self.failures + 1 >= _FAILURES_WORTH_A_RESET,
+                with_info=wants_info,
+            )
         except BmsError as err:
             self._begins_anew = True
             self._failed(err)
             return
+        self._info_tries += wants_info
+        if info:
+            self.info = info
+            self._on_model()
         self.failures, self.fault = 0, None
         self._successes += 1
         if self._successes >= _SUCCESSES_WORTH_A_LINE:
             self._problems.resolve(Problem.BMS_NO_ANSWER, self.address, name=self.name)
-        info = bluetooth.async_last_service_info(
+        heard = bluetooth.async_last_service_info(
             self._hass, self.address, connectable=True
         )
-        self._on_values(values, None if info is None else info.rssi)
+        self._on_values(values, None if heard is None else heard.rssi)
 
     @callback
     def _failed(self, err: BmsError) -> None:

@@ -19,11 +19,21 @@ from .bms_model import BmsClient, BmsModel
 _NO_MODEL: Final = "dummy_bms"
 
 
+#: What aiobmsble logs of a request that has a secret in it.
+_secrets: Final[set[str]] = set()
+
+
 def _quieten(record: logging.LogRecord) -> bool:
-    """Log at most at DEBUG: each failed poll would be an error otherwise."""
+    """Log at most at DEBUG: each failed poll would be an error otherwise.
+
+    And nothing that has a secret in it, which a request has.
+    """
     if record.levelno > logging.DEBUG:
         record.levelno, record.levelname = logging.DEBUG, "DEBUG"
-    return _LIBRARY_LOGGER.isEnabledFor(logging.DEBUG)
+    if not _LIBRARY_LOGGER.isEnabledFor(logging.DEBUG):
+        return False
+    message = record.getMessage()
+    return not any(secret in message for secret in _secrets)
 
 
 _LIBRARY_LOGGER: Final = logging.getLogger(__name__).getChild("aiobmsble")
@@ -38,8 +48,12 @@ def model_of(module: ModuleType) -> BmsModel:
 
     bms: type[BaseBMS] = module.BMS
 
-    def make_client(device: BLEDevice) -> BmsClient:
-        return bms(device, BMSConfig(keep_alive=False), _LIBRARY_LOGGER.name)
+    def make_client(device: BLEDevice, secret: str) -> BmsClient:
+        if secret:
+            _secrets.update((secret, secret.encode().hex(" ")))
+        # Kept until what the device is was read, too: whoever reads it disconnects.
+        config = BMSConfig(keep_alive=True, secret=secret)
+        return bms(device, config, _LIBRARY_LOGGER.name)
 
     def matches(info: BluetoothServiceInfoBleak) -> bool:
         return bms_supported(bms, info.advertisement, info.address)
@@ -49,6 +63,7 @@ def model_of(module: ModuleType) -> BmsModel:
     return BmsModel(
         manufacturer=info.get("manufacturer") or info.get("default_manufacturer", ""),
         model=info.get("model") or info.get("default_model", ""),
+        takes_secret=bms.accept_secret,
         make_client=make_client,
         matches=matches,
     )

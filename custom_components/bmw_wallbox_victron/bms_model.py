@@ -3,7 +3,7 @@
 Nothing here needs aiobmsble: that comes in with `bms_library`, once it is installed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol, ReadOnly, TypedDict
@@ -20,6 +20,18 @@ _MAX_CURRENT: Final = 1000.0
 #: What a cell can have, in V, and a battery that is in use, in °C.
 _CELL_VOLTAGES: Final = (0.5, 5.0)
 _TEMPERATURES: Final = (-50.0, 120.0)
+#: What a probe that lives is between, in °C. One that is broken or not connected is at
+#: an end of its scale, or beyond: a byte with an offset of 40 ends at -40.
+_PROBE_TEMPERATURES: Final = (-40.0, 100.0)
+#: Or it is exactly 0, while the nearest of the others is further away than this, in K.
+_PROBES_APART_K: Final = 5.0
+#: What a probe is at, as aiobmsble numbers it: a cell, the warmest or the coldest of
+#: them; or it is not said.
+_AT_CELLS: Final = frozenset({1, 2, 3})
+_ANYWHERE: Final = frozenset({0})
+#: So many cells and probes at most have an entity each.
+_CELLS: Final = 32
+_PROBES: Final = 12
 #: A longer time to go says as much as none, in min: 10 days.
 _MAX_TIME_TO_GO: Final = 14_400.0
 
@@ -39,7 +51,12 @@ UNITS: Final[Mapping[str, str]] = {
     "cell_voltage_delta": "V",
     "cell_voltage_min": "V",
     "cell_voltage_max": "V",
+    "capacity_ah": "Ah",  # as designed, or as it is set in the BMS
+    **{f"cell_voltage_{cell}": "V" for cell in range(1, _CELLS + 1)},
+    **{f"temperature_{probe}": "°C" for probe in range(1, _PROBES + 1)},
 }
+#: What there is one of for each cell and each probe: only where the BMS tells it.
+NUMBERED: Final = frozenset(key for key in UNITS if key[-1].isdigit())
 #: How closely what is shown follows it; all else exactly.
 RULES: Final[Mapping[str, Rule]] = {
     key: rule_for(key, unit) for key, unit in UNITS.items()
@@ -55,6 +72,8 @@ class BmsFault(StrEnum):
     """Connected, but it does not answer as its model would."""
     IMPLAUSIBLE = "implausible"
     """No battery can be what it reports."""
+    WRONG_SECRET = "wrong_secret"  # noqa: S105 - a name
+    """Connected, but it refuses the secret, or to answer without one."""
 
 
 class BmsError(Exception):
@@ -64,6 +83,18 @@ class BmsError(Exception):
         """Initialize with the fault, and what exactly happened."""
         super().__init__(f"{fault}: {detail}")
         self.fault = fault
+
+
+class Probe(Protocol):
+    """A temperature probe."""
+
+    @property
+    def value(self) -> float:
+        """Return the temperature, in °C."""
+
+    @property
+    def type(self) -> int:
+        """Return what it is at, as aiobmsble numbers it."""
 
 
 class BmsSample(TypedDict, total=False):
@@ -80,7 +111,9 @@ class BmsSample(TypedDict, total=False):
     runtime: ReadOnly[int]
     """Time to go, in s."""
     temperature: ReadOnly[float]
-    """°C."""
+    """°C; the mean of all probes, unless there are none."""
+    temp_values: ReadOnly[Sequence[Probe]]
+    """Its probes, in the order of the BMS."""
     cycles: ReadOnly[int]
     """How often it was emptied, in whole capacities."""
     cell_voltages: ReadOnly[list[float]]
@@ -91,6 +124,27 @@ class BmsSample(TypedDict, total=False):
     """Whether it may be discharged."""
     problem: ReadOnly[bool]
     """Whether it reports a fault."""
+    problem_code: ReadOnly[int]
+    """What faults, as the bits of its maker; 0: none."""
+    design_capacity: ReadOnly[float]
+    """Ah."""
+    battery_health: ReadOnly[float]
+    """State of health, in %."""
+    balancer: ReadOnly[int]
+    """Whether it balances, or the cells that it balances as bits."""
+    heater: ReadOnly[bool]
+    """Whether it heats the battery."""
+
+
+class BmsInfo(TypedDict, total=False):
+    """What aiobmsble reads of the device itself, as far as it is used here."""
+
+    model_id: ReadOnly[str]
+    model: ReadOnly[str]
+    serial_number: ReadOnly[str]
+    fw_version: ReadOnly[str]
+    sw_version: ReadOnly[str]
+    hw_version: ReadOnly[str]
 
 
 class BmsClient(Protocol):
@@ -103,8 +157,11 @@ class BmsClient(Protocol):
     async def async_update(self) -> BmsSample:
         """Connect, where it is not connected, and read a sample."""
 
-    async def disconnect(self) -> None:
-        """Disconnect."""
+    async def device_info(self) -> BmsInfo:
+        """Read what the device is; it stays connected where it is."""
+
+    async def disconnect(self, reset: bool = False) -> None:
+        """Disconnect; `reset`: also what the Bluetooth stack still holds of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +172,10 @@ class BmsModel:
     """Who made it."""
     model: str
     """What its maker calls it."""
-    make_client: Callable[[BLEDevice], BmsClient]
-    """Makes what reads a BMS of this model."""
+    takes_secret: bool
+    """Whether one of this model may want a secret before it answers."""
+    make_client: Callable[[BLEDevice, str], BmsClient]
+    """Makes what reads a BMS of this model, with its secret; empty: it has none."""
     matches: Callable[[BluetoothServiceInfoBleak], bool]
     """Tells whether an advertisement is one of this model."""
 
@@ -143,11 +202,10 @@ def values_of(sample: BmsSample) -> BmsValues:
             raise BmsError(BmsFault.IMPLAUSIBLE, f"{key} {value}")
     if voltage is None and soc is None:
         raise BmsError(BmsFault.IMPLAUSIBLE, "neither voltage nor state of charge")
-    cells = [
-        cell
-        for cell in sample.get("cell_voltages", ())
-        if _CELL_VOLTAGES[0] <= cell <= _CELL_VOLTAGES[1]
+    by_cell = [
+        _between(cell, *_CELL_VOLTAGES) for cell in sample.get("cell_voltages", ())
     ]
+    cells = [cell for cell in by_cell if cell is not None]
     lowest, highest = (min(cells), max(cells)) if cells else (None, None)
     return {
         "voltage": voltage,
@@ -158,7 +216,7 @@ def values_of(sample: BmsSample) -> BmsValues:
         "soc": soc,
         "remaining_ah": _between(sample.get("cycle_charge"), 0, 100_000),
         "time_to_go": _time_to_go(sample),
-        "temperature": _between(sample.get("temperature"), *_TEMPERATURES),
+        "temperature": _temperature(sample),
         "cycles": _between(sample.get("cycles"), 0, 1_000_000),
         "cell_voltage_min": lowest,
         "cell_voltage_max": highest,
@@ -168,7 +226,57 @@ def values_of(sample: BmsSample) -> BmsValues:
         "charge_enabled": sample.get("chrg_mosfet"),
         "discharge_enabled": sample.get("dischrg_mosfet"),
         "problem": sample.get("problem"),
+        "problem_code": sample.get("problem_code"),
+        "balancer": _switch(sample.get("balancer")),
+        "heater": sample.get("heater"),
+        "battery_health": _between(sample.get("battery_health"), 1, 100),
+        "capacity_ah": _between(sample.get("design_capacity"), 1, 100_000),
+        **_numbered("cell_voltage", by_cell[:_CELLS]),
+        **_numbered("temperature", _alive(sample.get("temp_values", ()))[:_PROBES]),
     }
+
+
+def _numbered(key: str, values: Sequence[float | None]) -> dict[str, float | None]:
+    """Return values with keys of their own."""
+    return {f"{key}_{number}": value for number, value in enumerate(values, 1)}
+
+
+def _switch(value: int | None) -> bool | None:
+    """Return whether any bit is set."""
+    return None if value is None else bool(value)
+
+
+def _alive(probes: Sequence[Probe]) -> list[float | None]:
+    """Return the temperature of each probe; None: it is dead."""
+    found: list[float | None] = []
+    for probe in probes:
+        alike = (abs(each.value) for each in probes if each.type == probe.type)
+        nearest = min((value for value in alike if value > 0), default=0.0)
+        dead = probe.value == 0 and nearest > _PROBES_APART_K
+        low, high = _PROBE_TEMPERATURES
+        found.append(probe.value if low < probe.value < high and not dead else None)
+    return found
+
+
+def _temperature(sample: BmsSample) -> float | None:
+    """Return the temperature of the battery: the lowest of its cells' probes.
+
+    Probes of which it is not said where they are count where none is said to be at the
+    cells. Those that are elsewhere never do: it is warmer there.
+    """
+    probes = sample.get("temp_values", ())
+    if not probes:
+        return _between(sample.get("temperature"), *_TEMPERATURES)
+    at_cells = any(probe.type in _AT_CELLS for probe in probes)
+    types = _AT_CELLS if at_cells else _ANYWHERE
+    return min(
+        (
+            value
+            for probe, value in zip(probes, _alive(probes), strict=True)
+            if value is not None and probe.type in types
+        ),
+        default=None,
+    )
 
 
 def _between(value: float | None, low: float, high: float) -> float | None:

@@ -164,6 +164,10 @@ class SiteConfigFlow(
                 description_placeholders=placeholders,
             )
         async_add_subentry(self.hass, entry, subentry)
+        if description == "bms_unheard":
+            return self.async_abort(
+                reason="bms_unheard_added", description_placeholders=placeholders
+            )
         subentry_type = subentry["subentry_type"]
         return self.async_abort(
             reason={

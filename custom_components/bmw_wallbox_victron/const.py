@@ -34,6 +34,7 @@ CONF_MAX_CURRENT: Final = "max_current"
 CONF_METER_INTERVAL: Final = "meter_interval"
 CONF_MODEL: Final = "model"
 CONF_RFID_TOKEN: Final = "rfid_token"  # noqa: S105 - a field's name
+CONF_SECRET: Final = "secret"  # noqa: S105 - a field's name
 CONF_SSL_CERT: Final = "ssl_cert"
 CONF_SSL_KEY: Final = "ssl_key"
 

@@ -39,6 +39,7 @@ from .const import (
     CONF_MAINS_POWER,
     CONF_MAINS_SWITCH,
     CONF_MODEL,
+    CONF_SECRET,
     DEFAULT_FRESHNESS_TIMEOUT,
     DOMAIN,
     SUBENTRY_BMS,
@@ -66,8 +67,8 @@ class Device:
     """Its Bluetooth address."""
     feed: Feed
     """Its readings, and how long they count."""
-    setting: str | None = None
-    """What it is heard with: a key or a model, as it was set."""
+    setting: str | tuple[str, str] | None = None
+    """What it is heard with, as it was set: a key, or a model and a secret."""
     listener: VictronListener | None = None
     """Hears it; None: it is a BMS, or its key cannot be read."""
     poller: BmsPoller | None = None
@@ -143,9 +144,8 @@ class Devices:
             name=subentry.title,
         )
         if subentry.subentry_type == SUBENTRY_BMS:
-            if device.poller is not None and (model := device.poller.model) is not None:
-                info["manufacturer"] = model.manufacturer
-                info["model"] = model.model
+            if device.poller is not None:
+                info.update(device.poller.device_info)
             return info
         info["manufacturer"] = MANUFACTURER
         if (model_id := device.feed.state.identity.model_id) is not None:
@@ -280,7 +280,7 @@ class Devices:
         """Poll a BMS as its model."""
         if device.poller is not None:
             device.poller.name = subentry.title
-        setting = _model_of(subentry)
+        setting = model_name, secret = _model_of(subentry), _secret_of(subentry)
         if setting == device.setting:
             return
         device.setting = setting
@@ -288,7 +288,8 @@ class Devices:
         device.poller = BmsPoller(
             self._hass,
             device.address,
-            setting,
+            model_name,
+            secret=secret,
             name=subentry.title,
             problems=self._problems,
             on_model=partial(self._on_model, subentry.subentry_id),
@@ -298,7 +299,7 @@ class Devices:
 
     @callback
     def _on_model(self, subentry_id: str) -> None:
-        """Update the device of a BMS, now that its model is loaded."""
+        """Update the device of a BMS, now that more is known of it."""
         if (subentry := self._entry.subentries.get(subentry_id)) is not None:
             self._describe(subentry, self._devices[subentry_id])
 
@@ -471,6 +472,11 @@ class Devices:
 def _model_of(subentry: ConfigSubentry) -> str:
     """Return the name of a BMS's model."""
     return str(subentry.data.get(CONF_MODEL, ""))
+
+
+def _secret_of(subentry: ConfigSubentry) -> str:
+    """Return the secret of a BMS; empty: it has none."""
+    return str(subentry.data.get(CONF_SECRET, ""))
 
 
 def _rules_of_bms(_: DeviceIdentity) -> Mapping[str, Rule]:

@@ -48,9 +48,9 @@ def add_device_entities[Description: DeviceEntityDescription](
     make: Callable[[SiteCoordinator, ConfigSubentry, Description], DeviceEntity],
     descriptions_of: Callable[[DeviceState], Iterable[Description]],
 ) -> None:
-    """Add the entities of each device, those of its kind once that is known."""
+    """Add the entities of each device, once it is known what it is and tells."""
     coordinator = entry.runtime_data
-    seen: dict[str, DeviceIdentity] = {}
+    seen: dict[str, tuple[DeviceIdentity, int]] = {}
     made: set[tuple[str, str]] = set()
 
     @callback
@@ -59,7 +59,11 @@ def add_device_entities[Description: DeviceEntityDescription](
             if not coordinator.devices.knows(subentry):
                 continue  # it comes with the next update
             state = coordinator.data.devices.get(subentry.data[CONF_ADDRESS])
-            if state is None or seen.get(subentry.subentry_id) == state.identity:
+            if state is None:
+                continue
+            # A BMS has keys of its own for what it has several of.
+            known = state.identity, len(state.values)
+            if seen.get(subentry.subentry_id) == known:
                 continue
             descriptions = [
                 description
@@ -71,7 +75,7 @@ def add_device_entities[Description: DeviceEntityDescription](
                 config_subentry_id=subentry.subentry_id,
             )
             made.update((subentry.subentry_id, each.key) for each in descriptions)
-            seen[subentry.subentry_id] = state.identity
+            seen[subentry.subentry_id] = known
 
     add()
     entry.async_on_unload(coordinator.async_add_listener(add))

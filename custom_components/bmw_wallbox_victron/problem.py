@@ -17,7 +17,7 @@ class Problem(StrEnum):
     """A charge point connects by an id that is not configured."""
     UNUSABLE_CHARGE_POINT_ID = "unusable_charge_point_id"
     """The same, and OCPP does not allow its id."""
-    WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a problem's name
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a name
     """A wallbox connects with a wrong password, or with none."""
     WRONG_PROTOCOL = "wrong_protocol"
     """A wallbox does not speak OCPP 2.0.1."""
@@ -69,6 +69,8 @@ class Problem(StrEnum):
     """Because it does not answer as its model would."""
     BMS_IMPLAUSIBLE = "bms_implausible"
     """Because it says what no battery can be."""
+    BMS_WRONG_SECRET = "bms_wrong_secret"  # noqa: S105 - a name
+    """Because it refuses its secret."""
 
     # The disk
     NOT_STORED = "not_stored"

@@ -347,10 +347,13 @@ TABLE: Final[Mapping[Problem, ProblemDescription]] = {
     ),
     Problem.BMS_NO_ANSWER: _unreadable_bms(
         "It takes the connection but gives no answer: check that the model is the "
-        "right one and the signal is good"
+        "right one, its secret too if it has one, and that the signal is good"
     ),
     Problem.BMS_IMPLAUSIBLE: _unreadable_bms(
         "It says what no battery can be: check that the model is the right one"
+    ),
+    Problem.BMS_WRONG_SECRET: _unreadable_bms(
+        "It refuses its secret, or to answer without one: reconfigure it"
     ),
     # The disk
     Problem.NOT_STORED: ProblemDescription(

@@ -15,6 +15,7 @@ from .const import (
     CONF_CHARGE_POINT_ID,
     CONF_ENCRYPTION_KEY,
     CONF_RFID_TOKEN,
+    CONF_SECRET,
 )
 from .coordinator import SiteConfigEntry
 
@@ -45,6 +46,7 @@ def _secrets(entry: SiteConfigEntry) -> set[str]:
             CONF_ENCRYPTION_KEY,
             CONF_PASSWORD,
             CONF_RFID_TOKEN,
+            CONF_SECRET,
         ):
             # Of whatever type: a damaged subentry has its secrets, too.
             value = subentry.data.get(key)

@@ -27,3 +27,8 @@ class Battery:
     discharge_enabled: bool = True
     problem_code: int = 0
     """What the BMS protects from, as bits; 0: nothing."""
+    balancing: int = 0
+    """The cells that are being balanced, as bits, the first one lowest."""
+    health: int = 100
+    """%."""
+    heating: bool = False

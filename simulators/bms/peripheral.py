@@ -78,6 +78,7 @@ class SimulatedBms:
             self.refused += 1
             raise BleakError("le-connection-refused by peer")
         self.client = client
+        self.protocol.unlocked = False
         self.opened += 1
 
     def disconnect(self) -> None:

@@ -23,6 +23,9 @@ class BmsProtocol(ABC):
     local_name: str
     """How it calls itself in advertisements."""
 
+    unlocked = False
+    """Whether its secret was said in this connection."""
+
     @abstractmethod
     def answer(self, request: bytes, battery: Battery) -> bytes | None:
         """Return the frame that answers a request; None: it stays silent."""
@@ -48,9 +51,27 @@ class Jbd(BmsProtocol):
     _BASIC: Final = 0x03
     _CELLS: Final = 0x04
     _HARDWARE: Final = 0x05
+    _LOGIN: Final = bytes((0xFF, 0xAA, 0x15))
+
+    def __init__(self, secret: str = "") -> None:
+        """Take what has to be said in each connection before it answers."""
+        self.secret = secret
+
+    def _log_in(self, request: bytes) -> bytes | None:
+        """Return what answers the secret; without one it knows no such frame."""
+        said, checksum = request[4:-1], request[-1]
+        if not self.secret or checksum != sum(request[2:-1]) & 0xFF:
+            return None
+        self.unlocked = said == self.secret.encode()
+        checked = bytes((*self._LOGIN[2:], 1, not self.unlocked))
+        return self._LOGIN[:2] + checked + bytes((sum(checked) & 0xFF,))
 
     @override
     def answer(self, request: bytes, battery: Battery) -> bytes | None:
+        if request.startswith(self._LOGIN):
+            return self._log_in(request)
+        if self.secret and not self.unlocked:
+            return None
         if len(request) < 7 or (request[0], request[1], request[-1]) != (
             self._START,
             self._READ,
@@ -93,7 +114,9 @@ class Jbd(BmsProtocol):
                 _hundredths(battery.capacity_ah).to_bytes(2),
                 battery.cycles.to_bytes(2),
                 bytes((0x31, 0x4B)),  # made on 2024-10-11
-                bytes(4),  # no cell is being balanced
+                # Cells 1 to 16, then 17 to 32.
+                (battery.balancing & 0xFFFF).to_bytes(2),
+                (battery.balancing >> 16).to_bytes(2),
                 battery.problem_code.to_bytes(2),
                 bytes((0x80, battery.soc, switches)),
                 bytes((len(battery.cells), len(battery.temperatures))),
@@ -161,9 +184,17 @@ class Humsienk(BmsProtocol):
         bits = (
             battery.problem_code
             | battery.charge_enabled << 7
+            | battery.heating << 15
             | battery.discharge_enabled << 23
         )
-        return (86_400).to_bytes(4, "little") + bits.to_bytes(4, "little") + bytes(8)
+        return b"".join(
+            (
+                (86_400).to_bytes(4, "little"),
+                bits.to_bytes(4, "little"),
+                battery.balancing.to_bytes(3, "little"),
+                bytes(5),
+            )
+        )
 
     @classmethod
     def _state(cls, battery: Battery) -> bytes:
@@ -174,7 +205,7 @@ class Humsienk(BmsProtocol):
             (
                 _millis(battery.voltage).to_bytes(4, "little"),
                 _millis(battery.current).to_bytes(4, "little", signed=True),
-                bytes((battery.soc, 100)),
+                bytes((battery.soc, battery.health)),
                 _millis(battery.remaining_ah).to_bytes(4, "little"),
                 _millis(battery.capacity_ah).to_bytes(4, "little"),
                 battery.cycles.to_bytes(2, "little"),

@@ -1,6 +1,7 @@
 """Adding, changing and removing a BMS in the UI."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 from unittest.mock import patch
@@ -17,6 +18,7 @@ from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+import voluptuous as vol
 
 from custom_components.bmw_wallbox_victron.bms import async_load_models
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
@@ -86,7 +88,7 @@ def fields(result: Result) -> dict[str, tuple[Any, Any]]:
     return {
         str(field): (
             (field.description or {}).get("suggested_value"),
-            selector.config["options"],
+            selector.config.get("options"),
         )
         for field, selector in result["data_schema"].schema.items()
     }
@@ -338,6 +340,127 @@ async def test_addresses(
     flow, _ = await add(hass, entry)
     result = await flow.submit({"address": address, "model": "jbd_bms"})
     assert result["errors"] == {"address": error}
+
+
+async def test_nothing_is_preset(
+    hass: HomeAssistant, entry: MockConfigEntry, radio: BmsRadio
+) -> None:
+    """Home Assistant's forms fill in the first option of what has to be answered."""
+    flow, form = await add(hass, entry)
+    (model,) = (each for each in form["data_schema"].schema if each == "model")
+    assert isinstance(model, vol.Optional)
+    assert isinstance(model.default, vol.Undefined)
+    assert not model.description
+    result = await flow.submit({"address": ADDRESS})
+    assert result["errors"] == {"model": "model_missing"}
+    assert fields(result)["address"][0] == ADDRESS
+
+
+@pytest.mark.parametrize("model", ["jbd_bms", "humsienk_bms"])
+async def test_one_that_is_not_heard_is_not_said_to_work(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    radio: BmsRadio,
+    humsienk: SimulatedBms,
+    model: str,
+) -> None:
+    flow, _ = await add(hass, entry)
+    result = await flow.submit({"address": ADDRESS, "model": model})
+    assert result["description"] == "bms_unheard"
+    flow, _ = await from_the_menu(hass)
+    result = await flow.submit({"address": "A4:C1:37:00:11:23", "model": model})
+    assert result["reason"] == "bms_unheard_added"
+    radio.hear(humsienk)
+    flow, _ = await add(hass, entry)
+    result = await flow.submit({"address": humsienk.address, "model": "humsienk_bms"})
+    assert result["description"] == "bms"
+
+
+@pytest.mark.parametrize("secret", ["123456", "Boot-2024"])
+async def test_one_that_answers_only_after_its_secret(
+    hass: HomeAssistant, entry: MockConfigEntry, radio: BmsRadio, secret: str
+) -> None:
+    """It is asked for, refused where it is wrong, and then it is polled with it."""
+    locked = SimulatedBms(Jbd(secret), ADDRESS)
+    radio.hear(locked)
+    flow, form = await add(hass, entry)
+    (field,) = (
+        selector
+        for key, selector in form["data_schema"].schema.items()
+        if key == "secret"
+    )
+    assert field.config["type"] == "password"
+    assert (await flow.submit(FORM))["errors"] == {"secret": "secret_needed"}
+    for wrong in ("000000", "Schlüssel", 300 * "1"):
+        result = await flow.submit(FORM | {"secret": wrong})
+        assert result["errors"] == {"secret": "wrong_secret"}
+    result = await flow.submit(FORM | {"secret": f" {secret} "})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"] == FORM | {"secret": secret}
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert locked.open_now == 0
+    fresh = hass.states.get("binary_sensor.jbd_sp04s034_data_fresh")
+    assert fresh is not None
+    assert fresh.state == "on"
+
+
+async def test_a_model_that_takes_no_secret(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    flow, _ = await add(hass, entry)
+    form = {"address": ADDRESS, "model": "humsienk_bms"}
+    result = await flow.submit(form | {"secret": "123456"})
+    assert result["errors"] == {"secret": "secret_not_taken"}
+    assert (await flow.submit(form))["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_no_model_that_takes_a_secret(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """Where aiobmsble has none, there is no field for it."""
+    models = {
+        name: replace(model, takes_secret=False)
+        for name, model in (await async_load_models(hass)).items()
+    }
+    with patch(
+        "custom_components.bmw_wallbox_victron.flows.bms.async_load_models",
+        return_value=models,
+    ):
+        result = await hass.config_entries.subentries.async_init(
+            (entry.entry_id, "bms"), context={"source": SOURCE_USER}
+        )
+    schema = result["data_schema"]
+    assert schema is not None
+    assert [str(key) for key in schema.schema] == ["address", "model"]
+
+
+async def test_another_secret_later(
+    hass: HomeAssistant, entry: MockConfigEntry, radio: BmsRadio
+) -> None:
+    """It counts without a restart; emptied, it is gone."""
+    locked = SimulatedBms(Jbd("1111"), ADDRESS)
+    radio.hear(locked)
+    await added(hass, entry, FORM | {"secret": "1111"})
+    assert isinstance(locked.protocol, Jbd)
+    locked.protocol.secret = "2222"
+    flow, form = await change(hass, entry)
+    assert fields(form)["secret"][0] == "1111"
+    wrong = await flow.submit(FORM | {"secret": "1112"})
+    assert wrong["errors"] == {"secret": "wrong_secret"}
+    done = await flow.submit(FORM | {"secret": "2222"})
+    assert done["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done(wait_background_tasks=True)
+    said = [request for request in locked.requests if b"2222" in request]
+    assert len(said) == 2  # the form's, and the first poll's
+    locked.protocol.secret = ""
+    flow, _ = await change(hass, entry)
+    assert (await flow.submit(FORM))["reason"] == "reconfigure_successful"
+    (data,) = (
+        each.data for each in entry.subentries.values() if each.subentry_type == "bms"
+    )
+    assert data == FORM
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert locked.open_now == 0
 
 
 async def test_another_model_later(

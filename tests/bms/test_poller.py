@@ -5,10 +5,11 @@ that tries again, aiobmsble.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from datetime import timedelta
 import logging
 
+from bleak.backends.device import BLEDevice
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 import pytest
@@ -21,8 +22,9 @@ from custom_components.bmw_wallbox_victron.bms import (
     async_load_model,
 )
 from custom_components.bmw_wallbox_victron.bms_model import BmsValues
+from custom_components.bmw_wallbox_victron.readings import Value
 from custom_components.bmw_wallbox_victron.site_problems import SiteProblems
-from simulators.bms import Battery, BmsRadio, Fault, SimulatedBms
+from simulators.bms import Battery, BmsRadio, Fault, Jbd, SimulatedBms
 
 OUR_LOGGERS = (bms_module.__name__, SiteProblems.__module__, "aiobmsble")
 EXPECTED = {
@@ -38,7 +40,17 @@ EXPECTED = {
     "cell_voltage_delta": 0.008,
     "charge_enabled": True,
     "discharge_enabled": True,
+    "cell_voltage_1": 3.319,
+    "cell_voltage_2": 3.321,
+    "cell_voltage_3": 3.324,
+    "cell_voltage_4": 3.316,
+    "temperature": 18.0,
+    "temperature_1": 18.0,
+    "temperature_2": 19.0,
+    "capacity_ah": 150,
+    "balancer": False,
     "problem": False,
+    "problem_code": 0,
 }
 
 
@@ -143,8 +155,16 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "model", "temperature"),
-    [("jbd", "jbd_bms", 18.5), ("humsienk", "humsienk_bms", 18.833)],
+    ("kind", "model", "others"),
+    [
+        ("jbd", "jbd_bms", {"battery_health": None, "heater": None}),
+        (
+            "humsienk",
+            "humsienk_bms",
+            {f"temperature_{probe}": 19 for probe in range(3, 7)}
+            | {"battery_health": 100, "heater": False},
+        ),
+    ],
 )
 async def test_values_arrive(
     request: pytest.FixtureRequest,
@@ -152,13 +172,13 @@ async def test_values_arrive(
     radio: BmsRadio,
     kind: str,
     model: str,
-    temperature: float,
+    others: Mapping[str, Value],
 ) -> None:
     device: SimulatedBms = request.getfixturevalue(kind)
     radio.hear(device, rssi=-71)
     owner = await make_owner(device, model)
     await owner.start()
-    assert owner.heard == [({**EXPECTED, "temperature": temperature}, -71)]
+    assert owner.heard == [({**EXPECTED, **others}, -71)]
     assert (device.opened, device.open_now) == (1, 0)
 
 
@@ -477,10 +497,109 @@ async def test_a_hang_up_that_fails_does_not_end_the_polls(
     with monkeypatch.context() as patch:
         patch.setattr("aiobmsble.basebms.BaseBMS.disconnect", fail)
         await owner.start()
-        assert owner.heard == []
+        assert (len(owner.heard), jbd.open_now) == (1, 1)
     await owner.poll()
-    assert len(owner.heard) == 1
+    assert len(owner.heard) == 2
     assert jbd.open_now == 0
+
+
+@pytest.mark.parametrize("fault", [Fault.BUSY, Fault.SILENT])
+async def test_one_that_fails_often_is_reset(
+    make_owner: MakeOwner,
+    radio: BmsRadio,
+    jbd: SimulatedBms,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Fault,
+) -> None:
+    """The Bluetooth stack may hold a connection that nobody has."""
+    resets: list[str] = []
+
+    async def close_stale_connections(device: BLEDevice, **_: object) -> None:
+        resets.append(device.address)
+
+    monkeypatch.setattr(
+        "aiobmsble.basebms.close_stale_connections", close_stale_connections
+    )
+    jbd.fault = fault
+    radio.hear(jbd)
+    owner = await make_owner(jbd)
+    await owner.start()
+    await owner.poll()
+    assert resets == []
+    await owner.poll()
+    assert resets == [jbd.address]
+    await owner.poll()
+    assert len(resets) == 2
+    jbd.fault = None
+    await owner.poll(3)
+    assert len(resets) == 2
+    assert len(owner.heard) == 3
+
+
+async def test_what_it_is_is_read_once(
+    make_owner: MakeOwner, radio: BmsRadio, jbd: SimulatedBms
+) -> None:
+    radio.hear(jbd)
+    owner = await make_owner(jbd)
+    await owner.start()
+    assert dict(owner.poller.device_info) == {
+        "manufacturer": "Jiabaida",
+        "model": "smart BMS",
+        "sw_version": "8.0",
+        "hw_version": "JBD-SP04S034",
+    }
+    asked = len(jbd.requests)
+    await owner.poll(3)
+    assert len(jbd.requests) == asked + 3 * 2
+    assert (jbd.opened, jbd.open_now) == (4, 0)
+
+
+async def test_one_that_does_not_tell_what_it_is(
+    make_owner: MakeOwner,
+    radio: BmsRadio,
+    jbd: SimulatedBms,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is asked three times, and its values count."""
+    asked = 0
+
+    async def fail(_: object) -> None:
+        nonlocal asked
+        asked += 1
+        raise ValueError("BMS data incomplete.")
+
+    monkeypatch.setattr("aiobmsble.bms.jbd_bms.BMS._fetch_device_info", fail)
+    radio.hear(jbd)
+    owner = await make_owner(jbd)
+    await owner.start()
+    await owner.poll(4)
+    assert asked == 3
+    assert len(owner.heard) == 5
+    assert (jbd.open_now, lines(caplog)) == (0, [])
+
+
+@pytest.mark.parametrize("packs", [2, 4])
+async def test_several_are_polled_one_after_the_other(
+    make_owner: MakeOwner, radio: BmsRadio, packs: int
+) -> None:
+    """They share an adapter's few connections: 5 s lie between the polls of two."""
+    batteries = [SimulatedBms(Jbd(), f"A4:C1:37:00:11:{n:02X}") for n in range(packs)]
+    for battery in batteries:
+        radio.hear(battery)
+    owners = [await make_owner(battery) for battery in batteries]
+    for owner in owners:
+        owner.poller.async_start()
+    for owner in owners:
+        await owner.settle()
+    for turn in range(1, 3):
+        for now in range(4):
+            opened = [battery.opened for battery in batteries]
+            expected = [turn if n <= now else turn - 1 for n in range(packs)]
+            assert opened == expected
+            owners[0].advance(5)
+            for owner in owners:
+                await owner.settle()
 
 
 async def test_out_of_reach_is_no_fault(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from datetime import timedelta
+import logging
 from types import MappingProxyType
 from unittest.mock import PropertyMock, patch
 
@@ -26,7 +27,7 @@ from custom_components.bmw_wallbox_victron.bms import (
     LIBRARY_RETRY,
 )
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
-from simulators.bms import Battery, BmsRadio, Fault, SimulatedBms
+from simulators.bms import Battery, BmsRadio, Fault, Jbd, SimulatedBms
 
 from ..kit.bms import ADDRESS
 from ..kit.flows import device_of
@@ -74,14 +75,14 @@ async def start(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     await settle(hass)
 
 
-def states(hass: HomeAssistant) -> dict[str, str]:
+def states(hass: HomeAssistant, address: str = ADDRESS) -> dict[str, str]:
     """Give the states of the BMS by the keys of their unique ids."""
     found = {}
     for entity in er.async_get(hass).entities.values():
-        if entity.platform == DOMAIN and entity.unique_id.startswith(ADDRESS):
+        if entity.platform == DOMAIN and entity.unique_id.startswith(address):
             state = hass.states.get(entity.entity_id)
             if state is not None:
-                found[entity.unique_id.removeprefix(f"{ADDRESS}_")] = state.state
+                found[entity.unique_id.removeprefix(f"{address}_")] = state.state
     return found
 
 
@@ -108,6 +109,7 @@ async def test_all_it_says(
     hass: HomeAssistant, entry: MockConfigEntry, radio: BmsRadio, jbd: SimulatedBms
 ) -> None:
     radio.hear(jbd, rssi=-66)
+    jbd.battery = Battery(balancing=0x4, problem_code=0x1001)
     await start(hass, entry)
     shown = states(hass)
     assert shown.pop("last_heard") not in ("unknown", "unavailable")
@@ -118,12 +120,23 @@ async def test_all_it_says(
         "soc": "76",
         "remaining_ah": "114.0",
         "time_to_go": "1629",
-        "temperature": "18.5",
+        "temperature": "18.0",
+        "temperature_1": "18.0",
+        "temperature_2": "19.0",
         "cycles": "41",
         "cell_voltage_min": "3.316",
         "cell_voltage_max": "3.324",
         "cell_voltage_delta": "0.008",
-        "problem": "off",
+        "cell_voltage_1": "3.319",
+        "cell_voltage_2": "3.321",
+        "cell_voltage_3": "3.324",
+        "cell_voltage_4": "3.316",
+        "capacity_ah": "150",
+        "battery_health": "unknown",
+        "problem": "on",
+        "problem_code": "4097",
+        "balancer": "on",
+        "heater": "unknown",
         "charge_enabled": "on",
         "discharge_enabled": "on",
         "data_fresh": "on",
@@ -137,6 +150,125 @@ async def test_all_it_says(
         "smart BMS",
     )
     assert device.connections == {("bluetooth", ADDRESS)}
+    assert (device.sw_version, device.hw_version) == ("8.0", "JBD-SP04S034")
+
+
+@pytest.mark.usefixtures("_all_on")
+async def test_all_that_another_says(
+    hass: HomeAssistant, radio: BmsRadio, humsienk: SimulatedBms
+) -> None:
+    """What it is, is read in the connection of the first poll, and once."""
+    humsienk.battery = Battery(
+        temperatures=(-3, -2, 1, 0, 24, 5), health=97, heating=True
+    )
+    radio.hear(humsienk)
+    entry = MockConfigEntry(
+        domain=DOMAIN,
+        unique_id=DOMAIN,
+        subentries_data=[
+            ConfigSubentryData(
+                subentry_type="bms",
+                title="House battery",
+                data={"address": humsienk.address, "model": "humsienk_bms"},
+                unique_id=humsienk.address,
+            )
+        ],
+    )
+    entry.add_to_hass(hass)
+    await start(hass, entry)
+    shown = states(hass, humsienk.address)
+    assert {key: shown[key] for key in shown if key.startswith("temperature")} == {
+        "temperature": "-3.0",
+        "temperature_1": "-3.0",
+        "temperature_2": "-2.0",
+        "temperature_3": "1.0",
+        "temperature_4": "0.0",
+        "temperature_5": "24.0",
+        "temperature_6": "5.0",
+    }
+    assert (shown["battery_health"], shown["heater"]) == ("97", "on")
+    assert (shown["balancer"], shown["problem_code"]) == ("off", "0")
+    device = device_of(hass, entry, humsienk.address)
+    assert device is not None
+    assert (device.model, device.model_id) == ("BMC", "BMC-04S001")
+    assert device.hw_version == "1.0"
+    assert humsienk.opened == 1
+
+
+@pytest.mark.usefixtures("_all_on")
+@pytest.mark.parametrize(
+    ("temperatures", "shown", "dead"),
+    [
+        ((19.0, 20.0, 0.0), "19.0", "unknown"),
+        ((-11.5, 0.0, 0.0), "-11.5", "unknown"),
+        ((21.0, 22.0, -45.0), "21.0", "unknown"),
+        ((3.0, 2.0, 0.0), "0.0", "0.0"),
+    ],
+)
+async def test_a_dead_probe(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    radio: BmsRadio,
+    jbd: SimulatedBms,
+    temperatures: tuple[float, ...],
+    shown: str,
+    dead: str,
+) -> None:
+    """It costs its own entity; a cold one among cold ones is none."""
+    jbd.battery = Battery(temperatures=temperatures)
+    radio.hear(jbd)
+    await start(hass, entry)
+    assert states(hass)["temperature"] == shown
+    assert states(hass)["temperature_1"] == str(temperatures[0])
+    assert states(hass)["temperature_3"] == dead
+
+
+@pytest.mark.usefixtures("_all_on")
+async def test_several_cells_after_a_restart(
+    hass: HomeAssistant, entry: MockConfigEntry, radio: BmsRadio, jbd: SimulatedBms
+) -> None:
+    """How many there are is known with the first answer."""
+    radio.hear(jbd)
+    await start(hass, entry)
+    await hass.config_entries.async_unload(entry.entry_id)
+    jbd.fault = Fault.BUSY
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert states(hass)["cell_voltage_4"] == "unavailable"
+    jbd.fault = None
+    jbd.battery = Battery(cells=(3.3,) * 8)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await settle(hass)
+    assert states(hass)["cell_voltage_8"] == "3.3"
+    assert "cell_voltage_9" not in states(hass)
+
+
+async def test_a_secret_is_nobody_elses_business(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    radio: BmsRadio,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is in no line of the log, however much is logged, in whatever form."""
+    caplog.set_level(logging.DEBUG, "custom_components.bmw_wallbox_victron")
+    secret = "Geheim42"
+    (subentry,) = entry.subentries.values()
+    hass.config_entries.async_update_subentry(
+        entry, subentry, data={**subentry.data, "secret": secret}
+    )
+    locked = SimulatedBms(Jbd(secret), ADDRESS)
+    radio.hear(locked)
+    await start(hass, entry)
+    assert states(hass)["data_fresh"] == "on"
+    assert any(secret.encode() in request for request in locked.requests)
+    ours = [
+        record.message
+        for record in caplog.records
+        if record.name.startswith("custom_components")
+    ]
+    assert any("TX BLE req" in line for line in ours)
+    for form in (secret, secret.encode().hex(), secret.encode().hex(" ")):
+        assert not any(form in line for line in ours)
 
 
 async def test_on_by_default(
@@ -447,9 +579,14 @@ async def test_corrected_while_it_runs(
     )
     assert result["reason"] == "reconfigure_successful"
     await settle(hass)
-    assert before == {
+    after = {
         each.entity_id
         for each in er.async_entries_for_config_entry(registry, entry.entry_id)
+    }
+    assert before <= after
+    # This one has more probes.
+    assert after - before == {
+        f"sensor.house_battery_temperature_probe_{probe}" for probe in range(3, 7)
     }
     assert states(hass) == {}
     soc = registry.async_get_entity_id("sensor", DOMAIN, f"{humsienk.address}_soc")

@@ -3,6 +3,7 @@ from bleak.backends.device import BLEDevice
 
 class BaseBMS:
     INFO: BMSInfo
+    accept_secret: bool
     def __init__(
         self,
         ble_device: BLEDevice,
@@ -12,4 +13,5 @@ class BaseBMS:
     @property
     def is_connected(self) -> bool: ...
     async def async_update(self, raw: bool = False) -> BMSSample: ...
+    async def device_info(self) -> BMSInfo: ...
     async def disconnect(self, reset: bool = False) -> None: ...

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from homeassistant.components import bluetooth
@@ -13,23 +14,37 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import CONF_ADDRESS
 from homeassistant.data_entry_flow import AbortFlow, FlowResult
-from homeassistant.helpers.selector import SelectOptionDict
+from homeassistant.helpers.selector import (
+    SelectOptionDict,
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
 import voluptuous as vol
 
 from ..bms import BmsLibraryError, async_load_models, async_read
 from ..bms_model import BmsError, BmsFault, BmsModel
-from ..const import CONF_MODEL, SUBENTRY_BMS
+from ..const import CONF_MODEL, CONF_SECRET, SUBENTRY_BMS
 from ..victron.advertisement import parse_address
 from .base import SiteFlow, SiteSubentryFlow, dropdown
 from .stale_form import form_values, merged
 from .victron import taken_addresses
 
-#: At which field a failed connection is shown.
-_FIELDS: Final[Mapping[BmsFault, str]] = {
-    BmsFault.CANNOT_CONNECT: "base",
-    BmsFault.NO_ANSWER: CONF_MODEL,
-    BmsFault.IMPLAUSIBLE: CONF_MODEL,
-}
+#: Where Home Assistant's forms fill in the first option of a list that has to be
+#: answered, one that may be left empty stays empty.
+_MODEL_FIELD: Final = vol.Optional(CONF_MODEL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bms:
+    """What was typed, and what was found out about it."""
+
+    data: Mapping[str, str]
+    """What is stored of it."""
+    name: str
+    """What it calls itself, or its model."""
+    heard: bool
+    """Whether it is in reach; then it has answered."""
 
 
 class BmsSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
@@ -40,20 +55,20 @@ class BmsSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
         models = await self._async_bms_models()
         errors: dict[str, str] = {}
         if user_input is not None:
-            data, name, errors = await self._async_check_bms(models, user_input)
-            if not errors:
+            bms, errors = await self._async_check_bms(models, user_input)
+            if bms is not None:
                 return await self._async_add(
                     ConfigSubentryData(
                         subentry_type=SUBENTRY_BMS,
-                        title=name,
-                        data=data,
-                        unique_id=data[CONF_ADDRESS],
+                        title=bms.name,
+                        data=bms.data,
+                        unique_id=bms.data[CONF_ADDRESS],
                     ),
-                    description="bms",
+                    description="bms" if bms.heard else "bms_unheard",
                     placeholders={
-                        "name": name,
-                        "model": models[data[CONF_MODEL]].label,
-                        "address": data[CONF_ADDRESS],
+                        "name": bms.name,
+                        "model": models[bms.data[CONF_MODEL]].label,
+                        "address": bms.data[CONF_ADDRESS],
                     },
                 )
         schema, nearest = await self._async_bms_schema(models)
@@ -97,12 +112,15 @@ class BmsSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
             )
             for info, model in heard
         ]
-        schema = vol.Schema(
-            {
-                vol.Required(CONF_ADDRESS): dropdown(devices, custom_value=True),
-                vol.Required(CONF_MODEL): dropdown(_model_options(models)),
-            }
-        )
+        fields: dict[vol.Marker, Any] = {
+            vol.Required(CONF_ADDRESS): dropdown(devices, custom_value=True),
+            _MODEL_FIELD: dropdown(_model_options(models)),
+        }
+        if any(model.takes_secret for model in models.values()):
+            fields[vol.Optional(CONF_SECRET)] = TextSelector(
+                TextSelectorConfig(type=TextSelectorType.PASSWORD)
+            )
+        schema = vol.Schema(fields)
         if not heard:
             return schema, {}
         info, model = heard[0]
@@ -113,29 +131,42 @@ class BmsSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
         models: Mapping[str, BmsModel],
         user_input: Mapping[str, Any],
         this: ConfigSubentry | None = None,
-    ) -> tuple[dict[str, str], str, dict[str, str]]:
-        """Return the settings of what was typed, its name, and errors.
+    ) -> tuple[_Bms | None, dict[str, str]]:
+        """Return the BMS that was typed; None with errors, where it cannot be.
 
         It is connected to if it is in reach.
         """
         address = parse_address(user_input[CONF_ADDRESS])
         if address is None:
-            return {}, "", {CONF_ADDRESS: "invalid_address"}
+            return None, {CONF_ADDRESS: "invalid_address"}
         if address in taken_addresses(self._entry, except_for=this):
-            return {}, "", {CONF_ADDRESS: "device_already_configured"}
-        model = user_input[CONF_MODEL]
-        name = models[model].label
+            return None, {CONF_ADDRESS: "device_already_configured"}
+        if (name := user_input.get(CONF_MODEL)) is None:
+            return None, {CONF_MODEL: "model_missing"}
+        model = models[name]
+        secret = user_input.get(CONF_SECRET, "").strip()
+        if secret and not model.takes_secret:
+            return None, {CONF_SECRET: "secret_not_taken"}
         device = bluetooth.async_ble_device_from_address(
             self.hass, address, connectable=True
         )
         if device is not None:
             try:
-                await async_read(self.hass, address, models[model].make_client(device))
+                await async_read(self.hass, address, model.make_client(device, secret))
             except BmsError as err:
-                return {}, "", {_FIELDS[err.fault]: err.fault.value}
-        if device is not None and device.name and device.name != address:
-            name = device.name
-        return {CONF_ADDRESS: address, CONF_MODEL: model}, name, {}
+                return None, _error(err.fault, model, secret)
+        heard_name = None if device is None else device.name
+        data = {CONF_ADDRESS: address, CONF_MODEL: name}
+        return (
+            _Bms(
+                data=data | {CONF_SECRET: secret} if secret else data,
+                name=heard_name
+                if heard_name and heard_name != address
+                else model.label,
+                heard=device is not None,
+            ),
+            {},
+        )
 
 
 class BmsSubentryFlow(BmsSteps[SubentryFlowResult], SiteSubentryFlow):
@@ -152,9 +183,9 @@ class BmsSubentryFlow(BmsSteps[SubentryFlowResult], SiteSubentryFlow):
         errors: dict[str, str] = {}
         if user_input is not None:
             sent = merged(self._opened, user_input, subentry.data)
-            data, _, errors = await self._async_check_bms(models, sent, subentry)
-            if not errors:
-                return self._change(subentry, {**subentry.data, **data})
+            bms, errors = await self._async_check_bms(models, sent, subentry)
+            if bms is not None:
+                return self._change(subentry, bms.data)
         schema, _ = await self._async_bms_schema(models, subentry)
         if user_input is None:
             self._opened = form_values(subentry.data, schema)
@@ -166,6 +197,18 @@ class BmsSubentryFlow(BmsSteps[SubentryFlowResult], SiteSubentryFlow):
             description_placeholders={"name": subentry.title},
             errors=errors,
         )
+
+
+def _error(fault: BmsFault, model: BmsModel, secret: str) -> dict[str, str]:
+    """Return what failed, at the field where it can be put right."""
+    if fault is BmsFault.CANNOT_CONNECT:
+        return {"base": "cannot_connect"}
+    if fault is BmsFault.IMPLAUSIBLE:
+        return {CONF_MODEL: "implausible"}
+    if not model.takes_secret:
+        return {CONF_MODEL: "no_answer"}
+    # Some refuse a wrong secret, others just say nothing.
+    return {CONF_SECRET: "wrong_secret" if secret else "secret_needed"}
 
 
 def _model_options(models: Mapping[str, BmsModel]) -> list[SelectOptionDict]:

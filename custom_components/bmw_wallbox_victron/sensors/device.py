@@ -183,20 +183,27 @@ _COMMON: Final = (
 )
 
 
+#: What a BMS tells beyond the battery, each a thing to look into now and then.
+_BMS_DETAILS: Final = bms_model.NUMBERED | {
+    "capacity_ah",
+    "cell_voltage_min",
+    "cell_voltage_max",
+}
+
+
 def _of_bms(key: str) -> DeviceSensorEntityDescription:
     """Describe what a BMS measures."""
     description = _number(
-        key, Unit(bms_model.UNITS[key]), enabled=key not in _CANONICAL
+        key,
+        Unit(bms_model.UNITS[key]),
+        enabled=key not in _CANONICAL and key not in _BMS_DETAILS,
     )
+    if key in _BMS_DETAILS or key == "cell_voltage_delta":
+        description = replace(description, entity_category=EntityCategory.DIAGNOSTIC)
     if not key.startswith("cell_voltage"):
         return description
-    return replace(
-        description,
-        # Cells differ by thousandths.
-        suggested_display_precision=3,
-        entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=key == "cell_voltage_delta",
-    )
+    # Cells differ by thousandths.
+    return replace(description, suggested_display_precision=3)
 
 
 BMS_SENSORS: Final = (
@@ -207,6 +214,20 @@ BMS_SENSORS: Final = (
         entity_category=EntityCategory.DIAGNOSTIC,
         value_fn=_reading("cycles"),
     ),
+    DeviceSensorEntityDescription(
+        key="battery_health",
+        native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=_reading("battery_health"),
+    ),
+    DeviceSensorEntityDescription(
+        key="problem_code",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=_reading("problem_code"),
+    ),
 )
 
 
@@ -216,4 +237,8 @@ def describe_device(state: DeviceState) -> Iterator[DeviceSensorEntityDescriptio
     if (record := record_of(state.identity)) is not None:
         yield from _describe(record, state.values)
     elif state.identity == bms_model.IDENTITY:
-        yield from (each.enabled_if_read(state) for each in BMS_SENSORS)
+        yield from (
+            each.enabled_if_read(state)
+            for each in BMS_SENSORS
+            if each.key not in bms_model.NUMBERED or each.key in state.values
+        )
