@@ -41,8 +41,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--only-with-hass",
         action="store_true",
-        help="leave out the tests that use no Home Assistant: with an older one they "
-        "say the same",
+        help="leave out the tests that say the same with any Home Assistant: they use "
+        "none, or are marked so",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Add our markers."""
+    config.addinivalue_line(
+        "markers",
+        "any_homeassistant: long, and about a wallbox or a caravan: what it needs of a "
+        "Home Assistant is tested beside it",
     )
 
 
@@ -54,7 +63,8 @@ def pytest_collection_modifyitems(
         parts: dict[bool, list[pytest.Item]] = {True: [], False: []}
         for item in items:
             uses = isinstance(item, pytest.Function) and "hass" in item.fixturenames
-            parts[uses].append(item)
+            marked = item.get_closest_marker("any_homeassistant") is not None
+            parts[uses and not marked].append(item)
         config.hook.pytest_deselected(items=parts[False])
         items[:] = parts[True]
 

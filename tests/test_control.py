@@ -308,6 +308,7 @@ async def test_all_awkward_answers(make_bench: MakeBench, quirks: Quirks) -> Non
     assert not trial.shown
 
 
+@pytest.mark.any_homeassistant
 @pytest.mark.parametrize("first", SWITCHES[:-1], ids=str)
 async def test_two_awkward_answers(make_bench: MakeBench, first: Awkward) -> None:
     """Each pair of switches: within 10 s the limit holds, or is shown not to."""

@@ -227,6 +227,7 @@ def check(site: Site, truth: Truth) -> None:
             )
 
 
+@pytest.mark.any_homeassistant
 async def test_a_day(
     hass: HomeAssistant,
     freezer: FrozenDateTimeFactory,
