@@ -1,7 +1,7 @@
 """The chaos test: days of charging with faults of all kinds, in random order and pairs.
 
-After every step SPEC's "What always holds" is looked at. A hundred days here, a thousand
-each week, and as many as one likes by hand: `scripts/chaos 5000`.
+After every step SPEC's "What always holds" is looked at. A hundred days here, a
+thousand each week, and as many as one likes by hand: `scripts/chaos 5000`.
 """
 
 from collections.abc import Generator
