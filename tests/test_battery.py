@@ -6,7 +6,7 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -26,6 +26,7 @@ CHARGING: dict[str, Any] = {
     "output_current_1": 12.0,
     "temperature": 30,
 }
+RESTING = CHARGING | {"output_current_1": 0.5}
 DRIVING = GOOD[Kind.DC_DC_CONVERTER]
 OTHER = "F8:5C:00:00:00:04"
 
@@ -57,8 +58,19 @@ async def plugged(
     return Site(hass, caravan_entry)
 
 
-async def test_nothing_heard(caravan: Site) -> None:
+async def test_nothing_heard(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, radio: Radio, caravan: Site
+) -> None:
     """Without a source everything is unknown: no zero, no old number."""
+    for key in ("voltage", "current", "power", "soc", "time_to_go", "consumed_ah"):
+        assert shows(caravan, key) == "unknown"
+    assert tells(caravan, "problem") == "off"
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    radio.say(Kind.AC_CHARGER, CHARGING, CHARGER)
+    radio.say(Kind.DC_DC_CONVERTER, DRIVING, ORION, model_id=0xA3D0)
+    await let_pass(hass, freezer, 2)
+    await let_pass(hass, freezer, 302)
+    await let_pass(hass, freezer, 1.2)
     for key in ("voltage", "current", "power", "soc", "time_to_go", "consumed_ah"):
         assert shows(caravan, key) == "unknown"
     assert shows(caravan, "source", "power_source", "status", "summary") == [
@@ -72,13 +84,53 @@ async def test_nothing_heard(caravan: Site) -> None:
     for key in (
         "mains_present",
         "alternator_charging",
-        "solar_charging",
         "charging_now",
         "charging_detected",
         "draining_fast",
     ):
         assert tells(caravan, key) == "unknown"
     assert tells(caravan, "problem") == "off"
+
+
+async def test_what_a_rig_cannot_tell_has_no_entity(
+    hass: HomeAssistant,
+    radio: Radio,
+    caravan_entry: MockConfigEntry,
+) -> None:
+    """A solar charger alone; and what was there before it was heard goes."""
+    assert await hass.config_entries.async_setup(caravan_entry.entry_id)
+    await hass.async_block_till_done()
+    registry = er.async_get(hass)
+
+    def keys() -> set[str]:
+        found = er.async_entries_for_config_entry(registry, caravan_entry.entry_id)
+        return {
+            each.unique_id.removeprefix("battery_")
+            for each in found
+            if each.unique_id.startswith("battery_")
+        }
+
+    assert {"soc", "current", "problem", "energy_charged"} <= keys()
+    for address in (SHUNT, CHARGER, ORION):
+        radio.say(Kind.SOLAR_CHARGER, GOOD[Kind.SOLAR_CHARGER], address)
+    await hass.async_block_till_done()
+    assert keys() == {
+        "voltage",
+        "voltage_change_15m",
+        "voltage_mean_15m",
+        "charging_detected",
+        "charge_detect_min_voltage",
+        "charge_detect_min_rise",
+        "draining_fast",
+        "source",
+        "min_voltage",
+        "max_voltage",
+        "solar_charging",
+        "solar_power",
+        "solar_energy",
+        "charging_phase",
+        "power_source",
+    }
 
 
 async def test_from_the_shunt(hass: HomeAssistant, radio: Radio, caravan: Site) -> None:
@@ -105,8 +157,10 @@ async def test_from_the_shunt(hass: HomeAssistant, radio: Radio, caravan: Site) 
     assert shows(caravan, "charging_phase") == "off"
 
 
-async def test_device(hass: HomeAssistant, caravan: Site) -> None:
+async def test_device(hass: HomeAssistant, radio: Radio, caravan: Site) -> None:
     """The battery is a device of its own."""
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    await hass.async_block_till_done()
     registry = dr.async_get(hass)
     devices = dr.async_entries_for_config_entry(registry, caravan.entry.entry_id)
     (battery,) = (each for each in devices if (DOMAIN, "battery") in each.identifiers)
@@ -227,10 +281,10 @@ async def test_driving(
 async def test_charging_is_detected_by_its_own_timer(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, radio: Radio, caravan: Site
 ) -> None:
-    """Five minutes after the rise, though the shunt says the same all the time."""
+    """Five minutes after it began, though the shunt says the same all the time."""
     radio.say(Kind.BATTERY_MONITOR, MONITOR | {"voltage": 13.2})
     await let_pass(hass, freezer, 60)
-    data = radio.say(Kind.BATTERY_MONITOR, MONITOR | {"voltage": 13.4})
+    data = radio.say(Kind.BATTERY_MONITOR, MONITOR | {"voltage": 13.4, "current": 5.0})
     await let_pass(hass, freezer, 100)
     radio.send(data)
     await let_pass(hass, freezer, 199)
@@ -243,15 +297,27 @@ async def test_charging_is_detected_by_its_own_timer(
 async def test_numbers(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, radio: Radio, caravan: Site
 ) -> None:
-    """The numbers of the rules count at once, and survive a restart."""
+    """The numbers of the rules count at once, and survive a restart.
+
+    Without a shunt they are all that tells of charging.
+    """
+    radio.say(
+        Kind.AC_CHARGER,
+        RESTING | {"output_voltage_1": 12.6},
+        CHARGER,
+    )
+    await hass.async_block_till_done()
     number = caravan.entity_id("number", "charge_detect_min_voltage", "battery")
     rise = caravan.entity_id("number", "charge_detect_min_rise", "battery")
     assert [hass.states.get(each).state for each in (number, rise)] == ["13.3", "0.15"]  # type: ignore[union-attr]  # both exist
-    radio.say(Kind.BATTERY_MONITOR, MONITOR | {"voltage": 12.6})
     await let_pass(hass, freezer, 10)
-    data = radio.say(Kind.BATTERY_MONITOR, MONITOR | {"voltage": 12.9})
+    data = radio.say(
+        Kind.AC_CHARGER,
+        RESTING | {"output_voltage_1": 12.9},
+        CHARGER,
+    )
     await let_pass(hass, freezer, 200)
-    radio.send(data)
+    radio.send(data, CHARGER)
     await let_pass(hass, freezer, 200)
     assert tells(caravan, "charging_detected") == "off"
     for entity_id, value in ((number, 12.5), (rise, 0.25)):
@@ -261,9 +327,9 @@ async def test_numbers(
             {"entity_id": entity_id, "value": value},
             blocking=True,
         )
-    radio.send(data)
+    radio.send(data, CHARGER)
     await let_pass(hass, freezer, 250)
-    radio.send(data)
+    radio.send(data, CHARGER)
     await let_pass(hass, freezer, 50)
     assert tells(caravan, "charging_detected") == "on"
     await hass.config_entries.async_reload(caravan.entry.entry_id)
@@ -271,8 +337,12 @@ async def test_numbers(
     assert [hass.states.get(each).state for each in (number, rise)] == ["12.5", "0.25"]  # type: ignore[union-attr]  # both exist
 
 
-async def test_what_is_no_number(hass: HomeAssistant, caravan: Site) -> None:
+async def test_what_is_no_number(
+    hass: HomeAssistant, radio: Radio, caravan: Site
+) -> None:
     """A rule compares with a number, so nothing else is taken."""
+    radio.say(Kind.BATTERY_MONITOR, MONITOR)
+    await hass.async_block_till_done()
     entity_id = caravan.entity_id("number", "charge_detect_min_voltage", "battery")
     with pytest.raises(ServiceValidationError) as info:
         await hass.services.async_call(

@@ -488,7 +488,7 @@ async def test_trend_and_delays_go_on(
     radio.say(Kind.BATTERY_MONITOR, MONITOR | {"voltage": 13.2})
     await let_pass(hass, freezer, 60)
     for _ in range(31):
-        radio.say(Kind.BATTERY_MONITOR, MONITOR | {"voltage": 13.5})
+        radio.say(Kind.BATTERY_MONITOR, MONITOR | {"voltage": 13.5, "current": 5.0})
         await let_pass(hass, freezer, 10)
     assert tells(site, "charging_detected") == "on"
     assert float(shows(site, "voltage_change_15m")) == pytest.approx(0.3)

@@ -30,6 +30,8 @@ CARDS = {
 }
 FEATURES = {"numeric-input", "toggle"}
 
+SOLAR = "F8:5C:00:00:00:09"
+
 
 def load(name: str) -> dict[str, Any]:
     return load_yaml_dict(str(FOLDER / f"{name}.yaml"))
@@ -66,9 +68,14 @@ async def installed(
     radio: Radio,
     entry: MockConfigEntry,
 ) -> set[str]:
-    """The entity ids of a wallbox, a SmartShunt, an IP22 and an Orion that are on."""
+    """The entity ids of a wallbox, and of a caravan with all sorts of chargers."""
     hass.config.language = request.param
-    for address, name in ((SHUNT, "Shunt"), (CHARGER, "IP22"), (ORION, "Orion")):
+    for address, name in (
+        (SHUNT, "Shunt"),
+        (CHARGER, "IP22"),
+        (ORION, "Orion"),
+        (SOLAR, "MPPT"),
+    ):
         hass.config_entries.async_add_subentry(
             entry,
             ConfigSubentry(
@@ -85,6 +92,7 @@ async def installed(
     radio.say(Kind.BATTERY_MONITOR, GOOD[Kind.BATTERY_MONITOR], SHUNT)
     radio.say(Kind.AC_CHARGER, GOOD[Kind.AC_CHARGER], CHARGER)
     radio.say(Kind.DC_DC_CONVERTER, GOOD[Kind.DC_DC_CONVERTER], ORION)
+    radio.say(Kind.SOLAR_CHARGER, GOOD[Kind.SOLAR_CHARGER], SOLAR)
     await hass.async_block_till_done()
     registry = er.async_get(hass)
     assert registry.async_get_entity_id("sensor", DOMAIN, f"{CHARGE_POINT_ID}_power")

@@ -14,9 +14,11 @@ from homeassistant.util.yaml import parse_yaml
 import pytest
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
+from custom_components.bmw_wallbox_victron.victron.records import Kind
 
-from .kit.radio import SHUNT
+from .kit.radio import SHUNT, Radio
 from .kit.site import Site
+from .kit.victron import GOOD
 
 ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = (
@@ -100,9 +102,11 @@ def test_the_map_has_every_module() -> None:
 
 
 async def test_every_entity_is_named(
-    hass: HomeAssistant, site: Site, caravan: Site
+    hass: HomeAssistant, radio: Radio, site: Site, caravan: Site
 ) -> None:
     """The README's tables name each entity of a wallbox and of the battery."""
+    radio.say(Kind.BATTERY_MONITOR, GOOD[Kind.BATTERY_MONITOR])
+    await hass.async_block_till_done()
     text = " ".join((ROOT / "README.md").read_text().casefold().split())
     devices = dr.async_get(hass)
     seen = set()

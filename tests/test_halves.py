@@ -336,7 +336,7 @@ async def test_the_battery_outlives_a_reload(
     radio.say(Kind.BATTERY_MONITOR, MONITOR | {"voltage": 13.2})
     await let_pass(hass, freezer, 60)
     for _ in range(31):
-        radio.say(Kind.BATTERY_MONITOR, MONITOR | {"voltage": 13.5})
+        radio.say(Kind.BATTERY_MONITOR, MONITOR | {"voltage": 13.5, "current": 5.0})
         await let_pass(hass, freezer, 10)
     assert tells(caravan, "charging_detected") == "on"
     await reload(hass, freezer, caravan.entry)

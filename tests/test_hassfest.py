@@ -19,13 +19,18 @@ from homeassistant import loader
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import config_validation as cv
-from homeassistant.helpers.selector import TargetSelector, validate_selector
+from homeassistant.helpers.selector import (
+    SelectSelector,
+    TargetSelector,
+    validate_selector,
+)
 import probatio
 from probatio import All, Any as AnyOf, Optional, Required, Schema
 import pytest
 
 import custom_components.bmw_wallbox_victron as integration
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
+from custom_components.bmw_wallbox_victron.flows import options
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 
 from .kit.files import (
@@ -279,8 +284,16 @@ def test_words_of_selectors() -> None:
         for key, parts in STRINGS["selector"].items()
     }
     assert {key: words.get(key) for key in used} == used
+    forms: dict[str, set[tuple[str, str]]] = {}
+    for form in vars(options).values():
+        for field in form.values() if isinstance(form, dict) else ():
+            if isinstance(field, SelectSelector):
+                names = {("options", str(each)) for each in field.config["options"]}
+                forms[field.config["translation_key"]] = names
+    assert forms
+    assert {key: words.get(key) for key in forms} == forms
     code = "".join(ast.unparse(tree) for tree in SOURCES.values())
-    for key in words.keys() - used.keys():
+    for key in words.keys() - used.keys() - forms.keys():
         assert f".selector.{key}.options." in code
     assert words["kind"] == {("options", kind) for kind in Kind}
 

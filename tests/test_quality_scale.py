@@ -18,6 +18,7 @@ import pytest
 import custom_components.bmw_wallbox_victron as integration
 from custom_components.bmw_wallbox_victron import config_flow, diagnostics
 from custom_components.bmw_wallbox_victron.const import DOMAIN, PLATFORMS
+from custom_components.bmw_wallbox_victron.victron.records import Kind
 
 from .kit.files import (
     CORE,
@@ -32,7 +33,9 @@ from .kit.files import (
     put,
     refuse,
 )
+from .kit.radio import Radio
 from .kit.site import Site
+from .kit.victron import GOOD
 
 SCALE = load_yaml_dict(str(ROOT / "quality_scale.yaml"))
 
@@ -273,7 +276,11 @@ async def test_entities_of_a_wallbox(hass: HomeAssistant, site: Site) -> None:
         assert _status(rule) == "done"
 
 
-async def test_entities_of_a_caravan(hass: HomeAssistant, caravan: Site) -> None:
+async def test_entities_of_a_caravan(
+    hass: HomeAssistant, radio: Radio, caravan: Site
+) -> None:
     """The battery's and the devices' entities are no other."""
+    radio.say(Kind.BATTERY_MONITOR, GOOD[Kind.BATTERY_MONITOR])
+    await hass.async_block_till_done()
     entities = await _look_at(hass, caravan)
     assert len({entity.device_id for entity in entities}) > 1

@@ -46,6 +46,7 @@ REASONS_OF_HELPERS = {
 }
 #: What may be the same as in English: names, abbreviations, and words that are shared.
 NAMES_OF_THINGS = {
+    *("12 V", "24 V", "36 V", "48 V", "LiFePO4"),
     *("BMS", "Inverter RS", "Lynx Smart BMS", "Multi RS", "OK", "Smart BMS"),
     "{name}",
 }
@@ -104,7 +105,7 @@ def _sections() -> dict[tuple[str, ...], type]:
     """Give each section of strings that belongs to a flow, with its class."""
     sections: dict[tuple[str, ...], type] = {}
     for item in vars(config_flow).values():
-        if inspect.isclass(item) and item.__module__ == config_flow.__name__:
+        if inspect.isclass(item) and item.__module__.startswith(integration.__name__):
             if issubclass(item, OptionsFlow):
                 sections["options",] = item
             elif issubclass(item, ConfigFlow):
@@ -162,7 +163,7 @@ def test_steps_and_endings(section: tuple[str, ...]) -> None:
     strings, calls = find(section), _calls(SECTIONS[section])
     names = {call.func.attr for call in calls if isinstance(call.func, ast.Attribute)}
     assert strings["step"].keys() == _words(
-        calls, "step_id", "async_show_form", "async_show_menu", "_step_key"
+        calls, "step_id", "async_show_form", "async_show_menu", "_step_key", "_show"
     )
     assert set(strings.get("create_entry", ())) == _words(
         calls, "description", "async_create_entry", "_async_add"

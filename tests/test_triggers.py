@@ -319,10 +319,10 @@ async def test_a_caravan_from_its_start(
     await let_pass(hass, freezer, 3)
     await say(soc=14.0)
     assert told() == [("power_source_changed", "mains > battery")]
-    # Its voltage falls by 30 mV a minute.
+    # Its state of charge falls by 0.4 % a minute.
     before = len(automation.runs)
-    for minute in range(15):
-        await say(soc=14.0, voltage=12.9 - 0.03 * minute)
+    for minute in range(20):
+        await say(soc=14.0 - 0.4 * minute)
         await let_pass(hass, freezer, 58)
     assert told() == [("battery_draining_fast", "off > on")]
     await hass.config_entries.async_unload(caravan_entry.entry_id)

@@ -25,6 +25,7 @@ from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 from simulators.pki import Files
 
+from .kit.flows import open_form
 from .kit.radio import CHARGER, ORION, SHUNT, Radio, callbacks
 from .kit.site import Site
 from .kit.strings import assert_translated
@@ -672,9 +673,8 @@ async def test_second_monitor(
     for address in (SHUNT, ORION):
         radio.say(Kind.BATTERY_MONITOR, MONITOR, address)
     await hass.async_block_till_done()
-    form = await hass.config_entries.options.async_init(entry.entry_id)
-    assert form["data_schema"] is not None
-    assert "main_monitor" in form["data_schema"].schema
+    _, form = await open_form(hass, entry, "battery")
+    assert form["main_monitor"] == main
 
 
 async def test_second_monitor_as_subentry(

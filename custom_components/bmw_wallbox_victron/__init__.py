@@ -6,6 +6,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import ConfigType
 
+from .battery_store import BatteryStore
 from .battery_watch import async_forget_past
 from .const import DOMAIN, PLATFORMS, SUBENTRY_VICTRON
 from .coordinator import SiteConfigEntry, SiteCoordinator
@@ -59,6 +60,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: SiteConfigEntry) -> Non
     """Remove what was stored for the site."""
     await SiteStore(hass, entry.entry_id).async_remove()
     await SessionStore(hass, entry.entry_id).async_remove()
+    await BatteryStore(hass, entry.entry_id).async_remove()
     async_forget_past(hass, entry.entry_id)
     for subentry in subentries_of(entry, SUBENTRY_VICTRON):
         bluetooth.async_rediscover_address(hass, subentry.data[CONF_ADDRESS])

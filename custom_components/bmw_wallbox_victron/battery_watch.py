@@ -1,6 +1,6 @@
 """From the devices and the plug to the battery's entities, each when it is due."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 import math
 from typing import Any, Final
@@ -15,6 +15,7 @@ from homeassistant.const import (
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers.event import async_track_state_change_event
 from homeassistant.helpers.translation import async_get_translations
+from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 from homeassistant.util.unit_conversion import (
     BaseUnitConverter,
@@ -22,6 +23,7 @@ from homeassistant.util.unit_conversion import (
     PowerConverter,
 )
 
+from .battery.bank import BankMode
 from .battery.battery import (
     DRAINING_FAST_V,
     Battery,
@@ -29,18 +31,26 @@ from .battery.battery import (
     Settings,
     is_silent,
 )
-from .battery.power_source import CHARGING_MIN_CURRENT_A, Plug
-from .battery.sources import ROLES, Role, Source
+from .battery.counters import Counters, Meter
+from .battery.power_source import (
+    CHARGING_MIN_CURRENT_A,
+    CHARGING_OFF_CURRENT_A,
+    Plug,
+)
+from .battery.sources import METER, Role, Source, role_of
 from .battery.status import CRITICAL_SOC, LOW_SOC, OK_SOC
+from .battery.tellable import tellable
 from .const import DOMAIN
 from .feed import Feed
-from .publish import TIME_TO_GO, Cancel, Publication, Rule, publish, within
+from .publish import TIME_TO_GO, Cancel, Publication, Rule, publish, rule_for, within
 
 #: Where the status changes; and a battery that is full, or empty, is shown so.
 _SOC_THRESHOLDS: Final = (0.0, CRITICAL_SOC, LOW_SOC, OK_SOC, 100.0)
 _DATA_PAST: Final[HassKey[dict[str, Past]]] = HassKey(f"{DOMAIN}_past")
 #: What was away for longer begins anew, in s.
 _LONGEST_RELOAD_S: Final = 60.0
+#: What is counted is brought up to date so often at least, in s.
+_COUNT_S: Final = 300.0
 #: Charging and draining are detected after minutes: how long a voltage has to be beyond
 #: their thresholds before that alone is worth a row, in s.
 _DETECTION_HOLD_S: Final = 60.0
@@ -63,29 +73,32 @@ class MainsEntities:
         return [each for each in (self.switch, self.power, self.current) if each]
 
 
-def rules_of(settings: Settings) -> dict[str, Rule]:
+def rules_of(settings: Settings, scale: float) -> dict[str, Rule]:
     """Return how closely what is shown follows the battery.
 
     What an owner sees is on the same side of a threshold as what follows from it. What
     follows from the voltage and its change does so after minutes, so that noise about a
-    threshold is no news.
+    threshold is no news. `scale`: what a voltage for a 12 V battery counts times.
     """
     return {
         "voltage": within(
-            0.05, settings.charge_detect_min_voltage, hold_s=_DETECTION_HOLD_S
+            0.05, settings.charge_detect_v * scale, hold_s=_DETECTION_HOLD_S
         ),
-        "current": within(0.2, CHARGING_MIN_CURRENT_A),
+        "current": within(0.2, CHARGING_OFF_CURRENT_A, CHARGING_MIN_CURRENT_A),
         "power": within(5),
         "soc": within(0.5, *_SOC_THRESHOLDS),
         "time_to_go": TIME_TO_GO,
         "consumed_ah": within(0.2),
+        "temperature": rule_for("temperature", "°C"),
         "voltage_change_15m": within(
             0.05,
-            DRAINING_FAST_V,
-            settings.charge_detect_min_rise,
+            DRAINING_FAST_V * scale,
+            settings.charge_detect_min_rise * scale,
             hold_s=_DETECTION_HOLD_S,
         ),
         "voltage_mean_15m": within(0.05),
+        "solar_power": within(5),
+        "load_power": within(5),
     }
 
 
@@ -95,6 +108,8 @@ class Past:
 
     battery: Battery | None = None
     """The battery, with its trend and its delays."""
+    meter: Meter | None = None
+    """What counts its energy and its history."""
     at: float = -math.inf
     """When it was brought up to date, in s."""
     heard_at: dict[str, float] = field(default_factory=dict)
@@ -102,11 +117,19 @@ class Past:
     stopped_at: float = -math.inf
     """When listening ended, in s."""
 
-    def take(self, now: float) -> Battery:
-        """Return the battery; a new one where the old one missed too much."""
-        if self.battery is None or now - self.at > _LONGEST_RELOAD_S:
-            self.battery = Battery()
-        return self.battery
+    def take(self, counters: Counters, now: float) -> tuple[Battery, Meter]:
+        """Return battery and meter; new ones where the old ones missed too much.
+
+        `counters`: what was stored.
+        """
+        if (
+            self.battery is None
+            or self.meter is None
+            or now - self.at > _LONGEST_RELOAD_S
+        ):
+            self.battery = Battery(counters.nominal_voltage)
+            self.meter = Meter(counters, now=now, utcnow=dt_util.utcnow())
+        return self.battery, self.meter
 
     def keep_heard_at(self, heard_at: dict[str, float], now: float) -> None:
         """Keep when each device was heard, now that listening ends."""
@@ -127,6 +150,43 @@ def async_get_past(hass: HomeAssistant, entry_id: str) -> Past:
 def async_forget_past(hass: HomeAssistant, entry_id: str) -> None:
     """Forget an entry that was removed."""
     hass.data.get(_DATA_PAST, {}).pop(entry_id, None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A device that may know something of the battery."""
+
+    feed: Feed
+    """What it says."""
+    address: str
+    """Its Bluetooth address."""
+    name: str
+    """What its owner calls it."""
+    is_bms: bool
+    """Whether it is a BMS, and cannot be anything else."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of its record, or a BMS; empty: not known yet."""
+        return "bms" if self.is_bms else self.feed.state.identity.kind or ""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known what it is; a meter tells with its readings."""
+        return bool(self.kind) and (self.kind != METER or bool(self.feed.reading))
+
+    @property
+    def role(self) -> Role | None:
+        """What it is to the battery; None: nothing, or it is not known yet."""
+        return role_of(self.kind, self.feed.reading)
+
+
+def _main_of(
+    members: Sequence[tuple[Member, Role]], role: Role, chosen: Feed | None
+) -> Feed | None:
+    """Return the one of a role that counts: the chosen one, else the first."""
+    feeds = [member.feed for member, each in members if each is role]
+    return chosen if chosen in feeds else next(iter(feeds), None)
 
 
 async def async_get_messages(hass: HomeAssistant) -> dict[str, str]:
@@ -150,22 +210,31 @@ class BatteryWatch:
         hass: HomeAssistant,
         *,
         past: Past,
+        counters: Counters,
         call_later: Callable[[float, Callable[[], None]], Cancel],
         on_change: Callable[[], None],
+        on_count: Callable[[Counters], None],
     ) -> None:
-        """Initialize with what outlives it; `on_change`: what is shown changed."""
+        """Initialize with what outlives it; `on_change`: what is shown changed.
+
+        `counters`: what was stored of them. `on_count` is told of what they are.
+        """
         self._hass = hass
-        self._feeds: list[tuple[Feed, Role | None]] = []
+        self._members: list[Member] = []
         self._main_monitor: Feed | None = None
+        self._main_bms: Feed | None = None
         self._latest = -math.inf
         self._mains = MainsEntities()
         self._settings = Settings()
         self._call_later = call_later
         self._on_change = on_change
         self._past = past
-        self._battery = past.take(hass.loop.time())
+        self._on_count = on_count
+        self._battery, self._meter = past.take(counters, hass.loop.time())
         self._publication = Publication()
-        self._rules = rules_of(self._settings)
+        self._rules: Mapping[str, Rule] = {}
+        self._scaled: float | None = None
+        """The scale that the rules are for; None: they are to be made anew."""
         self._due = math.inf
         self._cancel_due: Cancel | None = None
         self._stop_tracking: Cancel | None = None
@@ -176,23 +245,24 @@ class BatteryWatch:
     def async_follow(
         self,
         *,
-        feeds: Iterable[tuple[Feed, Role | None]],
+        members: Iterable[Member],
         main_monitor: Feed | None,
+        main_bms: Feed | None,
         mains: MainsEntities,
         settings: Settings,
     ) -> None:
-        """Follow these from now on, with the role of what cannot be anything else.
+        """Follow these from now on.
 
-        `main_monitor`: the battery monitor that counts; None: the first. What is known
-        of the battery stays.
+        `main_monitor`, `main_bms`: the battery monitor and the BMS that count; None:
+        the first. What is known of the battery stays.
         """
-        self._feeds = list(feeds)
-        self._main_monitor = main_monitor
+        self._members = list(members)
+        self._main_monitor, self._main_bms = main_monitor, main_bms
         if mains != self._mains:
             self._mains = mains
             self._follow_mains()
         self._settings = settings
-        self._rules = rules_of(settings)
+        self._scaled = None
         self.update()
 
     @callback
@@ -217,6 +287,24 @@ class BatteryWatch:
             self._cancel_due = None
 
     @property
+    def nominal(self) -> int | None:
+        """The nominal voltage, in V, as set or found; None: not known yet."""
+        return self._settings.nominal_voltage or self._battery.nominal
+
+    @property
+    def tells(self) -> frozenset[str]:
+        """The keys of all that can be told of the battery."""
+        return tellable(
+            [(member.kind, member.role) for member in self._members],
+            has_plug=bool(self._mains.all),
+        )
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known what each of the devices is."""
+        return all(member.is_known for member in self._members)
+
+    @property
     def settings(self) -> Settings:
         """Return the settings of the rules."""
         return self._settings
@@ -225,7 +313,7 @@ class BatteryWatch:
     def set_settings(self, settings: Settings) -> None:
         """Apply the settings of the rules."""
         self._settings = settings
-        self._rules = rules_of(settings)
+        self._scaled = None
         self.update()
         self._on_change()
 
@@ -253,6 +341,11 @@ class BatteryWatch:
         self._past.at = now
         sources = [source for _, source in self._sources()]
         due = self._battery.update(sources, self._plug(), self._settings, now)
+        self._count(now)
+        due = min(due or math.inf, now + _COUNT_S)
+        scale = self._battery.scale(self._settings)
+        if scale != self._scaled:
+            self._scaled, self._rules = scale, rules_of(self._settings, scale)
         first = not self._publication.shown
         publication, waits = publish(
             self._publication,
@@ -261,13 +354,34 @@ class BatteryWatch:
             # What is known before anything was heard may change at once.
             -math.inf if first else now,
         )
-        self._look_again(min(due or math.inf, waits or math.inf), now)
+        self._look_again(min(due, waits or math.inf), now)
         before, self._publication = self._publication, publication
-        if publication.shown is before.shown:
+        silent = self._battery.state.silent
+        if publication.shown is before.shown and silent == self.shown.silent:
             return False
         shown: dict[str, Any] = publication.values
-        self.shown = BatteryState(**shown)
+        self.shown = BatteryState(**shown, silent=silent)
         return True
+
+    @callback
+    def _count(self, now: float) -> None:
+        """Count what flowed until now."""
+        meter = self._meter
+        meter.take(
+            self._battery.sources,
+            self._battery.state,
+            self._settings,
+            nominal_voltage=self._battery.nominal,
+            now=now,
+            utcnow=dt_util.utcnow(),
+        )
+        self._on_count(meter.counters)
+
+    @callback
+    def reset_counters(self, counters: Counters) -> None:
+        """Begin anew with these totals."""
+        self._meter.reset(counters)
+        self._on_count(self._meter.counters)
 
     def silent(self) -> list[Feed]:
         """Return the battery monitors and BMSs that are silent for too long."""
@@ -292,30 +406,32 @@ class BatteryWatch:
 
     def _sources(self) -> list[tuple[Feed, Source]]:
         """Return the readings of the devices that have to do with the battery."""
-        sources = []
         roles = [
-            ROLES.get(feed.state.identity.kind or "") or role
-            for feed, role in self._feeds
+            (member, role)
+            for member in self._members
+            if (role := member.role) is not None
         ]
-        monitors = [
-            feed
-            for (feed, _), role in zip(self._feeds, roles, strict=True)
-            if role is Role.BATTERY_MONITOR
-        ]
-        main = self._main_monitor
-        if main not in monitors:
-            main = next(iter(monitors), None)
-        for (feed, _), role in zip(self._feeds, roles, strict=True):
-            state = feed.state
-            if role is None:
-                continue
-            if role is Role.BATTERY_MONITOR and feed is not main:
+        monitor = _main_of(roles, Role.BATTERY_MONITOR, self._main_monitor)
+        main_bms = None
+        if self._settings.bank_mode is BankMode.MAIN:
+            main_bms = _main_of(roles, Role.BMS, self._main_bms)
+        sources = []
+        for member, role in roles:
+            feed = member.feed
+            if (role is Role.BATTERY_MONITOR and feed is not monitor) or (
+                role is Role.BMS and main_bms is not None and feed is not main_bms
+            ):
                 role = Role.OTHER_MONITOR
             source = Source(
                 role=role,
-                fresh=state.fresh,
-                values=feed.reading if state.fresh else {},
+                kind=member.kind,
+                fresh=feed.state.fresh,
+                values=feed.reading if feed.state.fresh else {},
                 heard_at=feed.heard_at,
+                read_at=feed.read_at,
+                stood_until=feed.stood_until,
+                id=member.address,
+                name=member.name,
             )
             sources.append((feed, source))
         return sources

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import override
+from typing import Any, override
 
 from homeassistant.components.binary_sensor import (
     BinarySensorDeviceClass,
@@ -15,6 +15,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .battery.battery import BatteryState
 from .bms_model import IDENTITY
+from .const import ATTR_SILENT
 from .coordinator import SiteConfigEntry
 from .entity import (
     BatteryEntity,
@@ -57,6 +58,8 @@ class BatteryBinarySensorEntityDescription(BinarySensorEntityDescription):
 
     is_on_fn: Callable[[BatteryState], bool | None]
     """Whether it is on; None: unknown."""
+    silent_fn: Callable[[BatteryState], tuple[str, ...]] | None = None
+    """The names of the devices in the attribute `silent`; None: it has none."""
 
 
 def _reading(key: str) -> Callable[[DeviceState], bool | None]:
@@ -175,8 +178,14 @@ BATTERY_BINARY_SENSORS = (
         device_class=BinarySensorDeviceClass.PROBLEM,
     ),
     BatteryBinarySensorEntityDescription(
+        key="battery_low",
+        is_on_fn=lambda battery: battery.battery_low,
+        device_class=BinarySensorDeviceClass.BATTERY,
+    ),
+    BatteryBinarySensorEntityDescription(
         key="problem",
         is_on_fn=lambda battery: battery.problem,
+        silent_fn=lambda battery: battery.silent,
         translation_key="battery_problem",
         device_class=BinarySensorDeviceClass.PROBLEM,
     ),
@@ -255,3 +264,19 @@ class BatteryBinarySensor(BatteryEntity, SiteBinarySensor):
         """Return whether it is on."""
         battery = self.coordinator.data.battery
         return None if battery is None else self.entity_description.is_on_fn(battery)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any] | None:
+        """Return which devices are silent."""
+        battery = self.coordinator.data.battery
+        silent_fn = self.entity_description.silent_fn
+        if battery is None or silent_fn is None:
+            return None
+        return {ATTR_SILENT: list(silent_fn(battery))}
+
+    @property
+    @override
+    def shown(self) -> object:
+        """Return what state and attributes are made of."""
+        return self.is_on, self.extra_state_attributes

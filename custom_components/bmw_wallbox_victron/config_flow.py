@@ -5,7 +5,7 @@ The steps that add a wallbox, a Victron device or a BMS are in `flows`.
 
 from collections.abc import Mapping
 import re
-from typing import Any, Final, override
+from typing import Any, override
 
 from homeassistant.components.bluetooth import BluetoothServiceInfoBleak
 from homeassistant.config_entries import (
@@ -13,45 +13,23 @@ from homeassistant.config_entries import (
     ConfigEntryState,
     ConfigFlow,
     ConfigFlowResult,
-    ConfigSubentry,
     ConfigSubentryData,
     ConfigSubentryFlow,
     OptionsFlow,
 )
 from homeassistant.const import CONF_ADDRESS
-from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers.selector import (
-    BooleanSelector,
-    EntitySelector,
-    EntitySelectorConfig,
-    EntityWithDeviceFilterSelectorConfig,
-)
-import voluptuous as vol
+from homeassistant.core import callback
 
 from .const import (
-    CONF_ALLOW_REBOOT,
-    CONF_FRESHNESS_TIMEOUT,
-    CONF_MAIN_MONITOR,
-    CONF_MAINS_CURRENT,
-    CONF_MAINS_POWER,
-    CONF_MAINS_SWITCH,
-    CONF_MAX_CURRENT,
-    CONF_METER_INTERVAL,
-    DEFAULT_FRESHNESS_TIMEOUT,
-    DEFAULT_METER_INTERVAL,
     DOMAIN,
-    MAX_FRESHNESS_TIMEOUT,
-    MAX_METER_INTERVAL,
-    MIN_FRESHNESS_TIMEOUT,
-    MIN_METER_INTERVAL,
     NAME,
     SUBENTRY_BMS,
     SUBENTRY_VICTRON,
     SUBENTRY_WALLBOX,
 )
-from .flows.base import async_add_subentry, whole_number
+from .flows.base import async_add_subentry
 from .flows.bms import BmsSteps, BmsSubentryFlow
+from .flows.options import SiteOptionsFlow
 from .flows.server import (
     SERVER_SCHEMA,
     async_change_server,
@@ -63,45 +41,11 @@ from .flows.victron import (
     VictronSteps,
     VictronSubentryFlow,
     async_describe,
-    battery_monitors,
-    main_monitor_field,
     taken_addresses,
 )
-from .flows.wallbox import MAX_CURRENT_FIELD, WallboxSteps, WallboxSubentryFlow
+from .flows.wallbox import WallboxSteps, WallboxSubentryFlow
 from .listener import async_remember, async_wait_until_readable, is_readable
 from .subentries import subentries_of
-
-_OPTIONS: Final[Mapping[vol.Marker, Any]] = {
-    vol.Required(CONF_METER_INTERVAL, default=DEFAULT_METER_INTERVAL): whole_number(
-        MIN_METER_INTERVAL, MAX_METER_INTERVAL, "s"
-    ),
-    vol.Required(
-        CONF_FRESHNESS_TIMEOUT, default=DEFAULT_FRESHNESS_TIMEOUT
-    ): whole_number(MIN_FRESHNESS_TIMEOUT, MAX_FRESHNESS_TIMEOUT, "s"),
-    vol.Required(CONF_ALLOW_REBOOT, default=False): BooleanSelector(),
-}
-
-
-def _numbers(device_class: str) -> list[EntityWithDeviceFilterSelectorConfig]:
-    """Return which entities are offered for a quantity."""
-    return [
-        EntityWithDeviceFilterSelectorConfig(
-            domain="sensor", device_class=device_class
-        ),
-        EntityWithDeviceFilterSelectorConfig(domain=["number", "input_number"]),
-    ]
-
-
-#: What is offered as the plug of mains.
-_MAINS_FILTERS: Final[Mapping[str, list[EntityWithDeviceFilterSelectorConfig]]] = {
-    CONF_MAINS_SWITCH: [
-        EntityWithDeviceFilterSelectorConfig(
-            domain=["switch", "binary_sensor", "input_boolean"]
-        )
-    ],
-    CONF_MAINS_POWER: _numbers("power"),
-    CONF_MAINS_CURRENT: _numbers("current"),
-}
 
 
 class SiteConfigFlow(
@@ -268,82 +212,3 @@ class SiteConfigFlow(
         )
         if entry is not None and entry.state is ConfigEntryState.LOADED:
             entry.runtime_data.async_apply_changes()
-
-
-class SiteOptionsFlow(OptionsFlow):
-    """Handle the options: how wallboxes are controlled, what the battery follows."""
-
-    _opened: Mapping[str, Any] | None = None
-    _defaults: Mapping[str, Any] | None = None
-    _wallbox: ConfigSubentry | None = None
-
-    async def async_step_init(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Ask for the options. With one wallbox, also for the most that it may draw."""
-        entry = self.config_entry
-        wallboxes = subentries_of(entry, SUBENTRY_WALLBOX)
-        wallbox = wallboxes[0] if len(wallboxes) == 1 else None
-        if self._opened is None:
-            self._wallbox = wallbox
-        if user_input is not None:
-            return self._save(user_input, wallbox)
-        monitors = battery_monitors(entry)
-        shown = dict(entry.options)
-        if shown.get(CONF_MAIN_MONITOR) not in monitors:
-            shown.pop(CONF_MAIN_MONITOR, None)
-        fields: dict[vol.Marker, Any] = {}
-        if wallbox is not None:
-            shown[CONF_MAX_CURRENT] = wallbox.data[CONF_MAX_CURRENT]
-            fields |= MAX_CURRENT_FIELD
-        fields |= {**_OPTIONS, **_mains_fields(self.hass, entry)}
-        if len(monitors) > 1:
-            fields |= main_monitor_field(monitors, next(iter(monitors)))
-        schema = vol.Schema(fields)
-        self._opened, self._defaults = form_values(shown, schema), schema({})
-        return self.async_show_form(
-            step_id="init",
-            data_schema=self.add_suggested_values_to_schema(schema, shown),
-        )
-
-    @callback
-    def _save(
-        self, user_input: Mapping[str, Any], wallbox: ConfigSubentry | None
-    ) -> ConfigFlowResult:
-        """Store what was changed in the form. `wallbox`: the only one that there is."""
-        entry = self.config_entry
-        opened, sent = dict(self._opened or {}), dict(user_input)
-        shown = opened.pop(CONF_MAX_CURRENT, None)
-        current = sent.pop(CONF_MAX_CURRENT, None)
-        if (
-            wallbox is not None
-            and wallbox is self._wallbox
-            and current not in (None, shown)
-        ):
-            self.hass.config_entries.async_update_subentry(
-                entry, wallbox, data={**wallbox.data, CONF_MAX_CURRENT: current}
-            )
-        return self.async_create_entry(
-            data=merged(opened, sent, entry.options, self._defaults)
-        )
-
-
-def _mains_fields(
-    hass: HomeAssistant, entry: ConfigEntry
-) -> dict[vol.Marker, EntitySelector]:
-    """Return the fields that ask for entities of the plug of mains."""
-    # Our own say what follows from the plug: none of them is one.
-    ours = [
-        each.entity_id
-        for each in er.async_entries_for_config_entry(
-            er.async_get(hass), entry.entry_id
-        )
-    ]
-    fields: dict[vol.Marker, EntitySelector] = {}
-    for key, filters in _MAINS_FILTERS.items():
-        # One that was chosen all the same can stay.
-        not_offered = [each for each in ours if each != entry.options.get(key)]
-        fields[vol.Optional(key)] = EntitySelector(
-            EntitySelectorConfig(filter=filters, exclude_entities=not_offered)
-        )
-    return fields

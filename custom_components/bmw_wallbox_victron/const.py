@@ -18,14 +18,19 @@ PLATFORMS: Final = (
 ATTR_FLAGS: Final = "flags"
 ATTR_MESSAGE: Final = "message"
 ATTR_PENDING: Final = "pending"
+ATTR_SILENT: Final = "silent"
 
 CONF_ALLOW_REBOOT: Final = "allow_reboot"
 CONF_ALLOWED_TOKENS: Final = "allowed_tokens"
+CONF_BMS_BANK: Final = "bms_bank"
+CONF_CAPACITY_AH: Final = "capacity_ah"
 CONF_CHARGE_POINT_ID: Final = "charge_point_id"
+CONF_CHEMISTRY: Final = "chemistry"
 CONF_ENCRYPTION_KEY: Final = "encryption_key"
 CONF_FRESHNESS_TIMEOUT: Final = "freshness_timeout"
 CONF_HOST: Final = "host"
 """Address to listen on; absent: all. Not in the form: the demo and the tests set it."""
+CONF_MAIN_BMS: Final = "main_bms"
 CONF_MAIN_MONITOR: Final = "main_monitor"
 CONF_MAINS_CURRENT: Final = "mains_current"
 CONF_MAINS_POWER: Final = "mains_power"
@@ -33,6 +38,7 @@ CONF_MAINS_SWITCH: Final = "mains_switch"
 CONF_MAX_CURRENT: Final = "max_current"
 CONF_METER_INTERVAL: Final = "meter_interval"
 CONF_MODEL: Final = "model"
+CONF_NOMINAL_VOLTAGE: Final = "nominal_voltage"
 CONF_RFID_TOKEN: Final = "rfid_token"  # noqa: S105 - a field's name
 CONF_SECRET: Final = "secret"  # noqa: S105 - a field's name
 CONF_SSL_CERT: Final = "ssl_cert"
@@ -44,12 +50,16 @@ DEFAULT_METER_INTERVAL: Final = 10
 DEFAULT_PORT: Final = 9000
 DEFAULT_SSL_CERT: Final = "/ssl/fullchain.pem"
 DEFAULT_SSL_KEY: Final = "/ssl/privkey.pem"
+MAX_CAPACITY_AH: Final = 20_000
 MAX_CURRENT: Final = 63
 MAX_FRESHNESS_TIMEOUT: Final = 900
 MAX_METER_INTERVAL: Final = 60
 MIN_CURRENT: Final = 6
 MIN_FRESHNESS_TIMEOUT: Final = 30
 MIN_METER_INTERVAL: Final = 5
+
+NOMINAL_AUTO: Final = "auto"
+NOMINAL_VOLTAGES: Final = ("12", "24", "36", "48")
 
 SUBENTRY_BMS: Final = "bms"
 SUBENTRY_VICTRON: Final = "victron_device"

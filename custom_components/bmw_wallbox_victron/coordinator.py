@@ -26,6 +26,8 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
 from .battery.battery import BatteryState, Settings
+from .battery.counters import Counters
+from .battery_store import BatteryStore
 from .const import (
     CONF_ALLOW_REBOOT,
     CONF_ALLOWED_TOKENS,
@@ -70,6 +72,10 @@ class SiteData:
     """State of each device that is heard by Bluetooth, by address."""
     battery: BatteryState | None = None
     """What is shown of the battery; None: no device could know of one."""
+    battery_tells: frozenset[str] = frozenset()
+    """The keys of all that can be told of the battery: it has entities for these."""
+    battery_counters: Counters | None = None
+    """What was counted of the battery, as far as it is stored; None: nothing yet."""
     battery_settings: Settings | None = None
     """The settings of the battery's rules; None: there is no battery."""
     certificate: CertificateInfo | None = None
@@ -95,6 +101,12 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             hass, entry.entry_id, problems=self._problems, on_end=self._stored
         )
         self._sessions = SessionStore(hass, entry.entry_id, problems=self._problems)
+        self._battery = BatteryStore(
+            hass,
+            entry.entry_id,
+            problems=self._problems,
+            on_written=self._publish_devices,
+        )
         self._published: Mapping[str, WallboxState] = {}
         """The states of the wallboxes, by subentry, with energy that is not stored."""
         self.session_events = SessionEvents(self._store)
@@ -102,6 +114,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             hass,
             entry,
             store=self._store,
+            battery_store=self._battery,
             problems=self._problems,
             call_later=self._call_later,
             on_change=self._publish_devices,
@@ -140,6 +153,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self.english = await async_get_translations(self.hass, "en", "entity", [DOMAIN])
         stored = await self._store.async_load(self._set_up_before())
         ledgers = await self._sessions.async_load()
+        await self._battery.async_load()
         options = self.config_entry.options
         for subentry in self._subentries:
             self._titles[subentry.subentry_id] = subentry.title
@@ -263,6 +277,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._problems.async_unload()
         await self._store.async_close()
         await self._sessions.async_close()
+        await self._battery.async_close()
 
     @override
     async def _async_update_data(self) -> SiteData:
@@ -280,6 +295,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             },
             devices=self.devices.states,
             battery=self.devices.battery_state,
+            battery_tells=self.devices.battery_tells,
+            battery_counters=self.devices.battery_counters,
             battery_settings=self.devices.battery_settings,
             certificate=self.server.certificate,
         )
@@ -292,6 +309,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 self.data,
                 devices=self.devices.states,
                 battery=self.devices.battery_state,
+                battery_tells=self.devices.battery_tells,
+                battery_counters=self.devices.battery_counters,
                 battery_settings=self.devices.battery_settings,
             )
         )
@@ -336,6 +355,15 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         if wallboxes != self.data.wallboxes:
             self.async_set_updated_data(replace(self.data, wallboxes=wallboxes))
         self.session_events.async_fire()
+
+    async def async_reset_counters(self, counters: Counters) -> None:
+        """Count the battery anew, and return once stored. Raises CommandError."""
+        if self.devices.battery is not None:
+            self.devices.battery.reset_counters(counters)
+        try:
+            await self._battery.async_save()
+        except NotStoredError as err:
+            raise CommandError("wish_not_stored", reason=err.reason) from err
 
     async def async_save_targets(self) -> None:
         """Return when all targets are on the disk. Raises CommandError."""

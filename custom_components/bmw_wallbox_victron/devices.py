@@ -7,6 +7,7 @@ models change, and nothing else notices.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from homeassistant.components import bluetooth
 from homeassistant.config_entries import (
@@ -20,11 +21,14 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import CONNECTION_BLUETOOTH, DeviceInfo
 from homeassistant.util import dt as dt_util
 
-from .battery.battery import BatteryState, Settings
-from .battery.sources import Role
+from .battery.bank import BankMode
+from .battery.battery import BatteryState, Chemistry, Settings
+from .battery.counters import Counters
+from .battery_store import BatteryStore
 from .battery_watch import (
     BatteryWatch,
     MainsEntities,
+    Member,
     async_get_messages,
     async_get_past,
 )
@@ -32,16 +36,22 @@ from .bms import BmsPoller
 from .bms_model import IDENTITY, RULES, BmsValues
 from .const import (
     BATTERY_DEVICE,
+    CONF_BMS_BANK,
+    CONF_CAPACITY_AH,
+    CONF_CHEMISTRY,
     CONF_ENCRYPTION_KEY,
     CONF_FRESHNESS_TIMEOUT,
+    CONF_MAIN_BMS,
     CONF_MAIN_MONITOR,
     CONF_MAINS_CURRENT,
     CONF_MAINS_POWER,
     CONF_MAINS_SWITCH,
     CONF_MODEL,
+    CONF_NOMINAL_VOLTAGE,
     CONF_SECRET,
     DEFAULT_FRESHNESS_TIMEOUT,
     DOMAIN,
+    NOMINAL_AUTO,
     SUBENTRY_BMS,
 )
 from .feed import Feed
@@ -56,7 +66,11 @@ from .victron.advertisement import parse_key
 from .victron.models import MANUFACTURER, model_name
 
 #: What the owner may set of the battery's rules.
-BATTERY_NUMBERS = ("charge_detect_min_voltage", "charge_detect_min_rise")
+BATTERY_NUMBERS = (
+    "charge_detect_min_voltage",
+    "charge_detect_min_rise",
+    "drain_fast_min_drop",
+)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -86,6 +100,7 @@ class Devices:
         entry: ConfigEntry,
         *,
         store: SiteStore,
+        battery_store: BatteryStore,
         problems: Problems,
         call_later: Callable[[float, Callable[[], None]], Cancel],
         on_change: Callable[[], None],
@@ -94,6 +109,7 @@ class Devices:
         self._hass = hass
         self._entry = entry
         self._store = store
+        self._battery_store = battery_store
         self._problems = problems
         self._call_later = call_later
         self._on_change = on_change
@@ -118,6 +134,21 @@ class Devices:
     def battery_state(self) -> BatteryState | None:
         """Return what is shown of the battery; None: there is none."""
         return None if self.battery is None else self.battery.shown
+
+    @property
+    def battery_counters(self) -> Counters | None:
+        """What was counted of the battery, as far as it is stored; None: no battery."""
+        return None if self.battery is None else self._battery_store.shown
+
+    @property
+    def battery_tells(self) -> frozenset[str]:
+        """The keys of all that can be told of the battery."""
+        return frozenset() if self.battery is None else self.battery.tells
+
+    @property
+    def battery_is_known(self) -> bool:
+        """Whether it is known what each of the devices is."""
+        return self.battery is not None and self.battery.is_known
 
     @property
     def battery_settings(self) -> Settings | None:
@@ -321,10 +352,13 @@ class Devices:
             return
         options = self._entry.options
         main = self.get(options.get(CONF_MAIN_MONITOR, ""))
-        sources = [
-            (
-                self._devices[subentry.subentry_id].feed,
-                Role.BMS if subentry.subentry_type == SUBENTRY_BMS else None,
+        main_bms = self.get(options.get(CONF_MAIN_BMS, ""))
+        members = [
+            Member(
+                feed=self._devices[subentry.subentry_id].feed,
+                address=self._devices[subentry.subentry_id].address,
+                name=subentry.title,
+                is_bms=subentry.subentry_type == SUBENTRY_BMS,
             )
             for subentry in device_subentries(self._entry)
             if subentry.subentry_id in self._devices
@@ -343,14 +377,17 @@ class Devices:
             self.battery = BatteryWatch(
                 self._hass,
                 past=self._past,
+                counters=self._battery_store.counters,
                 call_later=self._call_later,
                 on_change=self._on_change,
+                on_count=self._battery_store.async_keep,
             )
         self.battery.async_follow(
-            feeds=sources,
+            members=members,
             main_monitor=None if main is None else main.feed,
+            main_bms=None if main_bms is None else main_bms.feed,
             mains=mains,
-            settings=Settings(freshness_timeout_s=self._timeout_s, **numbers),
+            settings=_battery_settings(options, self._timeout_s, numbers),
         )
 
     @callback
@@ -370,7 +407,8 @@ class Devices:
         if self.battery is None:
             raise RuntimeError("there is no battery")
         self._store.async_keep_numbers({**self._store.numbers, key: number})
-        self.battery.set_settings(replace(self.battery.settings, **{key: number}))
+        settings = self.battery.settings
+        self.battery.set_settings(_with_numbers(settings, {key: number}))
 
     # What is heard
 
@@ -467,6 +505,39 @@ class Devices:
             # Hanging up takes its time; nobody else waits for it.
             self._hass.async_create_task(device.poller.async_stop())
             device.poller = None
+
+
+def _battery_settings(
+    options: Mapping[str, Any], timeout_s: float, numbers: Mapping[str, float]
+) -> Settings:
+    """Return what is set for the battery."""
+    nominal = options.get(CONF_NOMINAL_VOLTAGE, NOMINAL_AUTO)
+    return _with_numbers(
+        Settings(
+            freshness_timeout_s=timeout_s,
+            nominal_voltage=None if nominal == NOMINAL_AUTO else int(nominal),
+            chemistry=Chemistry(options.get(CONF_CHEMISTRY, Chemistry.UNKNOWN)),
+            capacity_ah=options.get(CONF_CAPACITY_AH),
+            bank_mode=BankMode(options.get(CONF_BMS_BANK, BankMode.PARALLEL)),
+        ),
+        numbers,
+    )
+
+
+def _with_numbers(settings: Settings, numbers: Mapping[str, float]) -> Settings:
+    """Return settings with what was set by the number entities."""
+    return replace(
+        settings,
+        charge_detect_min_voltage=numbers.get(
+            "charge_detect_min_voltage", settings.charge_detect_min_voltage
+        ),
+        charge_detect_min_rise=numbers.get(
+            "charge_detect_min_rise", settings.charge_detect_min_rise
+        ),
+        drain_fast_min_drop=numbers.get(
+            "drain_fast_min_drop", settings.drain_fast_min_drop
+        ),
+    )
 
 
 def _model_of(subentry: ConfigSubentry) -> str:

@@ -50,6 +50,10 @@ class Feed:
         self._on_news = on_news
         self._rules: Mapping[str, Rule] = {}
         self._publisher = Publisher(now=now, call_later=call_later, on_due=self._on_due)
+        self.read_at = float("-inf")
+        """When it said that for the first time, in s."""
+        self.stood_until = float("-inf")
+        """When what it had said before was last heard, in s."""
         self._began_at = now() if began_at is None else began_at
         self._heard_at = float("-inf")
         self._shown_heard_at = float("-inf")
@@ -75,7 +79,7 @@ class Feed:
         heard_at = now - age_s
         if age_s >= self._timeout_s or heard_at < self._heard_at:
             return  # too old, or older than what is known
-        self._heard_at = heard_at
+        last_heard_at, self._heard_at = self._heard_at, heard_at
         before = self.state
         anew = not before.fresh or identity != before.identity
         if anew:
@@ -100,6 +104,7 @@ class Feed:
         if news:
             # The same reading again has nothing new, and what waits has its timer.
             self.reading = values
+            self.read_at, self.stood_until = heard_at, last_heard_at
             state = self._show(state)
         self._take(state, news=news)
 

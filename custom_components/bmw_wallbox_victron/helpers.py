@@ -1,6 +1,6 @@
 """What platforms and actions share: adding entities, raising errors."""
 
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable
 from contextlib import asynccontextmanager, contextmanager, suppress
 import math
 
@@ -8,10 +8,11 @@ from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import CONF_ADDRESS
 from homeassistant.core import callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .const import DOMAIN
+from .const import BATTERY_DEVICE, DOMAIN
 from .coordinator import SiteConfigEntry, SiteCoordinator
 from .entity import (
     BatteryEntity,
@@ -85,19 +86,38 @@ def add_device_entities[Description: DeviceEntityDescription](
 def add_battery_entities[Description: EntityDescription](
     entry: SiteConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
-    make: Callable[[SiteCoordinator, Description], BatteryEntity],
-    descriptions: Iterable[Description],
+    make: type[BatteryEntity],
+    descriptions: Collection[Description],
 ) -> None:
-    """Add an entity of each description whenever there comes to be a battery."""
+    """Add an entity of each description that something can tell of the battery.
+
+    Those that nothing can tell any more go, once it is known what each device is.
+    """
     coordinator = entry.runtime_data
-    made = False
+    registry = er.async_get(coordinator.hass)
+    made: set[str] = set()
+    kept: frozenset[str] | None = None
 
     @callback
     def add() -> None:
-        nonlocal made
-        there_was, made = made, coordinator.data.battery is not None
-        if made and not there_was:
-            async_add_entities(make(coordinator, each) for each in descriptions)
+        nonlocal kept
+        tells = coordinator.data.battery_tells
+        if coordinator.data.battery is None:
+            made.clear()  # its device went, and its entities with it
+            kept = None
+            return
+        new = [each for each in descriptions if each.key in tells - made]
+        if new:
+            made.update(each.key for each in new)
+            async_add_entities(make(coordinator, each) for each in new)
+        if tells != kept and coordinator.devices.battery_is_known:
+            kept = tells
+            for key in {each.key for each in descriptions} - tells:
+                unique_id = f"{BATTERY_DEVICE}_{key}"
+                entity_id = registry.async_get_entity_id(make.domain, DOMAIN, unique_id)
+                if entity_id is not None:
+                    registry.async_remove(entity_id)
+                made.discard(key)
 
     add()
     entry.async_on_unload(coordinator.async_add_listener(add))

@@ -56,7 +56,7 @@ class BatteryNumberEntityDescription(NumberEntityDescription):
     """Describes a setting of the battery's rules."""
 
     value_fn: Callable[[Settings], float]
-    """The setting, in V."""
+    """The setting, in its unit."""
 
 
 def _brightness(state: WallboxState, _: StationConfig) -> int | None:
@@ -105,7 +105,7 @@ WALLBOX_NUMBERS = (
 BATTERY_NUMBERS = (
     BatteryNumberEntityDescription(
         key="charge_detect_min_voltage",
-        value_fn=lambda settings: settings.charge_detect_min_voltage,
+        value_fn=lambda settings: settings.charge_detect_v,
         device_class=NumberDeviceClass.VOLTAGE,
         native_unit_of_measurement=UnitOfElectricPotential.VOLT,
         entity_category=EntityCategory.CONFIG,
@@ -123,6 +123,16 @@ BATTERY_NUMBERS = (
         native_min_value=0.05,
         native_max_value=0.80,
         native_step=0.05,
+        mode=NumberMode.BOX,
+    ),
+    BatteryNumberEntityDescription(
+        key="drain_fast_min_drop",
+        value_fn=lambda settings: settings.drain_fast_min_drop,
+        native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
+        entity_category=EntityCategory.CONFIG,
+        native_min_value=1,
+        native_max_value=20,
+        native_step=0.5,
         mode=NumberMode.BOX,
     ),
 )
@@ -182,7 +192,7 @@ class BatteryNumber(BatteryEntity, NumberEntity):
     @property
     @override
     def native_value(self) -> float | None:
-        """Return the setting, in V."""
+        """Return the setting, in its unit."""
         settings = self.coordinator.data.battery_settings
         return None if settings is None else self.entity_description.value_fn(settings)
 

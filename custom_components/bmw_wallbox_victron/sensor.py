@@ -25,6 +25,7 @@ from .helpers import add_battery_entities, add_device_entities, add_wallbox_enti
 from .publish import Cancel, Publisher
 from .readings import Flags, Value
 from .sensors.battery import BATTERY_SENSORS, BatterySensorEntityDescription
+from .sensors.battery_counters import COUNTER_SENSORS, CounterSensorEntityDescription
 from .sensors.device import DeviceSensorEntityDescription, describe_device
 from .sensors.wallbox import (
     WALLBOX_SENSORS,
@@ -72,6 +73,7 @@ async def async_setup_entry(
     )
     add_device_entities(entry, async_add_entities, DeviceSensor, describe_device)
     add_battery_entities(entry, async_add_entities, BatterySensor, BATTERY_SENSORS)
+    add_battery_entities(entry, async_add_entities, CounterSensor, COUNTER_SENSORS)
 
 
 class SiteSensor(SiteEntity, SensorEntity):
@@ -265,3 +267,24 @@ class BatterySensor(BatteryEntity, SiteSensor):
     def shown(self) -> object:
         """Return what state and attributes are made of."""
         return self.native_value, self._message
+
+
+class CounterSensor(BatteryEntity, SiteSensor):
+    """A sensor of what is counted of the battery."""
+
+    domain = Platform.SENSOR
+
+    entity_description: CounterSensorEntityDescription
+
+    @property
+    @override
+    def native_value(self) -> StateType | datetime:
+        """Return the state."""
+        counters = self.coordinator.data.battery_counters
+        return None if counters is None else self.entity_description.value_fn(counters)
+
+    @property
+    @override
+    def shown(self) -> object:
+        """Return what the state is made of."""
+        return self.native_value

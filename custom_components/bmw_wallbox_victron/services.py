@@ -1,4 +1,4 @@
-"""Actions of a wallbox beyond its entities."""
+"""Actions of a wallbox, and of the battery, beyond their entities."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
@@ -20,7 +20,9 @@ from homeassistant.util.json import JsonObjectType
 from ocpp.v201.enums import MessageTriggerEnumType
 import voluptuous as vol
 
-from .const import DOMAIN, MAX_CURRENT, MIN_CURRENT
+from .battery.counters import Counters
+from .battery.history import History
+from .const import BATTERY_DEVICE, DOMAIN, MAX_CURRENT, MIN_CURRENT
 from .coordinator import SiteConfigEntry, SiteCoordinator
 from .helpers import storing, translated_errors
 from .wallbox import remote_control
@@ -63,6 +65,27 @@ def _connector_of_evse(variable: dict[str, Any]) -> dict[str, Any]:
         raise vol.Invalid("connector needs evse", path=["connector"])
     return variable
 
+
+_TOTAL: Final = vol.All(vol.Coerce(float), vol.Range(min=0, max=10_000_000))
+_RESET_HISTORY: Final = vol.Schema(
+    {
+        **_DEVICE,
+        **{
+            vol.Optional(key, default=0.0): _TOTAL
+            for key in (
+                "energy_charged",
+                "energy_discharged",
+                "solar_energy",
+                "mains_energy",
+                "alternator_energy",
+                "load_energy",
+                "cycles",
+                "discharged_ah",
+                "deepest_discharge",
+            )
+        },
+    }
+)
 
 type _Handler = Callable[[Station, ServiceCall], Awaitable[ServiceResponse]]
 
@@ -153,6 +176,9 @@ def async_setup_services(hass: HomeAssistant) -> None:
     )
     register("unlock_connector", _unlock_connector)
     register("get_sessions", _get_sessions, response=SupportsResponse.ONLY)
+    hass.services.async_register(
+        DOMAIN, "reset_history", _reset_history, schema=_RESET_HISTORY
+    )
 
 
 def _find(service_call: ServiceCall) -> tuple[SiteCoordinator, Station]:
@@ -297,3 +323,36 @@ def _session(session: Session) -> dict[str, Any]:
         "id_token": session.id_token,
         "stop_reason": session.stop_reason,
     }
+
+
+async def _reset_history(service_call: ServiceCall) -> None:
+    """Handle reset_history: count the battery's energy and history anew."""
+    data = service_call.data
+    hass = service_call.hass
+    device = dr.async_get(hass).async_get(data[ATTR_DEVICE_ID][0])
+    entries: list[SiteConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
+    for entry in entries:
+        if device is None or (DOMAIN, BATTERY_DEVICE) not in device.identifiers:
+            continue
+        if entry.runtime_data.data.battery is None:
+            continue
+        with translated_errors():
+            await entry.runtime_data.async_reset_counters(
+                Counters(
+                    energy_charged=data["energy_charged"],
+                    energy_discharged=data["energy_discharged"],
+                    solar_energy=data["solar_energy"],
+                    mains_energy=data["mains_energy"],
+                    alternator_energy=data["alternator_energy"],
+                    load_energy=data["load_energy"],
+                    history=History(
+                        cycles=data["cycles"],
+                        discharged_ah=data["discharged_ah"],
+                        deepest_ah=data["deepest_discharge"] or None,
+                    ),
+                )
+            )
+        return
+    raise ServiceValidationError(
+        translation_domain=DOMAIN, translation_key="no_such_battery"
+    )

@@ -5,7 +5,7 @@ left out and named, and what follows from that is decided here. Libraries that r
 dataclasses give up at the first field, and take "8" for 8, or a time without a zone.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
@@ -16,6 +16,9 @@ import math
 from types import NoneType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
+from .battery.counters import Counters
+from .battery.energy import DayCounter
+from .battery.history import History
 from .const import MAX_CURRENT, MIN_CURRENT
 from .disk import Json
 from .readings import DeviceIdentity
@@ -194,7 +197,7 @@ def _load_count(stored: Any, name: str, lost: list[str]) -> RegisterCount:
 def _load_transaction(stored: Any, name: str, lost: list[str]) -> Transaction | None:
     """Read a transaction; None: there is not even its id, or no time at all."""
     of_it: list[str] = []
-    content = _rescue(Transaction, stored, name, of_it, without="energy")
+    content = _rescue(Transaction, stored, name, of_it, without=("energy",))
     moments = [
         content[each]
         for each in ("started_at", "updated_at", "ended_at", "state_at")
@@ -234,6 +237,31 @@ def load_numbers(stored: Json) -> dict[str, float]:
     return numbers
 
 
+def dump_counters(counters: Counters) -> Json:
+    """Return what was counted of the battery."""
+    return {item.name: getattr(counters, item.name) for item in fields(counters)}
+
+
+def load_counters(stored: Json | None, lost: list[str]) -> Counters:
+    """Read what was counted of the battery. What cannot be read begins anew."""
+    if stored is None:
+        return Counters()
+    content = _rescue(Counters, stored, "battery", lost, without=("history", "days"))
+    history = _rescue(History, stored.get("history", {}), "battery.history", lost)
+    for part, name in ((content, "battery"), (history, "battery.history")):
+        for key, value in tuple(part.items()):
+            if type(value) in (int, float) and value < 0:
+                lost.append(f"{name}.{key}")
+                del part[key]
+    days: dict[str, DayCounter] = {}
+    for address, day in mapping(stored.get("days")).items():
+        try:
+            days[address] = _load(DayCounter, day)
+        except _UNREADABLE:
+            lost.append(f"battery.days.{address}")
+    return Counters(**content, history=History(**history), days=days)
+
+
 def load_ledgers(stored: Json) -> tuple[dict[str, list[Session]], dict[str, int]]:
     """Read the sessions, and count those that cannot be read, by subentry."""
     ledgers: dict[str, list[Session]] = {}
@@ -249,7 +277,12 @@ def load_ledgers(stored: Json) -> tuple[dict[str, list[Session]], dict[str, int]
 
 
 def _rescue(
-    kind: Any, stored: Any, name: str, lost: list[str], *, without: str = ""
+    kind: Any,
+    stored: Any,
+    name: str,
+    lost: list[str],
+    *,
+    without: Collection[str] = (),
 ) -> Json:
     """Read each field of a dataclass by itself; those that cannot be are named."""
     if not isinstance(stored, dict):
@@ -257,7 +290,7 @@ def _rescue(
         return {}
     content: Json = {}
     for field, hint in _hints(kind).items():
-        if field in stored and field != without:
+        if field in stored and field not in without:
             try:
                 content[field] = _read(hint, stored[field])
             except _UNREADABLE:

@@ -8,6 +8,7 @@ from custom_components.bmw_wallbox_victron.battery.power_source import (
     Plug,
     PowerSource,
     alternator_charging,
+    battery_current,
     charging_now,
     charging_phase,
     mains_present,
@@ -27,24 +28,25 @@ from custom_components.bmw_wallbox_victron.battery.status import (
     summarize,
 )
 
-from ..kit.sources import charger, monitor, source
-
-
-def orion(state: str | None, **values: Any) -> Source:
-    return source(Role.DC_DC_CHARGER, charge_state=state, **values)
-
-
-def solar(state: str | None, **values: Any) -> Source:
-    return source(Role.SOLAR_CHARGER, charge_state=state, **values)
-
+from ..kit.sources import bms, charger, monitor, multiplus, orion, solar, source
 
 # Sources
 
 FULL: dict[str, Any] = {"voltage": 12.9, "current": -3.0, "power": -38.7, "soc": 61.0}
 MORE: dict[str, Any] = {"time_to_go": 900, "consumed_ah": -40.0}
 OUTPUT: dict[str, Any] = {"output_voltage_1": 13.6, "output_current_1": 2.0}
+CHARGED: dict[str, Any] = {"voltage": 13.6, "current": 2.0, "power": 27.2}
+CHARGER = Role.AC_CHARGER
 NOTHING = dict.fromkeys(
-    ("voltage", "current", "power", "soc", "time_to_go", "consumed_ah")
+    (
+        "voltage",
+        "current",
+        "power",
+        "soc",
+        "time_to_go",
+        "consumed_ah",
+        "temperature",
+    )
 )
 
 
@@ -52,11 +54,11 @@ NOTHING = dict.fromkeys(
     ("sources", "expected", "best"),
     [
         ([], NOTHING, None),
-        ([monitor(**FULL, **MORE)], FULL | MORE, Role.BATTERY_MONITOR),
+        ([monitor(**FULL, **MORE)], NOTHING | FULL | MORE, Role.BATTERY_MONITOR),
         (
             [
                 charger("bulk", **OUTPUT),
-                source(Role.BMS, voltage=13.1),
+                bms(voltage=13.1),
                 monitor(**FULL),
             ],
             NOTHING | FULL,
@@ -64,12 +66,12 @@ NOTHING = dict.fromkeys(
         ),
         # Each quantity by itself: what the best one lacks comes from the next.
         (
-            [monitor(voltage=12.9), source(Role.BMS, voltage=13.1, soc=55.0)],
+            [monitor(voltage=12.9), bms(voltage=13.1, soc=55.0)],
             NOTHING | {"voltage": 12.9, "soc": 55.0},
             Role.BATTERY_MONITOR,
         ),
         (
-            [monitor(fresh=False, **FULL), source(Role.BMS, **FULL | {"soc": 60.0})],
+            [monitor(fresh=False, **FULL), bms(**FULL | {"soc": 60.0})],
             NOTHING | FULL | {"soc": 60.0},
             Role.BMS,
         ),
@@ -81,8 +83,59 @@ NOTHING = dict.fromkeys(
         ),
         ([charger("off", output_voltage_1=None)], NOTHING, None),
         ([charger("bulk", fresh=False, **OUTPUT)], NOTHING, None),
-        # Others do not measure the battery.
-        ([orion("bulk", output_voltage=14.0), solar("bulk")], NOTHING, None),
+        # What a charger has for a temperature is its own.
+        ([charger("bulk", **OUTPUT, temperature=40.0)], NOTHING | CHARGED, CHARGER),
+        # An inverter/charger measures the battery, better than an AC charger.
+        (
+            [
+                charger("bulk", **OUTPUT),
+                multiplus(
+                    "bulk",
+                    battery_voltage=14.0,
+                    battery_current=20.0,
+                    soc=80,
+                    battery_temperature=21,
+                ),
+            ],
+            NOTHING
+            | {
+                "voltage": 14.0,
+                "current": 20.0,
+                "power": 280.0,
+                "soc": 80,
+                "temperature": 21,
+            },
+            Role.INVERTER_CHARGER,
+        ),
+        # What else is wired to the battery knows its voltage, and nothing more.
+        (
+            [
+                orion("bulk", output_voltage=14.0, output_current=30.0),
+                solar("bulk", battery_voltage=14.2, battery_current=9.0, pv_power=130),
+            ],
+            NOTHING | {"voltage": 14.2},
+            Role.OTHER,
+        ),
+        ([orion("bulk", output_voltage=14.0)], NOTHING | {"voltage": 14.0}, Role.OTHER),
+        (
+            [source("battery_sense", voltage=12.8, temperature=19.0)],
+            NOTHING | {"voltage": 12.8, "temperature": 19.0},
+            Role.OTHER,
+        ),
+        (
+            [source("smart_lithium", battery_voltage=13.3, battery_temperature=15)],
+            NOTHING | {"voltage": 13.3, "temperature": 15},
+            Role.OTHER,
+        ),
+        # A shunt without a probe, and a Battery Sense beside it.
+        (
+            [
+                monitor(voltage=12.9, temperature=None),
+                source("battery_sense", voltage=12.8, temperature=19.0),
+            ],
+            NOTHING | {"voltage": 12.9, "temperature": 19.0},
+            Role.BATTERY_MONITOR,
+        ),
     ],
 )
 def test_sources(
@@ -150,9 +203,25 @@ def test_what_the_plug_says_stands(plug: bool, sources: list[Source]) -> None:
         ([charger("bulk", fresh=False)], None),
         ([charger("off"), charger("float")], True),
         ([orion("bulk"), solar("bulk")], None),
+        # An inverter/charger knows whether its input is connected.
+        ([multiplus("bulk", "ac_in_1")], True),
+        ([multiplus("bulk", "ac_in_2")], True),
+        ([multiplus("inverting", "not_connected")], False),
+        ([multiplus("inverting", "not_connected"), charger("bulk")], False),
+        ([multiplus("bulk", "ac_in_1"), multiplus("off", "not_connected")], True),
+        ([multiplus("off"), charger("bulk")], True),
+        ([source("inverter_rs", device_state="bulk"), charger("off")], None),
+        (
+            [
+                source(
+                    "ve_bus", fresh=False, device_state="bulk", active_ac_in="ac_in_1"
+                )
+            ],
+            None,
+        ),
     ],
 )
-def test_without_a_plug_the_charger_tells(
+def test_without_a_plug_the_chargers_tell(
     sources: list[Source], mains: bool | None
 ) -> None:
     assert mains_present(None, sources, plug_may_tell=False) is mains
@@ -166,7 +235,7 @@ def test_without_a_plug_the_charger_tells(
     ("sources", "charging"),
     [
         ([], None),
-        ([orion("bulk", fresh=False)], None),
+        ([source("dc_dc_converter", fresh=False, charge_state="bulk")], None),
         ([orion(None)], None),
         ([orion("bulk")], True),
         ([orion("absorption")], True),
@@ -174,6 +243,12 @@ def test_without_a_plug_the_charger_tells(
         ([orion("storage")], True),
         ([orion("off")], False),
         ([orion("fault")], False),
+        ([orion("power_supply")], True),
+        ([orion("external_control")], True),
+        ([orion("starting_up")], False),
+        ([source("dc_energy_meter", monitor_mode="alternator", current=1.1)], True),
+        ([source("dc_energy_meter", monitor_mode="alternator", current=1.0)], False),
+        ([source("dc_energy_meter", monitor_mode="fridge", current=9.0)], None),
         ([orion("off"), orion("bulk")], True),
         ([orion("off"), orion(None)], None),
         # An Orion XS tells its current: the state does not count then.
@@ -204,6 +279,7 @@ def test_alternator(sources: list[Source], charging: bool | None) -> None:
         ([solar("float", battery_current=None, pv_power=None)], True),
         ([solar("off", battery_current=None, pv_power=None)], False),
         ([orion("bulk")], None),
+        ([source("dc_energy_meter", monitor_mode="solar_charger", power=31.0)], True),
     ],
 )
 def test_solar(sources: list[Source], charging: bool | None) -> None:
@@ -211,20 +287,47 @@ def test_solar(sources: list[Source], charging: bool | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sources", "charging"),
+    ("sources", "amperes"),
     [
         ([], None),
-        ([monitor(current=0.3)], False),
-        ([monitor(current=0.301)], True),
-        ([monitor(current=-5.0)], False),
+        ([monitor(current=-5.0)], -5.0),
         ([monitor(current=None)], None),
         ([monitor(current=5.0, fresh=False)], None),
-        ([source(Role.BMS, current=5.0)], None),
+        ([bms(current=5.0)], 5.0),
+        ([multiplus("bulk", battery_current=4.0)], 4.0),
+        (
+            [
+                multiplus("bulk", battery_current=4.0),
+                bms(current=5.0),
+                monitor(current=6),
+            ],
+            6,
+        ),
+        # What a charger gives is not what the battery takes.
         ([charger("bulk", **OUTPUT)], None),
+        ([solar("bulk", battery_current=9.0)], None),
     ],
 )
-def test_charging_now(sources: list[Source], charging: bool | None) -> None:
-    assert charging_now(sources) is charging
+def test_battery_current(sources: list[Source], amperes: float | None) -> None:
+    assert battery_current(sources) == amperes
+
+
+@pytest.mark.parametrize(
+    ("amperes", "before", "charging"),
+    [
+        (None, True, None),
+        (0.3, False, False),
+        (0.3, None, False),
+        (0.301, False, True),
+        (0.201, True, True),
+        (0.2, True, False),
+        (-5.0, True, False),
+    ],
+)
+def test_charging_now(
+    amperes: float | None, before: bool | None, charging: bool | None
+) -> None:
+    assert charging_now(amperes, before) is charging
 
 
 @pytest.mark.parametrize(
@@ -238,10 +341,11 @@ def test_charging_now(sources: list[Source], charging: bool | None) -> None:
         (None, None, True, None, "solar"),
         (False, False, False, False, "battery"),
         (False, None, None, None, "battery"),
-        (False, None, None, True, "battery"),
+        (False, None, None, True, "other"),
+        (False, False, False, True, "other"),
         (None, False, False, False, "battery"),
         (None, None, None, False, "battery"),
-        (None, False, False, True, "unknown"),
+        (None, False, False, True, "other"),
         (None, False, False, None, "unknown"),
         (None, None, None, None, "unknown"),
     ],
@@ -260,21 +364,29 @@ def test_power_source(
 
 
 @pytest.mark.parametrize(
-    ("sources", "phase"),
+    ("sources", "mains", "phase"),
     [
-        ([], None),
-        ([charger("absorption"), solar("bulk")], "absorption"),
-        ([charger("off"), solar("bulk")], "off"),
-        ([charger("off"), charger("float")], "float"),
-        ([charger("absorption", fresh=False), solar("bulk")], "bulk"),
-        ([charger(None), solar("bulk")], "bulk"),
-        ([solar("off"), orion("float")], "float"),
-        ([solar("off"), orion("off")], None),
-        ([orion("bulk", fresh=False)], None),
+        ([], None, None),
+        ([charger("absorption"), solar("bulk")], None, "absorption"),
+        ([charger("off"), solar("bulk")], None, "bulk"),
+        ([charger("off"), charger("float")], True, "float"),
+        ([charger("absorption", fresh=False), solar("bulk")], None, "bulk"),
+        ([charger(None), solar("bulk")], None, "bulk"),
+        ([multiplus("absorption"), solar("bulk")], True, "absorption"),
+        ([multiplus("inverting"), solar("bulk")], False, "bulk"),
+        ([solar("off"), orion("float")], None, "float"),
+        ([solar("equalize_manual")], None, "equalize_manual"),
+        ([solar("off"), orion("off")], None, "off"),
+        ([orion("power_supply")], None, "off"),
+        # Unplugged, it stays fresh for a while.
+        ([charger("bulk")], False, "off"),
+        ([charger("bulk"), solar("float")], False, "float"),
     ],
 )
-def test_charging_phase(sources: list[Source], phase: str | None) -> None:
-    assert charging_phase(sources) == phase
+def test_charging_phase(
+    sources: list[Source], mains: bool | None, phase: str | None
+) -> None:
+    assert charging_phase(sources, mains) == phase
 
 
 # Status and summary
@@ -303,12 +415,12 @@ def test_status(soc: float | None, status: str) -> None:
 @pytest.mark.parametrize("status", Status)
 def test_summary(status: Status, source: PowerSource, charging: bool | None) -> None:
     summary, message = summarize(status, source, charging=charging)
-    if status == "unknown":
-        expected = Summary.UNKNOWN
-    elif status in ("critical", "low"):
+    if status in ("critical", "low"):
         expected = Summary.ATTENTION
-    elif charging and source in ("mains", "alternator", "solar"):
+    elif charging:
         expected = Summary.CHARGING
+    elif status == "unknown":
+        expected = Summary.UNKNOWN
     else:
         expected = Summary.OK
     assert summary is expected

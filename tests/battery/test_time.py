@@ -1,17 +1,27 @@
 """What the battery's rules make of time, with the clock passed in."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from custom_components.bmw_wallbox_victron.battery.battery import Battery, Settings
+from custom_components.bmw_wallbox_victron.battery.battery import (
+    Battery,
+    Chemistry,
+    Settings,
+)
 from custom_components.bmw_wallbox_victron.battery.power_source import Plug
-from custom_components.bmw_wallbox_victron.battery.sources import Role, Source
+from custom_components.bmw_wallbox_victron.battery.sources import (
+    ROLES,
+    Role,
+    Source,
+    role_of,
+)
 from custom_components.bmw_wallbox_victron.battery.trend import WINDOW_S, Trend
 
-from ..kit.sources import charger, monitor, source
+from ..kit.sources import charger, monitor, orion, solar, source
 
 OFF = Plug(has_switch=True, is_on=False)
 ON = Plug(has_switch=True, is_on=True)
@@ -49,7 +59,7 @@ class Day:
         self.now = end
 
     def get(self, key: str) -> Any:
-        """Give what is known."""
+        """Return what is known."""
         return self.battery.state.by_key[key]
 
 
@@ -113,11 +123,16 @@ def test_pulled_plug_and_a_charger_that_still_speaks() -> None:
 # Charging and draining
 
 
+def sense(voltage: float, *, fresh: bool = True) -> Source:
+    """Return a device that knows the voltage alone."""
+    return source("battery_sense", voltage=voltage, fresh=fresh)
+
+
 def rise(day: Day, voltage: float, by: float) -> None:
-    """Let the voltage stand, and then rise."""
-    day.say(sources=[monitor(voltage=voltage, current=0.0)])
+    """Let the voltage stand, and then rise, where nobody measures a current."""
+    day.say(sources=[sense(voltage)])
     day.run(60)
-    day.say(sources=[monitor(voltage=round(voltage + by, 2), current=0.0)])
+    day.say(sources=[sense(round(voltage + by, 2))])
 
 
 @pytest.mark.parametrize(
@@ -200,7 +215,7 @@ def test_unknown_voltage() -> None:
     rise(day, 13.0, 0.5)
     day.run(310)
     assert day.get("charging_detected") is True
-    day.say(sources=[monitor(voltage=13.5, fresh=False)])
+    day.say(sources=[sense(13.5, fresh=False)])
     for key in (
         "voltage",
         "voltage_change_15m",
@@ -210,7 +225,7 @@ def test_unknown_voltage() -> None:
     ):
         assert day.get(key) is None
     day.run(20)
-    day.say(sources=[monitor(voltage=13.5)])
+    day.say(sources=[sense(13.5)])
     assert day.get("charging_detected") is False
     assert day.get("voltage_change_15m") == 0.5
     day.run(300)
@@ -220,28 +235,170 @@ def test_unknown_voltage() -> None:
 # Silence
 
 
-@pytest.mark.parametrize("role", [Role.BATTERY_MONITOR, Role.BMS])
-def test_problem(role: Role) -> None:
+@pytest.mark.parametrize("kind", ["battery_monitor", "lynx_smart_bms", "bms"])
+def test_problem(kind: str) -> None:
     """A monitor or a BMS that is silent for 120 s longer than it counts."""
     day = Day()
-    silent = Source(role=role, fresh=False, values={}, heard_at=day.now)
+    silent = replace(source(kind, fresh=False), heard_at=day.now, name="Pack 2")
     day.say(sources=[silent])
     day.run(419.9)
     assert day.get("problem") is False
     day.run(0.1)
     assert day.get("problem") is True
-    day.say(sources=[Source(role=role, fresh=True, values={}, heard_at=day.now)])
+    assert day.battery.state.silent == ("Pack 2",)
+    day.say(sources=[replace(silent, fresh=True, heard_at=day.now)])
     assert day.get("problem") is False
+    assert not day.battery.state.silent
+
+
+@pytest.mark.parametrize("kind", ["ac_charger", "orion_xs", "solar_charger", "ve_bus"])
+def test_silence_of_a_charger_is_no_problem(kind: str) -> None:
+    day = Day()
+    day.say(sources=[source(kind, fresh=False)])
+    day.run(10_000)
+    assert day.get("problem") is False
+
+
+# Charging and draining where the current, or the state of charge, is known
+
+
+def test_charging_is_detected_by_the_current() -> None:
+    """Whatever the voltage does: LiFePO4 stands still, and recovers after a load."""
+    day = Day()
+    day.say(sources=[monitor(voltage=13.3, current=5.0)])
+    day.run(299.9)
+    assert day.get("charging_detected") is False
+    day.run(0.1)
+    assert day.get("charging_detected") is True
+    day.say(sources=[monitor(voltage=13.3, current=-3.0)])
+    day.run(599.9)
+    assert day.get("charging_detected") is True
+    day.run(0.1)
+    assert day.get("charging_detected") is False
+
+
+def test_a_battery_that_recovers_from_a_load_is_not_charged() -> None:
+    """100 A for eight minutes, and then it rests at 13.32 V with -3 A."""
+    day = Day()
+    day.say(sources=[monitor(voltage=13.0, current=-100.0)])
+    day.run(480)
+    day.say(sources=[monitor(voltage=13.32, current=-3.0)])
+    for _ in range(20):
+        day.run(60)
+        assert day.get("charging_detected") is False
+
+
+def test_charging_now_has_a_hysteresis() -> None:
+    day = Day()
+    for current, charging in ((0.3, False), (0.31, True), (0.21, True), (0.2, False)):
+        day.say(sources=[monitor(voltage=13.2, current=current)])
+        assert day.get("charging_now") is charging
 
 
 @pytest.mark.parametrize(
-    "role", [Role.AC_CHARGER, Role.DC_DC_CHARGER, Role.SOLAR_CHARGER]
+    ("drop", "min_drop", "draining"),
+    [(3.0, 3.0, True), (2.9, 3.0, False), (2.9, 2.5, True), (1.0, 1.0, True)],
 )
-def test_silence_of_a_charger_is_no_problem(role: Role) -> None:
+def test_draining_fast_by_the_state_of_charge(
+    drop: float, min_drop: float, draining: bool
+) -> None:
     day = Day()
-    day.say(sources=[source(role, fresh=False)])
-    day.run(10_000)
-    assert day.get("problem") is False
+    day.say(settings=Settings(drain_fast_min_drop=min_drop))
+    day.say(sources=[monitor(voltage=13.2, current=-80.0, soc=80.0)])
+    day.run(120)
+    day.say(sources=[monitor(voltage=13.2, current=-80.0, soc=80.0 - drop)])
+    day.run(299.9)
+    assert day.get("draining_fast") is False
+    day.run(0.1)
+    assert day.get("draining_fast") is draining
+    # The higher one leaves the window, and ten minutes later it is over.
+    day.run(WINDOW_S - 300 + 599.9)
+    assert day.get("draining_fast") is draining
+    day.run(0.1)
+    assert day.get("draining_fast") is False
+
+
+def test_draining_fast_ends_at_once_where_something_charges() -> None:
+    day = Day()
+    drains = monitor(voltage=13.2, current=-80.0, soc=76.0)
+    day.say(sources=[monitor(voltage=13.2, current=-80.0, soc=80.0)])
+    day.run(1)
+    day.say(sources=[drains])
+    day.run(300)
+    assert day.get("draining_fast") is True
+    day.say(sources=[drains, orion("bulk", output_voltage=13.5)])
+    assert day.get("draining_fast") is False
+
+
+def test_from_absorption_to_float_in_the_sun() -> None:
+    """12 V LiFePO4 at noon: 14.2 V, then 13.5 V, with 0.4 A and 100 %."""
+    day = Day()
+    for voltage, state in ((14.2, "absorption"), (13.5, "float")):
+        day.say(
+            sources=[
+                monitor(voltage=voltage, current=0.4, soc=100.0),
+                solar(state, battery_voltage=voltage, battery_current=3.0, pv_power=40),
+            ]
+        )
+        for _ in range(30):
+            day.run(60)
+            assert day.get("draining_fast") is False
+
+
+def test_another_source_knows_another_state_of_charge() -> None:
+    day = Day()
+    day.say(sources=[monitor(voltage=13.2, current=-1.0, soc=80.0)])
+    day.run(60)
+    day.say(sources=[source("bms", voltage=13.2, current=-1.0, soc=70.0)])
+    day.run(600)
+    assert day.get("draining_fast") is False
+
+
+# Scale
+
+
+@pytest.mark.parametrize(
+    ("voltage", "nominal"),
+    [(11.0, 12), (16.9, 12), (17.0, 24), (33.9, 24), (34.0, 48), (57.0, 48)],
+)
+def test_nominal_voltage(voltage: float, nominal: int) -> None:
+    """It settles once: what comes later does not change it."""
+    day = Day()
+    day.say(sources=[sense(0.0)])
+    assert day.battery.nominal is None
+    for each in (voltage, 12.0, 60.0):
+        day.say(sources=[sense(each)])
+        assert day.battery.nominal == nominal
+
+
+@pytest.mark.parametrize("nominal", [12, 24, 36, 48])
+@pytest.mark.parametrize(("steps", "detected"), [(15, True), (14, False)])
+def test_voltages_count_times_the_scale(
+    nominal: int, steps: int, detected: bool
+) -> None:
+    scale = nominal / 12
+    day = Day()
+    day.say(settings=Settings(nominal_voltage=nominal))
+    rise(day, 13.3 * scale, steps / 100 * scale)
+    day.run(300)
+    assert day.get("charging_detected") is detected
+    day = Day()
+    day.say(settings=Settings(nominal_voltage=nominal))
+    rise(day, 13.0 * scale, -(steps + 5) / 100 * scale)
+    day.run(300)
+    assert day.get("draining_fast") is detected
+
+
+@pytest.mark.parametrize(
+    ("chemistry", "voltage", "detected"),
+    [("lifepo4", 13.5, True), ("lifepo4", 13.49, False), ("lead", 13.3, True)],
+)
+def test_chemistry(chemistry: str, voltage: float, detected: bool) -> None:
+    day = Day()
+    day.say(settings=Settings(chemistry=Chemistry(chemistry)))
+    rise(day, round(voltage - 0.2, 2), 0.2)
+    day.run(300)
+    assert day.get("charging_detected") is detected
 
 
 # The trend, against a plain reckoning of the same
@@ -284,7 +441,7 @@ steps = st.lists(
 
 
 def played(said: list[tuple[float, float | None]]) -> Iterator[tuple[float, Any]]:
-    """Give when each voltage was said."""
+    """Return when each voltage was said."""
     now = 0.0
     for pause, voltage in said:
         now += pause
@@ -331,16 +488,21 @@ def test_trend_tells_when_to_look_again(said: list[tuple[float, float | None]]) 
 
 # What holds for all days
 
-roles = st.sampled_from(list(Role))
+kinds = st.sampled_from(list(ROLES))
 volts = st.none() | st.floats(10, 15).map(lambda value: round(value, 2))
 states = st.sampled_from([None, "off", "bulk", "float", "fault"])
+inputs = st.sampled_from([None, "ac_in_1", "ac_in_2", "not_connected"])
 
 
 @st.composite
 def any_source(draw: st.DrawFn) -> Source:
-    """Make any source, fresh or not."""
+    """Return any source, fresh or not."""
+    kind = draw(kinds)
+    role = role_of(kind, {})
+    assert role is not None
     return Source(
-        role=draw(roles),
+        role=role,
+        kind=kind,
         fresh=draw(st.booleans()),
         values={
             "voltage": draw(volts),
@@ -353,6 +515,7 @@ def any_source(draw: st.DrawFn) -> Source:
             "battery_current": draw(st.none() | st.floats(0, 30)),
             "pv_power": draw(st.none() | st.integers(0, 400)),
             "charge_state": draw(states),
+            "active_ac_in": draw(inputs),
         },
         heard_at=0.0,
     )
@@ -398,11 +561,19 @@ def test_never_mains_without_a_reason(said: list[Any]) -> None:
         day.run(pause)
         day.say(sources=sources, plug=plug)
         day.run(2.0)
-        charges = any(
-            item.fresh
-            and item.role is Role.AC_CHARGER
-            and item.values["charge_state"] not in (None, "off")
-            for item in sources
+        fresh = [item for item in sources if item.fresh]
+        inputs = {
+            item.values["active_ac_in"]
+            for item in fresh
+            if item.role is Role.INVERTER_CHARGER
+        } - {None}
+        charges = bool(inputs & {"ac_in_1", "ac_in_2"}) or (
+            not inputs
+            and any(
+                item.role is Role.AC_CHARGER
+                and item.values["charge_state"] not in (None, "off")
+                for item in fresh
+            )
         )
         if plug.verdict is False or (plug.verdict is None and not charges):
             assert day.get("power_source") != "mains"

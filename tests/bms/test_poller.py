@@ -26,6 +26,8 @@ from custom_components.bmw_wallbox_victron.readings import Value
 from custom_components.bmw_wallbox_victron.site_problems import SiteProblems
 from simulators.bms import Battery, BmsRadio, Fault, Jbd, SimulatedBms
 
+from ..kit.bms import SAYS_MORE
+
 OUR_LOGGERS = (bms_module.__name__, SiteProblems.__module__, "aiobmsble")
 EXPECTED = {
     "voltage": 13.28,
@@ -162,7 +164,12 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
             "humsienk",
             "humsienk_bms",
             {f"temperature_{probe}": 19 for probe in range(3, 7)}
-            | {"battery_health": 100, "heater": False},
+            | {
+                "battery_health": 100,
+                "heater": False if SAYS_MORE else None,
+                # Its first probe was taken for that of its switches.
+                "temperature": 18 if SAYS_MORE else 19,
+            },
         ),
     ],
 )
@@ -545,7 +552,7 @@ async def test_what_it_is_is_read_once(
     assert dict(owner.poller.device_info) == {
         "manufacturer": "Jiabaida",
         "model": "smart BMS",
-        "sw_version": "8.0",
+        **({"sw_version": "8.0"} if SAYS_MORE else {}),
         "hw_version": "JBD-SP04S034",
     }
     asked = len(jbd.requests)

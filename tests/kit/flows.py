@@ -6,6 +6,7 @@ from typing import Any
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
     SOURCE_USER,
+    ConfigEntry,
     ConfigSubentry,
 )
 from homeassistant.core import HomeAssistant
@@ -115,13 +116,19 @@ def suggested(result: Result) -> dict[str, Any]:
 type Form = dict[str, Any]
 
 
-async def open_form(hass: HomeAssistant, entry: MockConfigEntry) -> tuple[str, Form]:
-    """Open the options; give the flow's id and what the form is filled in with."""
+async def open_form(
+    hass: HomeAssistant, entry: ConfigEntry, step: str = "general"
+) -> tuple[str, Form]:
+    """Open the options; return the flow's id and what the form is filled in with."""
     result = await hass.config_entries.options.async_init(entry.entry_id)
+    assert result["type"] is FlowResultType.MENU
+    result = await hass.config_entries.options.async_configure(
+        result["flow_id"], {"next_step_id": step}
+    )
     assert result["type"] is FlowResultType.FORM
     schema = result["data_schema"]
     assert schema is not None
-    strings = STRINGS["options"]["step"]["init"]
+    strings = STRINGS["options"]["step"][step]
     shown: Form = {}
     for field in schema.schema:
         assert strings["data"][field]
@@ -135,8 +142,12 @@ async def open_form(hass: HomeAssistant, entry: MockConfigEntry) -> tuple[str, F
     return result["flow_id"], shown
 
 
-async def save(hass: HomeAssistant, entry: MockConfigEntry, **changes: Any) -> None:
-    """Change something in the form and save it."""
+async def save(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    **changes: Any,
+) -> None:
+    """Change something in the general form and save it."""
     flow_id, shown = await open_form(hass, entry)
     result = await hass.config_entries.options.async_configure(flow_id, shown | changes)
     assert result["type"] is FlowResultType.CREATE_ENTRY

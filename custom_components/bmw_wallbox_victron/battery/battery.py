@@ -1,31 +1,36 @@
-"""The battery: from the readings of devices and the plug to its state."""
+"""The battery: from what devices and the plug say to what is known of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from typing import Final
 
 from ..readings import Value
+from .bank import BankMode, with_bank
 from .delays import Delayed, Steady, delayed, steady
+from .power_flow import power_flow
 from .power_source import (
     Plug,
     PowerSource,
     alternator_charging,
+    battery_current,
     charging_now,
     charging_phase,
     mains_present,
     power_source,
     solar_charging,
 )
+from .scale import LEAST_V, nominal_of, scale_of
 from .sources import Measured, Role, Source, choose
 from .status import Status, Summary, status_of, summarize
-from .trend import Trend
+from .trend import Highest, Movement, Trend
 
-#: How long the plug has to be in a state, in s.
+#: How long the plug has to say the same, in s.
 PLUG_HOLD_S: Final = 2.0
 #: How long charging or draining has to be seen, and not to be seen, in s.
 DETECT_ON_S: Final = 5 * 60.0
 DETECT_OFF_S: Final = 10 * 60.0
-#: A fall of the voltage within the trend's window that is a fast one, in V.
+#: A fall of the voltage within the trend's window that is a fast one, in V at 12 V.
 DRAINING_FAST_V: Final = -0.20
 #: How much longer than the freshness timeout a source may be silent, in s.
 PROBLEM_S: Final = 120.0
@@ -35,16 +40,49 @@ _NEVER_SILENT: Final = (Role.BATTERY_MONITOR, Role.OTHER_MONITOR, Role.BMS)
 _NOISE: Final = 1e-6
 
 
+class Chemistry(StrEnum):
+    """What a battery is made of."""
+
+    UNKNOWN = "unknown"
+    LEAD = "lead"
+    LIFEPO4 = "lifepo4"
+
+
+#: From which voltage on charging is detected where its owner set none, in V at 12 V.
+_CHARGE_DETECT_V: Final = 13.3
+_CHARGE_DETECT_LIFEPO4_V: Final = 13.5
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The settings of the rules."""
 
     freshness_timeout_s: float = 300.0
     """How long a reading of a device counts, in s."""
-    charge_detect_min_voltage: float = 13.3
-    """Charging is detected at this voltage or a higher one, in V."""
+    charge_detect_min_voltage: float | None = None
+    """Charging is detected at this voltage or a higher one, in V at 12 V; None: at the
+    chemistry's."""
     charge_detect_min_rise: float = 0.15
-    """And only once it rose by this within 15 minutes, in V."""
+    """And after it rose by this within 15 minutes, in V at 12 V."""
+    drain_fast_min_drop: float = 3.0
+    """It drains fast where its state of charge fell by this within 15 minutes, in %."""
+    nominal_voltage: int | None = None
+    """12, 24, 36 or 48 V; None: it is found by itself."""
+    chemistry: Chemistry = Chemistry.UNKNOWN
+    """What the battery is made of."""
+    capacity_ah: float | None = None
+    """Its capacity, in Ah; None: what the devices tell."""
+    bank_mode: BankMode = BankMode.PARALLEL
+    """How several BMSs belong together."""
+
+    @property
+    def charge_detect_v(self) -> float:
+        """From which voltage on charging is detected, in V at 12 V."""
+        if self.charge_detect_min_voltage is not None:
+            return self.charge_detect_min_voltage
+        if self.chemistry is Chemistry.LIFEPO4:
+            return _CHARGE_DETECT_LIFEPO4_V
+        return _CHARGE_DETECT_V
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,122 +103,206 @@ class BatteryState(Measured):
     """By how much the voltage rose within 15 minutes, in V; negative: it fell."""
     voltage_mean_15m: float | None = None
     """The mean voltage of the last 15 minutes, in V."""
+    solar_power: float | None = None
+    """What the sun gives, in W."""
+    load_power: float | None = None
+    """What is used, in W."""
     mains_present: bool | None = None
     """Whether there is mains."""
     alternator_charging: bool | None = None
     """Whether a DC-DC charger charges."""
     solar_charging: bool | None = None
-    """Whether a solar charger charges."""
+    """Whether the sun does."""
     charging_now: bool | None = None
-    """Whether the current charges it."""
+    """Whether the battery's current charges it."""
     charging_detected: bool | None = None
-    """Whether its voltage shows that it is charged."""
+    """Whether it is charged, by its current or else by its voltage, for minutes."""
     draining_fast: bool | None = None
-    """Whether its voltage falls fast."""
+    """Whether it drains fast, for minutes."""
+    battery_low: bool | None = None
+    """Whether it is low, or critical."""
     problem: bool | None = None
     """Whether a battery monitor or BMS is silent for too long."""
+    silent: tuple[str, ...] = ()
+    """The names of those that are."""
 
     @property
     def by_key(self) -> dict[str, Value]:
-        """Return all of it, by the names of the fields."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """What has a state of its own, by the names of the fields."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name != "silent"
+        }
 
 
 class Battery:
-    """Keeps what depends on the past: the trend and the delays.
+    """Keeps what the past has to do with it: the trends and the delays.
 
     The clock is passed in, in s; it never goes back.
     """
 
-    def __init__(self) -> None:
-        """Initialize with nothing known."""
+    def __init__(self, nominal: int | None = None) -> None:
+        """Begin with the nominal voltage that was found before, in V."""
         self.state = BatteryState()
+        self.sources: Sequence[Source] = ()
+        """What was said last, with the packs of a bank as one."""
+        self.nominal = nominal
+        """The nominal voltage that was found, in V; None: none was needed yet."""
         self._trend = Trend()
+        self._highest = Highest()
+        self._source: Role | None = None
         self._plug = Steady()
+        self._charging: bool | None = None
         self._detected = Delayed()
         self._draining = Delayed()
 
     def update(
-        self, sources: Sequence[Source], plug: Plug, settings: Settings, now: float
+        self, devices: Sequence[Source], plug: Plug, settings: Settings, now: float
     ) -> float | None:
-        """Update the state; return when to do so again without a new reading."""
+        """Take what is said now; return when to look again though nothing is said."""
+        sources = self.sources = with_bank(devices, settings.bank_mode)
         measured = choose(sources)
-        voltage = measured.voltage
-        self._trend.note(voltage, now)
+        self._settle(measured.voltage)
+        scale = self.scale(settings)
+        self._trend.note(measured.voltage, now)
         movement = self._trend.read(now)
         self._plug, plug_due = steady(self._plug, plug.verdict, now, PLUG_HOLD_S)
-        # Right after a start the state of the plug is waited for.
+        # Right after a start the plug has something to say, and is waited for.
         waits = not self._plug.settled and plug.verdict is not None
         mains = mains_present(self._plug.value, sources, plug_may_tell=waits)
         alternator = alternator_charging(sources)
         solar = solar_charging(sources)
-        charging = charging_now(sources)
+        charging = charging_now(battery_current(sources), self._charging)
+        self._charging = charging
         source = power_source(
             mains=mains,
             alternator=alternator,
             solar=solar,
             charging=None if waits else charging,
         )
-        change = movement.change
-        self._detected, detected_due = delayed(
-            self._detected,
-            None
-            if voltage is None or change is None
-            else voltage >= settings.charge_detect_min_voltage - _NOISE
-            and change >= settings.charge_detect_min_rise - _NOISE,
-            now,
-            on_s=DETECT_ON_S,
-            off_s=DETECT_OFF_S,
+        detected_due = self._detect(
+            _charging_seen(charging, measured.voltage, movement, settings, scale), now
         )
-        self._draining, draining_due = delayed(
-            self._draining,
-            None
-            if change is None
-            else mains is not True and change <= DRAINING_FAST_V + _NOISE,
-            now,
-            on_s=DETECT_ON_S,
-            off_s=DETECT_OFF_S,
-        )
+        fed = True in (mains, alternator, solar, charging)
+        draining_due = self._drain(measured, movement, settings, scale, fed, now)
         status = status_of(measured.soc)
         summary, message = summarize(status, source, charging=charging)
-        problem, problem_due = _problem(sources, settings, now)
+        silent, problem_due = _silent(devices, settings, now)
+        flow = power_flow(sources, measured.power)
         self.state = BatteryState(
-            voltage=voltage,
+            voltage=measured.voltage,
             current=measured.current,
             power=measured.power,
             soc=measured.soc,
             time_to_go=measured.time_to_go,
             consumed_ah=measured.consumed_ah,
+            temperature=measured.temperature,
             source=measured.source,
             power_source=source,
             status=status,
             summary=summary,
             message=message,
-            charging_phase=charging_phase(sources),
-            voltage_change_15m=change,
+            charging_phase=charging_phase(sources, mains),
+            voltage_change_15m=movement.change,
             voltage_mean_15m=movement.mean,
+            solar_power=flow.solar,
+            load_power=flow.load,
             mains_present=mains,
             alternator_charging=alternator,
             solar_charging=solar,
             charging_now=charging,
             charging_detected=self._detected.value,
             draining_fast=self._draining.value,
-            problem=problem,
+            battery_low=(
+                None
+                if status is Status.UNKNOWN
+                else status in (Status.CRITICAL, Status.LOW)
+            ),
+            problem=bool(silent),
+            silent=silent,
         )
         dues = (movement.due, plug_due, detected_due, draining_due, problem_due)
         return min((due for due in dues if due is not None), default=None)
 
+    def scale(self, settings: Settings) -> float:
+        """Return what a voltage for a 12 V battery counts times."""
+        return scale_of(settings.nominal_voltage or self.nominal)
 
-def _problem(
-    sources: Sequence[Source], settings: Settings, now: float
-) -> tuple[bool, float | None]:
-    """Return whether a battery monitor or BMS is silent for too long, and when next."""
-    ends = [
-        source.heard_at + silence_limit(settings)
-        for source in sources
-        if source.role in _NEVER_SILENT
-    ]
-    silent = any(now >= end for end in ends)
+    def _settle(self, voltage: float | None) -> None:
+        """Find the nominal voltage; what was found once stays."""
+        if self.nominal is None and voltage is not None and voltage >= LEAST_V:
+            self.nominal = nominal_of(voltage)
+
+    def _detect(self, seen: bool | None, now: float) -> float | None:
+        """Take whether charging is seen; return when what is detected may change."""
+        self._detected, due = delayed(
+            self._detected, seen, now, on_s=DETECT_ON_S, off_s=DETECT_OFF_S
+        )
+        return due
+
+    def _drain(
+        self,
+        measured: Measured,
+        movement: Movement,
+        settings: Settings,
+        scale: float,
+        fed: bool,
+        now: float,
+    ) -> float | None:
+        """Take whether the battery drains fast; return when that may change.
+
+        `fed`: whether something charges it, or feeds the loads: that ends it at once.
+        """
+        soc, due = measured.soc, None
+        drains: bool | None = None
+        if measured.source != self._source:
+            # Another device may know the state of charge as another number.
+            self._source = measured.source
+            self._highest.forget()
+        if soc is not None:
+            highest, due = self._highest.take(soc, now)
+            drains = highest - soc >= settings.drain_fast_min_drop - _NOISE
+        elif movement.change is not None:
+            drains = movement.change <= DRAINING_FAST_V * scale + _NOISE
+        if fed and drains is not None:
+            self._draining = Delayed(False, False, now)
+            return due
+        self._draining, delay_due = delayed(
+            self._draining, drains, now, on_s=DETECT_ON_S, off_s=DETECT_OFF_S
+        )
+        return min(
+            (each for each in (due, delay_due) if each is not None), default=None
+        )
+
+
+def _charging_seen(
+    charging: bool | None,
+    voltage: float | None,
+    movement: Movement,
+    settings: Settings,
+    scale: float,
+) -> bool | None:
+    """Return whether charging is seen now: by the current, else by the voltage."""
+    if charging is not None:
+        return charging
+    if voltage is None or movement.change is None:
+        return None
+    return (
+        voltage >= settings.charge_detect_v * scale - _NOISE
+        and movement.change >= settings.charge_detect_min_rise * scale - _NOISE
+    )
+
+
+def _silent(
+    devices: Sequence[Source], settings: Settings, now: float
+) -> tuple[tuple[str, ...], float | None]:
+    """Return which monitors and BMSs are silent for too long, and when to look next."""
+    watched = [device for device in devices if device.role in _NEVER_SILENT]
+    ends = [device.heard_at + silence_limit(settings) for device in watched]
+    silent = tuple(
+        device.name for device in watched if is_silent(device, settings, now)
+    )
     return silent, min((end for end in ends if now < end), default=None)
 
 

@@ -17,10 +17,26 @@ PLUG_MIN_CURRENT_A: Final = 0.05
 #: A charger that delivers more than one of these charges: A, W.
 CHARGER_MIN_CURRENT_A: Final = 1.0
 CHARGER_MIN_POWER_W: Final = 30.0
-#: A battery monitor that shows more than this charges: A.
+#: A battery that takes more than this is charged, until it takes no more than that: A.
 CHARGING_MIN_CURRENT_A: Final = 0.30
-#: States in which a charger charges, where its record has no current.
-CHARGING_STATES: Final = frozenset({"bulk", "absorption", "float", "storage"})
+CHARGING_OFF_CURRENT_A: Final = 0.20
+#: The phases of charging, as Victron's chargers name them.
+CHARGING_PHASES: Final = frozenset(
+    {
+        "bulk",
+        "absorption",
+        "float",
+        "storage",
+        "equalize_manual",
+        "repeated_absorption",
+        "recondition",
+        "battery_safe",
+    }
+)
+#: States in which a DC-DC charger delivers, where its record tells no current.
+DELIVERING_STATES: Final = frozenset(
+    {"bulk", "absorption", "float", "storage", "power_supply", "external_control"}
+)
 
 
 class PowerSource(StrEnum):
@@ -29,13 +45,15 @@ class PowerSource(StrEnum):
     MAINS = "mains"
     ALTERNATOR = "alternator"
     SOLAR = "solar"
+    OTHER = "other"
+    """The battery is charged, and by none of these."""
     BATTERY = "battery"
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plug:
-    """The plug that feeds mains in: the states of its entities."""
+    """The plug that feeds mains in: what its entities say."""
 
     has_switch: bool = False
     """Whether it has a switch."""
@@ -52,7 +70,7 @@ class Plug:
 
     @property
     def verdict(self) -> bool | None:
-        """Return whether there is mains; None: the plug does not know."""
+        """Whether mains is there, as far as the plug can tell now."""
         if self.has_switch and self.is_on is not True:
             return self.is_on
         load = _any(
@@ -76,16 +94,34 @@ def _any(answers: Iterable[bool | None]) -> bool | None:
     return None if not known or None in known else False
 
 
-def _delivers(source: Source, current: str, power: str | None) -> bool | None:
-    """Return whether a charger charges; None: unknown."""
-    amperes = source.number(current)
-    watts = None if power is None else source.number(power)
-    if power is None and amperes is not None:
-        volts = source.number("output_voltage")
-        watts = None if volts is None else volts * amperes
+#: Where the records of solar and DC-DC chargers, and meters of them, tell a current.
+_CURRENTS: Final = ("battery_current", "output_current", "current")
+
+
+def delivered_a(source: Source) -> float | None:
+    """Return what a charger delivers, in A; None: it does not tell."""
+    for key in _CURRENTS:
+        if (amperes := source.number(key)) is not None:
+            return amperes
+    return None
+
+
+def delivered_w(source: Source) -> float | None:
+    """Return what a solar or DC-DC charger delivers, in W; None: it does not tell."""
+    for key in ("pv_power", "power"):
+        if (watts := source.number(key)) is not None:
+            return watts
+    amperes = delivered_a(source)
+    volts = source.quantity("voltage")
+    return None if amperes is None or volts is None else amperes * volts
+
+
+def _delivers(source: Source) -> bool | None:
+    """Return whether a charger charges; None: it does not say."""
+    amperes, watts = delivered_a(source), delivered_w(source)
     if amperes is None and watts is None:
-        state = source.values.get("charge_state")
-        return None if state is None else state in CHARGING_STATES
+        state = source.text("charge_state")
+        return None if state is None else state in DELIVERING_STATES
     return (amperes is not None and amperes > CHARGER_MIN_CURRENT_A) or (
         watts is not None and watts > CHARGER_MIN_POWER_W
     )
@@ -93,26 +129,26 @@ def _delivers(source: Source, current: str, power: str | None) -> bool | None:
 
 def alternator_charging(sources: Sequence[Source]) -> bool | None:
     """Return whether a DC-DC charger charges; None: none is fresh."""
-    return _any(
-        _delivers(source, "output_current", None)
-        for source in fresh_of(sources, Role.DC_DC_CHARGER)
-    )
+    return _any(map(_delivers, fresh_of(sources, Role.DC_DC_CHARGER)))
 
 
 def solar_charging(sources: Sequence[Source]) -> bool | None:
     """Return whether a solar charger charges; None: none is fresh."""
-    return _any(
-        _delivers(source, "battery_current", "pv_power")
-        for source in fresh_of(sources, Role.SOLAR_CHARGER)
-    )
+    return _any(map(_delivers, fresh_of(sources, Role.SOLAR_CHARGER)))
 
 
-def charger_not_off(sources: Sequence[Source]) -> bool | None:
-    """Return whether an AC charger is not off; None: unknown, or none is fresh."""
-    return _any(
-        None if (state := source.values.get("charge_state")) is None else state != "off"
-        for source in fresh_of(sources, Role.AC_CHARGER)
-    )
+#: An inverter/charger is connected to mains, or to a generator, at one of these.
+AC_INPUTS: Final = frozenset({"ac_in_1", "ac_in_2"})
+
+
+def _ac_connected(sources: Sequence[Source]) -> bool | None:
+    """Return whether an AC input is connected; None: no inverter/charger tells."""
+    states = [
+        state
+        for source in fresh_of(sources, Role.INVERTER_CHARGER)
+        if (state := source.text("active_ac_in")) is not None
+    ]
+    return any(state in AC_INPUTS for state in states) if states else None
 
 
 def mains_present(
@@ -120,24 +156,48 @@ def mains_present(
 ) -> bool | None:
     """Return whether mains is there.
 
-    The plug decides. Where its state is unknown, a fresh AC charger that is not off
-    means that there is mains; one that is off means nothing. While the plug is about
-    to be known (`plug_may_tell`), nothing else counts.
+    What the plug says stands; then what an inverter/charger says of its AC input. Where
+    neither says anything, a fresh AC charger that is not off tells that there is mains;
+    one that is off tells nothing. While the plug is about to say something
+    (`plug_may_tell`), nobody else is asked.
     """
     if plug is not None:
         return plug
     if plug_may_tell:
         return None
-    return True if charger_not_off(sources) else None
+    connected = _ac_connected(sources)
+    if connected is not None:
+        return connected
+    charges = any(
+        (state := source.text("charge_state")) is not None and state != "off"
+        for source in fresh_of(sources, Role.AC_CHARGER)
+    )
+    return True if charges else None
 
 
-def charging_now(sources: Sequence[Source]) -> bool | None:
-    """Return whether the battery is charged; None: no fresh battery monitor knows."""
-    for source in fresh_of(sources, Role.BATTERY_MONITOR):
-        amperes = source.number("current")
-        if amperes is not None:
-            return amperes > CHARGING_MIN_CURRENT_A
+def battery_current(sources: Sequence[Source]) -> float | None:
+    """Return the battery's own current, in A; None: nobody measures it.
+
+    What an AC charger gives is not what the battery takes.
+    """
+    for source in fresh_of(
+        sources, Role.BATTERY_MONITOR, Role.BMS, Role.INVERTER_CHARGER
+    ):
+        if (amperes := source.quantity("current")) is not None:
+            return amperes
     return None
+
+
+def charging_now(amperes: float | None, before: bool | None) -> bool | None:
+    """Return whether a current charges the battery; None: it is not known.
+
+    `before`: whether it did until now, because noise about a threshold is no news.
+    """
+    if amperes is None:
+        return None
+    if before:
+        return amperes > CHARGING_OFF_CURRENT_A
+    return amperes > CHARGING_MIN_CURRENT_A
 
 
 def power_source(
@@ -150,7 +210,7 @@ def power_source(
     """Return where the power comes from.
 
     It is the battery's where mains is known to be off, or, where mains cannot be told,
-    a fresh battery monitor shows no charging.
+    its current shows no charging.
     """
     if mains:
         return PowerSource.MAINS
@@ -158,24 +218,36 @@ def power_source(
         return PowerSource.ALTERNATOR
     if solar:
         return PowerSource.SOLAR
+    if charging:
+        return PowerSource.OTHER
     if mains is False or charging is False:
         return PowerSource.BATTERY
     return PowerSource.UNKNOWN
 
 
-def charging_phase(sources: Sequence[Source]) -> str | None:
-    """Return the phase of the AC charger, else of another charger that is not off."""
-    off = None
-    for source in fresh_of(sources, Role.AC_CHARGER):
-        state = source.values.get("charge_state")
-        if isinstance(state, str):
-            if state != "off":
-                return state
-            off = state
-    if off is not None:
-        return off
-    for source in fresh_of(sources, Role.SOLAR_CHARGER, Role.DC_DC_CHARGER):
-        state = source.values.get("charge_state")
-        if isinstance(state, str) and state != "off":
+#: Do not charge without mains.
+_FED_BY_MAINS: Final = (Role.AC_CHARGER, Role.INVERTER_CHARGER)
+
+
+def charging_phase(sources: Sequence[Source], mains: bool | None) -> str | None:
+    """Return the phase of the charger that charges, else off; None: none is fresh.
+
+    Mains chargers first, then solar, then DC-DC. Without mains a charger that is fed
+    by it does not charge, whatever it said last.
+    """
+    states = [
+        (role, state)
+        for role, key in (
+            (Role.AC_CHARGER, "charge_state"),
+            (Role.INVERTER_CHARGER, "device_state"),
+            (Role.SOLAR_CHARGER, "charge_state"),
+            (Role.DC_DC_CHARGER, "charge_state"),
+        )
+        for source in fresh_of(sources, role)
+        if (state := source.text(key)) is not None
+    ]
+    for role, state in states:
+        fed = mains is not False or role not in _FED_BY_MAINS
+        if fed and state in CHARGING_PHASES:
             return state
-    return None
+    return "off" if states else None

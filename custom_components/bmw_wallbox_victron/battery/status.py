@@ -45,14 +45,10 @@ def summarize(
     status: Status, source: PowerSource, *, charging: bool | None
 ) -> tuple[Summary, str]:
     """Return the summary, and the name of the sentence that goes with it."""
-    if status is Status.UNKNOWN:
-        return Summary.UNKNOWN, "unknown"
     if status in (Status.CRITICAL, Status.LOW):
         return Summary.ATTENTION, f"{status}_charging" if charging else status.value
-    if charging and source in (
-        PowerSource.MAINS,
-        PowerSource.ALTERNATOR,
-        PowerSource.SOLAR,
-    ):
+    if charging:
         return Summary.CHARGING, f"charging_{source}"
+    if status is Status.UNKNOWN:
+        return Summary.UNKNOWN, "unknown"
     return Summary.OK, f"ok_{source}"

@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
+import math
 from typing import Final
 
 #: How far back the trend looks, in s.
@@ -97,3 +98,33 @@ class Trend:
         if moves > 0:
             due = min(due, now + _STEP_V * max(known_s, 1.0) / moves)
         return max(due, now + _PACE_S)
+
+
+class Highest:
+    """The highest state of charge of the last quarter of an hour."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        # Until when each counts, in s, and what it is, in %: each lower than the one
+        # before it, and the newest without an end.
+        self._candidates: deque[tuple[float, float]] = deque()
+
+    def forget(self) -> None:
+        """Begin anew: what follows comes from somebody else."""
+        self._candidates.clear()
+
+    def take(self, value: float, now: float) -> tuple[float, float | None]:
+        """Take what is read now, in %; return the highest, and until when it counts.
+
+        A value counts until 15 minutes after another one took its place; None: that
+        has not happened yet.
+        """
+        if self._candidates and self._candidates[-1][1] > value:
+            self._candidates[-1] = (now + WINDOW_S, self._candidates[-1][1])
+        while self._candidates and self._candidates[-1][1] <= value:
+            self._candidates.pop()
+        self._candidates.append((math.inf, value))
+        while self._candidates[0][0] <= now:
+            self._candidates.popleft()
+        until, highest = self._candidates[0]
+        return highest, None if until == math.inf else until

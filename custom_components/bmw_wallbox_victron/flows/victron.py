@@ -134,7 +134,9 @@ class VictronSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
         self._shown_monitor = shown if shown in monitors else next(iter(monitors))
         return self.async_show_form(
             step_id="main_monitor",
-            data_schema=vol.Schema(main_monitor_field(monitors, self._shown_monitor)),
+            data_schema=vol.Schema(
+                device_field(CONF_MAIN_MONITOR, monitors, self._shown_monitor)
+            ),
             last_step=True,
         )
 
@@ -312,18 +314,18 @@ def battery_monitors(entry: ConfigEntry | None) -> dict[str, str]:
     }
 
 
-def main_monitor_field(
-    monitors: Mapping[str, str], default: str
+def device_field(
+    key: str, devices: Mapping[str, str], default: str
 ) -> dict[vol.Marker, SelectSelector]:
-    """Return the field that asks which of several battery monitors is the main one."""
+    """Return the field that asks which of several devices counts."""
     selector = SelectSelectorConfig(
         options=[
             SelectOptionDict(value=address, label=f"{title} ({address})")
-            for address, title in monitors.items()
+            for address, title in devices.items()
         ],
         mode=SelectSelectorMode.LIST,
     )
-    return {vol.Required(CONF_MAIN_MONITOR, default=default): SelectSelector(selector)}
+    return {vol.Required(key, default=default): SelectSelector(selector)}
 
 
 @callback

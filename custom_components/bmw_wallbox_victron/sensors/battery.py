@@ -16,6 +16,7 @@ from homeassistant.const import (
     UnitOfElectricPotential,
     UnitOfPower,
     UnitOfRatio,
+    UnitOfTemperature,
     UnitOfTime,
 )
 
@@ -55,6 +56,20 @@ def _voltage(
     )
 
 
+def _power(
+    key: str, value_fn: Callable[[BatteryState], float | None]
+) -> BatterySensorEntityDescription:
+    """Describe a power."""
+    return BatterySensorEntityDescription(
+        key=key,
+        value_fn=value_fn,
+        device_class=SensorDeviceClass.POWER,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+    )
+
+
 def _phases() -> list[str]:
     """Return the charge states of chargers."""
     for field in BY_KIND[Kind.AC_CHARGER].fields:
@@ -73,14 +88,7 @@ BATTERY_SENSORS: Final = (
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=1,
     ),
-    BatterySensorEntityDescription(
-        key="power",
-        value_fn=lambda battery: battery.power,
-        device_class=SensorDeviceClass.POWER,
-        native_unit_of_measurement=UnitOfPower.WATT,
-        state_class=SensorStateClass.MEASUREMENT,
-        suggested_display_precision=0,
-    ),
+    _power("power", lambda battery: battery.power),
     BatterySensorEntityDescription(
         key="soc",
         value_fn=lambda battery: battery.soc,
@@ -106,11 +114,28 @@ BATTERY_SENSORS: Final = (
         suggested_display_precision=1,
     ),
     BatterySensorEntityDescription(
+        key="temperature",
+        value_fn=lambda battery: battery.temperature,
+        device_class=SensorDeviceClass.TEMPERATURE,
+        native_unit_of_measurement=UnitOfTemperature.CELSIUS,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+    ),
+    _power("solar_power", lambda battery: battery.solar_power),
+    _power("load_power", lambda battery: battery.load_power),
+    BatterySensorEntityDescription(
         key="source",
         value_fn=lambda battery: battery.source or "none",
         device_class=SensorDeviceClass.ENUM,
         entity_category=EntityCategory.DIAGNOSTIC,
-        options=[Role.BATTERY_MONITOR, Role.BMS, Role.AC_CHARGER, "none"],
+        options=[
+            Role.BATTERY_MONITOR,
+            Role.BMS,
+            Role.AC_CHARGER,
+            Role.INVERTER_CHARGER,
+            Role.OTHER,
+            "none",
+        ],
     ),
     BatterySensorEntityDescription(
         key="power_source",

@@ -1,0 +1,251 @@
+"""The options: how wallboxes are controlled, and what the battery is."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from homeassistant.config_entries import (
+    ConfigEntry,
+    ConfigFlowResult,
+    ConfigSubentry,
+    OptionsFlow,
+)
+from homeassistant.const import CONF_ADDRESS
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    EntitySelector,
+    EntitySelectorConfig,
+    EntityWithDeviceFilterSelectorConfig,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+)
+import voluptuous as vol
+
+from ..battery.bank import BankMode
+from ..battery.battery import Chemistry
+from ..const import (
+    CONF_ALLOW_REBOOT,
+    CONF_BMS_BANK,
+    CONF_CAPACITY_AH,
+    CONF_CHEMISTRY,
+    CONF_FRESHNESS_TIMEOUT,
+    CONF_MAIN_BMS,
+    CONF_MAIN_MONITOR,
+    CONF_MAINS_CURRENT,
+    CONF_MAINS_POWER,
+    CONF_MAINS_SWITCH,
+    CONF_MAX_CURRENT,
+    CONF_METER_INTERVAL,
+    CONF_NOMINAL_VOLTAGE,
+    DEFAULT_FRESHNESS_TIMEOUT,
+    DEFAULT_METER_INTERVAL,
+    MAX_CAPACITY_AH,
+    MAX_FRESHNESS_TIMEOUT,
+    MAX_METER_INTERVAL,
+    MIN_FRESHNESS_TIMEOUT,
+    MIN_METER_INTERVAL,
+    NOMINAL_AUTO,
+    NOMINAL_VOLTAGES,
+    SUBENTRY_BMS,
+    SUBENTRY_VICTRON,
+    SUBENTRY_WALLBOX,
+)
+from ..subentries import subentries_of
+from .base import whole_number
+from .stale_form import form_values, merged
+from .victron import battery_monitors, device_field
+from .wallbox import MAX_CURRENT_FIELD
+
+_OPTIONS: Final[Mapping[vol.Marker, Any]] = {
+    vol.Required(CONF_METER_INTERVAL, default=DEFAULT_METER_INTERVAL): whole_number(
+        MIN_METER_INTERVAL, MAX_METER_INTERVAL, "s"
+    ),
+    vol.Required(
+        CONF_FRESHNESS_TIMEOUT, default=DEFAULT_FRESHNESS_TIMEOUT
+    ): whole_number(MIN_FRESHNESS_TIMEOUT, MAX_FRESHNESS_TIMEOUT, "s"),
+    vol.Required(CONF_ALLOW_REBOOT, default=False): BooleanSelector(),
+}
+
+
+def _numbers(device_class: str) -> list[EntityWithDeviceFilterSelectorConfig]:
+    """Return which entities are offered for a quantity."""
+    return [
+        EntityWithDeviceFilterSelectorConfig(
+            domain="sensor", device_class=device_class
+        ),
+        EntityWithDeviceFilterSelectorConfig(domain=["number", "input_number"]),
+    ]
+
+
+#: What is offered as the plug of mains.
+_MAINS_FILTERS: Final[Mapping[str, list[EntityWithDeviceFilterSelectorConfig]]] = {
+    CONF_MAINS_SWITCH: [
+        EntityWithDeviceFilterSelectorConfig(
+            domain=["switch", "binary_sensor", "input_boolean"]
+        )
+    ],
+    CONF_MAINS_POWER: _numbers("power"),
+    CONF_MAINS_CURRENT: _numbers("current"),
+}
+
+
+def _choice(key: str, options: list[str]) -> SelectSelector:
+    """Return a field for one of a few settings."""
+    return SelectSelector(
+        SelectSelectorConfig(
+            options=options, translation_key=key, mode=SelectSelectorMode.DROPDOWN
+        )
+    )
+
+
+#: What is asked of any battery.
+_BATTERY: Final[Mapping[vol.Marker, Any]] = {
+    vol.Required(CONF_NOMINAL_VOLTAGE, default=NOMINAL_AUTO): _choice(
+        CONF_NOMINAL_VOLTAGE, [NOMINAL_AUTO, *NOMINAL_VOLTAGES]
+    ),
+    vol.Required(CONF_CHEMISTRY, default=Chemistry.UNKNOWN.value): _choice(
+        CONF_CHEMISTRY, [each.value for each in Chemistry]
+    ),
+    vol.Optional(CONF_CAPACITY_AH): whole_number(1, MAX_CAPACITY_AH, "Ah"),
+}
+#: And where there are several BMSs.
+_SEVERAL_BMSS: Final[Mapping[vol.Marker, Any]] = {
+    vol.Required(CONF_BMS_BANK, default=BankMode.PARALLEL.value): _choice(
+        CONF_BMS_BANK, [each.value for each in BankMode]
+    ),
+}
+
+
+class SiteOptionsFlow(OptionsFlow):
+    """Tunes how wallboxes are controlled, and what the battery is and follows."""
+
+    _opened: Mapping[str, Any] | None = None
+    _defaults: Mapping[str, Any] | None = None
+    _wallbox: ConfigSubentry | None = None
+
+    async def async_step_init(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask what is to be set; without a device there is no battery."""
+        if user_input is not None:  # a program that sends the form at once
+            return await self.async_step_general(user_input)
+        has_battery = any(
+            subentries_of(self.config_entry, each)
+            for each in (SUBENTRY_VICTRON, SUBENTRY_BMS)
+        )
+        return self.async_show_menu(
+            step_id="init",
+            menu_options=["general", "battery"] if has_battery else ["general"],
+        )
+
+    async def async_step_general(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the options. With one wallbox, also for the most that it may draw."""
+        entry = self.config_entry
+        wallboxes = subentries_of(entry, SUBENTRY_WALLBOX)
+        wallbox = wallboxes[0] if len(wallboxes) == 1 else None
+        if self._opened is None:
+            self._wallbox = wallbox
+        if user_input is not None:
+            return self._save_general(user_input, wallbox)
+        shown = dict(entry.options)
+        fields: dict[vol.Marker, Any] = {}
+        if wallbox is not None:
+            shown[CONF_MAX_CURRENT] = wallbox.data[CONF_MAX_CURRENT]
+            fields |= MAX_CURRENT_FIELD
+        fields |= {**_OPTIONS, **_mains_fields(self.hass, entry)}
+        return self._show(fields, shown, step_id="general")
+
+    async def async_step_battery(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask what the battery is; nobody has to for a 12 V battery with a shunt."""
+        if user_input is not None:
+            return self._save(self._opened, user_input)
+        entry = self.config_entry
+        shown = dict(entry.options)
+        fields: dict[vol.Marker, Any] = dict(_BATTERY)
+        packs = {
+            subentry.data[CONF_ADDRESS]: subentry.title
+            for subentry in subentries_of(entry, SUBENTRY_BMS)
+        }
+        for key, devices in (
+            (CONF_MAIN_MONITOR, battery_monitors(entry)),
+            (CONF_MAIN_BMS, packs),
+        ):
+            if shown.get(key) not in devices:
+                shown.pop(key, None)
+            if len(devices) < 2:
+                continue
+            if key == CONF_MAIN_BMS:
+                fields |= _SEVERAL_BMSS
+            fields |= device_field(key, devices, next(iter(devices)))
+        return self._show(fields, shown, step_id="battery")
+
+    def _show(
+        self,
+        fields: Mapping[vol.Marker, Any],
+        shown: Mapping[str, Any],
+        *,
+        step_id: str,
+    ) -> ConfigFlowResult:
+        """Show the form of a step with what is set."""
+        schema = vol.Schema(dict(fields))
+        self._opened, self._defaults = form_values(shown, schema), schema({})
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(schema, shown),
+        )
+
+    @callback
+    def _save_general(
+        self, user_input: Mapping[str, Any], wallbox: ConfigSubentry | None
+    ) -> ConfigFlowResult:
+        """Take what was changed in the form. `wallbox`: the only one that there is."""
+        opened, sent = dict(self._opened or {}), dict(user_input)
+        shown = opened.pop(CONF_MAX_CURRENT, None)
+        current = sent.pop(CONF_MAX_CURRENT, None)
+        if (
+            wallbox is not None
+            and wallbox is self._wallbox
+            and current not in (None, shown)
+        ):
+            self.hass.config_entries.async_update_subentry(
+                self.config_entry,
+                wallbox,
+                data={**wallbox.data, CONF_MAX_CURRENT: current},
+            )
+        return self._save(opened, sent)
+
+    @callback
+    def _save(
+        self, opened: Mapping[str, Any] | None, sent: Mapping[str, Any]
+    ) -> ConfigFlowResult:
+        """Store what was changed in a form; the options of the others stay."""
+        return self.async_create_entry(
+            data=merged(opened, sent, self.config_entry.options, self._defaults)
+        )
+
+
+def _mains_fields(
+    hass: HomeAssistant, entry: ConfigEntry
+) -> dict[vol.Marker, EntitySelector]:
+    """Return the fields that ask for entities of the plug of mains."""
+    # Our own say what follows from the plug: none of them is one.
+    ours = [
+        each.entity_id
+        for each in er.async_entries_for_config_entry(
+            er.async_get(hass), entry.entry_id
+        )
+    ]
+    fields: dict[vol.Marker, EntitySelector] = {}
+    for key, filters in _MAINS_FILTERS.items():
+        # One that was chosen all the same can stay.
+        not_offered = [each for each in ours if each != entry.options.get(key)]
+        fields[vol.Optional(key)] = EntitySelector(
+            EntitySelectorConfig(filter=filters, exclude_entities=not_offered)
+        )
+    return fields
