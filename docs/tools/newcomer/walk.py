@@ -226,6 +226,7 @@ class Walk:
         await self._open_integration()
         await self._page.get_by_role("button", name="Configure").first.click()
         await settle(self._page)
+        await person.follow("General")
         await person.pick("Caravan plug", into="Plug of mains: switch")
         await person.pick("Caravan plug power", into="Plug of mains: power")
         await person.pick("Caravan plug current", into="Plug of mains: current")
