@@ -263,4 +263,4 @@ async def test_the_first_of_the_month(
 
 
 def test_every_example_is_used() -> None:
-    assert len(EXAMPLES) == 3
+    assert len(EXAMPLES) == 2

@@ -17,10 +17,11 @@ from custom_components.bmw_wallbox_victron.victron.records import Kind
 from simulators.wallbox import Car, SimulatedWallbox
 
 from .kit.battery import MONITOR
-from .kit.energy import example, number
-from .kit.radio import Radio
+from .kit.energy import number
+from .kit.radio import SHUNT, Radio
 from .kit.site import Site
 from .kit.time import later, let_pass
+from .kit.victron import GOOD, KEY
 
 type MakeWallbox = Callable[..., SimulatedWallbox]
 
@@ -95,41 +96,51 @@ async def test_the_dashboard_takes_the_wallbox(
     assert await issues(hass) == set()
 
 
-# The battery
+# The battery and the sun
+
+SUN = "F8:5C:00:00:00:09"
 
 
-@pytest.fixture
-async def page_sensors(hass: HomeAssistant) -> None:
-    """Have the page's sensors in the configuration."""
-    config = example("template")
-    for domain in config:
-        assert await async_setup_component(hass, domain, config)
-
-
-async def test_the_battery_as_energy(
+@pytest.mark.parametrize("caravan_keys", [{SHUNT: KEY.hex(), SUN: KEY.hex()}])
+async def test_the_dashboard_takes_the_battery_and_the_sun(
     hass: HomeAssistant,
-    page_sensors: None,
     radio: Radio,
     caravan: Site,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """The page's sensors count each direction, and no silence."""
+    """Without a helper; and they count what flowed, and no silence."""
+    harvest = 0.0
 
-    async def flow(volts: float, amps: float, minutes: int) -> None:
+    async def flow(volts: float, amperes: float, minutes: int, sun: float = 0) -> None:
+        """Let the battery take `amperes`, and the sun give `sun` W."""
+        nonlocal harvest
         for _ in range(minutes):
-            radio.say(
-                Kind.BATTERY_MONITOR, MONITOR | {"voltage": volts, "current": amps}
-            )
-            await let_pass(hass, freezer, 30)
-            await let_pass(hass, freezer, 30)
+            harvest += sun / 60_000
+            for _ in range(2):
+                radio.say(
+                    Kind.BATTERY_MONITOR,
+                    MONITOR | {"voltage": volts, "current": amperes},
+                )
+                radio.say(
+                    Kind.SOLAR_CHARGER,
+                    GOOD[Kind.SOLAR_CHARGER]
+                    | {"pv_power": sun, "yield_today": round(harvest, 2)},
+                    SUN,
+                )
+                await let_pass(hass, freezer, 30)
+
+    def entity_id(key: str) -> str:
+        return caravan.entity_id("sensor", key, "battery")
 
     await flow(12.5, -10, 60)
-    await flow(13.5, 20, 30)
+    await flow(13.5, 20, 30, sun=300)
     await flow(12.5, -4, 12)
-    charged = "sensor.battery_energy_charged"
-    discharged = "sensor.battery_energy_discharged"
-    assert number(hass, charged) == pytest.approx(0.135, rel=0.02)
-    assert number(hass, discharged) == pytest.approx(0.135, rel=0.02)
+    await flow(12.5, 0, 6)
+    charged, discharged = entity_id("energy_charged"), entity_id("energy_discharged")
+    solar = entity_id("solar_energy")
+    assert number(hass, charged) == pytest.approx(0.135, abs=0.01)
+    assert number(hass, discharged) == pytest.approx(0.135, abs=0.01)
+    assert number(hass, solar) == pytest.approx(0.15, abs=0.01)
     assert await async_setup_component(hass, "energy", {})
     manager = await data.async_get_manager(hass)
     await manager.async_update(
@@ -140,23 +151,26 @@ async def test_the_battery_as_energy(
                     "type": "battery",
                     "stat_energy_from": discharged,
                     "stat_energy_to": charged,
-                    "stat_soc": caravan.entity_id("sensor", "soc", "battery"),
-                    "power_config": {
-                        "stat_rate_inverted": caravan.entity_id(
-                            "sensor", "power", "battery"
-                        )
-                    },
-                }
+                    "stat_soc": entity_id("soc"),
+                    "power_config": {"stat_rate_inverted": entity_id("power")},
+                },
+                {
+                    "type": "solar",
+                    "stat_energy_from": solar,
+                    "stat_rate": entity_id("solar_power"),
+                    "config_entry_solar_forecast": None,
+                },
             ],
         }
     )
     await hass.async_block_till_done()
     assert await issues(hass) == set()
-    # It counts on until the readings are not fresh any more: 300 s.
+    before = number(hass, charged), number(hass, discharged), number(hass, solar)
+    # What is unknown for an hour neither counts nor is complained about.
     for _ in range(60):
         await let_pass(hass, freezer, 60)
     assert caravan.state("power", owner="battery") == "unknown"
-    await flow(12.5, -4, 1)
-    silence = 0.05 * 300 / 3600
-    assert number(hass, charged) == pytest.approx(0.135, rel=0.02)
-    assert number(hass, discharged) == pytest.approx(0.135 + silence, rel=0.02)
+    assert await issues(hass) == set()
+    await flow(12.5, 0, 6)
+    after = number(hass, charged), number(hass, discharged), number(hass, solar)
+    assert after == pytest.approx(before, abs=0.01)

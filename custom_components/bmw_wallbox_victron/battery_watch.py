@@ -40,6 +40,7 @@ from .battery.power_source import (
 from .battery.sources import METER, Role, Source, role_of
 from .battery.status import CRITICAL_SOC, LOW_SOC, OK_SOC
 from .battery.tellable import tellable
+from .battery_settings import MainsEntities
 from .const import DOMAIN
 from .feed import Feed
 from .publish import TIME_TO_GO, Cancel, Publication, Rule, publish, rule_for, within
@@ -54,23 +55,6 @@ _COUNT_S: Final = 300.0
 #: Charging and draining are detected after minutes: how long a voltage has to be beyond
 #: their thresholds before that alone is worth a row, in s.
 _DETECTION_HOLD_S: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MainsEntities:
-    """The entities of the plug that feeds mains in; None: there is none."""
-
-    switch: str | None = None
-    """On where mains is passed on."""
-    power: str | None = None
-    """What it passes on, in W or a unit of the same sort."""
-    current: str | None = None
-    """What it passes on, in A or a unit of the same sort."""
-
-    @property
-    def all(self) -> list[str]:
-        """Return those that there are."""
-        return [each for each in (self.switch, self.power, self.current) if each]
 
 
 def rules_of(settings: Settings, scale: float) -> dict[str, Rule]:

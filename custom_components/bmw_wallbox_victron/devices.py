@@ -5,9 +5,8 @@ models change, and nothing else notices.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from homeassistant.components import bluetooth
 from homeassistant.config_entries import (
@@ -21,13 +20,12 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import CONNECTION_BLUETOOTH, DeviceInfo
 from homeassistant.util import dt as dt_util
 
-from .battery.bank import BankMode
-from .battery.battery import BatteryState, Chemistry, Settings
+from .battery.battery import BatteryState, Settings
 from .battery.counters import Counters
+from .battery_settings import mains_of, settings_of, with_numbers
 from .battery_store import BatteryStore
 from .battery_watch import (
     BatteryWatch,
-    MainsEntities,
     Member,
     async_get_messages,
     async_get_past,
@@ -36,22 +34,12 @@ from .bms import BmsPoller
 from .bms_model import IDENTITY, RULES, BmsValues
 from .const import (
     BATTERY_DEVICE,
-    CONF_BMS_BANK,
-    CONF_CAPACITY_AH,
-    CONF_CHEMISTRY,
     CONF_ENCRYPTION_KEY,
-    CONF_FRESHNESS_TIMEOUT,
     CONF_MAIN_BMS,
     CONF_MAIN_MONITOR,
-    CONF_MAINS_CURRENT,
-    CONF_MAINS_POWER,
-    CONF_MAINS_SWITCH,
     CONF_MODEL,
-    CONF_NOMINAL_VOLTAGE,
     CONF_SECRET,
-    DEFAULT_FRESHNESS_TIMEOUT,
     DOMAIN,
-    NOMINAL_AUTO,
     SUBENTRY_BMS,
 )
 from .feed import Feed
@@ -64,13 +52,6 @@ from .storage import SiteStore
 from .subentries import device_subentries
 from .victron.advertisement import parse_key
 from .victron.models import MANUFACTURER, model_name
-
-#: What the owner may set of the battery's rules.
-BATTERY_NUMBERS = (
-    "charge_detect_min_voltage",
-    "charge_detect_min_rise",
-    "drain_fast_min_drop",
-)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -255,10 +236,7 @@ class Devices:
     @property
     def _timeout_s(self) -> float:
         """Return how long a reading counts, in s."""
-        timeout_s: float = self._entry.options.get(
-            CONF_FRESHNESS_TIMEOUT, DEFAULT_FRESHNESS_TIMEOUT
-        )
-        return timeout_s
+        return settings_of(self._entry.options, {}).freshness_timeout_s
 
     def _take(self, subentry: ConfigSubentry, device: Device) -> VictronListener | None:
         """Set up what hears a device; return a listener that is to be started."""
@@ -355,24 +333,14 @@ class Devices:
         main_bms = self.get(options.get(CONF_MAIN_BMS, ""))
         members = [
             Member(
-                feed=self._devices[subentry.subentry_id].feed,
-                address=self._devices[subentry.subentry_id].address,
+                feed=device.feed,
+                address=device.address,
                 name=subentry.title,
                 is_bms=subentry.subentry_type == SUBENTRY_BMS,
             )
             for subentry in device_subentries(self._entry)
-            if subentry.subentry_id in self._devices
+            if (device := self._devices.get(subentry.subentry_id)) is not None
         ]
-        mains = MainsEntities(
-            switch=options.get(CONF_MAINS_SWITCH),
-            power=options.get(CONF_MAINS_POWER),
-            current=options.get(CONF_MAINS_CURRENT),
-        )
-        numbers = {
-            key: number
-            for key, number in self._store.numbers.items()
-            if key in BATTERY_NUMBERS
-        }
         if self.battery is None:
             self.battery = BatteryWatch(
                 self._hass,
@@ -386,8 +354,8 @@ class Devices:
             members=members,
             main_monitor=None if main is None else main.feed,
             main_bms=None if main_bms is None else main_bms.feed,
-            mains=mains,
-            settings=_battery_settings(options, self._timeout_s, numbers),
+            mains=mains_of(options),
+            settings=settings_of(options, self._store.numbers),
         )
 
     @callback
@@ -408,7 +376,7 @@ class Devices:
             raise RuntimeError("there is no battery")
         self._store.async_keep_numbers({**self._store.numbers, key: number})
         settings = self.battery.settings
-        self.battery.set_settings(_with_numbers(settings, {key: number}))
+        self.battery.set_settings(with_numbers(settings, {key: number}))
 
     # What is heard
 
@@ -505,39 +473,6 @@ class Devices:
             # Hanging up takes its time; nobody else waits for it.
             self._hass.async_create_task(device.poller.async_stop())
             device.poller = None
-
-
-def _battery_settings(
-    options: Mapping[str, Any], timeout_s: float, numbers: Mapping[str, float]
-) -> Settings:
-    """Return what is set for the battery."""
-    nominal = options.get(CONF_NOMINAL_VOLTAGE, NOMINAL_AUTO)
-    return _with_numbers(
-        Settings(
-            freshness_timeout_s=timeout_s,
-            nominal_voltage=None if nominal == NOMINAL_AUTO else int(nominal),
-            chemistry=Chemistry(options.get(CONF_CHEMISTRY, Chemistry.UNKNOWN)),
-            capacity_ah=options.get(CONF_CAPACITY_AH),
-            bank_mode=BankMode(options.get(CONF_BMS_BANK, BankMode.PARALLEL)),
-        ),
-        numbers,
-    )
-
-
-def _with_numbers(settings: Settings, numbers: Mapping[str, float]) -> Settings:
-    """Return settings with what was set by the number entities."""
-    return replace(
-        settings,
-        charge_detect_min_voltage=numbers.get(
-            "charge_detect_min_voltage", settings.charge_detect_min_voltage
-        ),
-        charge_detect_min_rise=numbers.get(
-            "charge_detect_min_rise", settings.charge_detect_min_rise
-        ),
-        drain_fast_min_drop=numbers.get(
-            "drain_fast_min_drop", settings.drain_fast_min_drop
-        ),
-    )
 
 
 def _model_of(subentry: ConfigSubentry) -> str:

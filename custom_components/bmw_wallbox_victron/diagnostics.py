@@ -4,6 +4,7 @@ Nothing that is secret is put in: no password, token, key, serial number or name
 and addresses are cut short. What others wrote in their own words is searched for them.
 """
 
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.loader import async_get_integration
 
+from .battery.counters import Counters
 from .const import (
     BATTERY_DEVICE,
     CONF_ALLOWED_TOKENS,
@@ -311,4 +313,12 @@ def _battery(coordinator: SiteCoordinator) -> dict[str, Any] | None:
     battery = coordinator.devices.battery
     if battery is None:
         return None
-    return {"settings": battery.settings, "values": battery.shown}
+    counters = coordinator.devices.battery_counters or Counters()
+    return {
+        "settings": battery.settings,
+        "nominal_voltage": battery.nominal,
+        "values": battery.shown.by_key,
+        "silent": len(battery.shown.silent),
+        # Those of the day have addresses.
+        "counters": replace(counters, days={}),
+    }

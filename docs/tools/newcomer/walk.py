@@ -226,6 +226,7 @@ class Walk:
         await self._open_integration()
         await self._page.get_by_role("button", name="Configure").first.click()
         await settle(self._page)
+        await person.follow("General")
         await person.pick("Caravan plug", into="Plug of mains: switch")
         await person.pick("Caravan plug power", into="Plug of mains: power")
         await person.pick("Caravan plug current", into="Plug of mains: current")
@@ -387,8 +388,10 @@ def _above(least: float) -> Callable[[str], bool]:
 
 
 def _entities_of(config: Any) -> Iterator[str]:
-    """Return the entities that a dashboard names."""
+    """Return the entities that a dashboard shows in any case."""
     if isinstance(config, dict):
+        if "visibility" in config:
+            return  # hidden where its entity does not exist
         for key, value in config.items():
             if key == "entity" and isinstance(value, str):
                 yield value
