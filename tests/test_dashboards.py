@@ -6,7 +6,8 @@ import re
 from types import MappingProxyType
 from typing import Any
 
-from homeassistant.config_entries import ConfigSubentry
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.config_entries import ConfigSubentry, ConfigSubentryData
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.template import Template
@@ -14,23 +15,26 @@ from homeassistant.util.yaml import load_yaml_dict
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.bmw_wallbox_victron.const import DOMAIN
+from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from custom_components.bmw_wallbox_victron.victron.records import Kind
+from simulators.bms import BmsRadio, Jbd, SimulatedBms
 
 from .kit.blueprints import BLUEPRINTS, SOURCE
 from .kit.radio import CHARGER, ORION, SHUNT, Radio
 from .kit.site import CHARGE_POINT_ID
+from .kit.time import let_pass
 from .kit.victron import GOOD, KEY
 
 FOLDER = Path(__file__).parents[1] / "dashboards"
 NAMES = ("battery", "wallbox")
 CARDS = {
     *("gauge", "grid", "heading", "history-graph", "markdown"),
-    *("statistics-graph", "tile"),
+    *("statistic", "statistics-graph", "tile"),
 }
 FEATURES = {"numeric-input", "toggle"}
 
 SOLAR = "F8:5C:00:00:00:09"
+ORION_XS = "F8:5C:00:00:00:0A"
 
 
 def load(name: str) -> dict[str, Any]:
@@ -75,6 +79,7 @@ async def installed(
         (CHARGER, "IP22"),
         (ORION, "Orion"),
         (SOLAR, "MPPT"),
+        (ORION_XS, "XS"),
     ):
         hass.config_entries.async_add_subentry(
             entry,
@@ -93,6 +98,7 @@ async def installed(
     radio.say(Kind.AC_CHARGER, GOOD[Kind.AC_CHARGER], CHARGER)
     radio.say(Kind.DC_DC_CONVERTER, GOOD[Kind.DC_DC_CONVERTER], ORION)
     radio.say(Kind.SOLAR_CHARGER, GOOD[Kind.SOLAR_CHARGER], SOLAR)
+    radio.say(Kind.ORION_XS, GOOD[Kind.ORION_XS], ORION_XS)
     await hass.async_block_till_done()
     registry = er.async_get(hass)
     assert registry.async_get_entity_id("sensor", DOMAIN, f"{CHARGE_POINT_ID}_power")
@@ -171,3 +177,72 @@ def test_templates_are_valid(hass: HomeAssistant, name: str) -> None:
     for key, value in walk(load(name)):
         if key == "content":
             Template(value, hass).ensure_valid()
+
+
+def test_nothing_unknown_is_shown() -> None:
+    """Each value of the battery hides where it is not there, or not known."""
+    (view,) = load("battery")["views"]
+    seen = 0
+    for section in view["sections"]:
+        for card in section["cards"]:
+            if card["type"] in ("gauge", "tile", "statistic"):
+                assert {
+                    "condition": "state",
+                    "entity": card["entity"],
+                    "state_not": ["unknown", "unavailable"],
+                } in card["visibility"], card["entity"]
+                seen += 1
+    assert seen > 20
+
+
+def packs_template() -> str:
+    """Find the text that tells of each pack of a bank."""
+    (found,) = [
+        value
+        for key, value in walk(load("battery"))
+        if key == "content" and "packs" in value
+    ]
+    return str(found)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_packs(
+    hass: HomeAssistant, proxy: BmsRadio, freezer: FrozenDateTimeFactory, count: int
+) -> None:
+    """Several are told of, each with its name; one alone is the battery itself."""
+    packs = {f"A4:C1:37:00:11:2{each}": f"Pack {each}" for each in range(count)}
+    entry = MockConfigEntry(
+        domain=DOMAIN,
+        title=NAME,
+        unique_id=DOMAIN,
+        subentries_data=[
+            ConfigSubentryData(
+                subentry_type="bms",
+                title=name,
+                data={"address": address, "model": "jbd_bms"},
+                unique_id=address,
+            )
+            for address, name in packs.items()
+        ],
+    )
+    entry.add_to_hass(hass)
+    for address in packs:
+        proxy.hear(SimulatedBms(Jbd(), address))
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    for _ in range(3):  # they take turns
+        await let_pass(hass, freezer, 10)
+        await hass.async_block_till_done(wait_background_tasks=True)
+    for each in hass.states.async_entity_ids("sensor"):
+        if each.startswith("sensor.pack_1"):
+            hass.states.async_set(each, "unavailable")
+    told = Template(packs_template(), hass).async_render(parse_result=False)
+    lines = [line for line in told.splitlines() if line.strip()]
+    if count == 1:
+        assert lines == []
+    else:
+        assert len(lines) == count
+        assert lines[0].startswith("**Pack 0**: 114")
+        assert "18" in lines[0]
+        assert lines[1].startswith("**Pack 1**: not heard")
+    assert await hass.config_entries.async_unload(entry.entry_id)

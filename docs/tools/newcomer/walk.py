@@ -388,8 +388,10 @@ def _above(least: float) -> Callable[[str], bool]:
 
 
 def _entities_of(config: Any) -> Iterator[str]:
-    """Return the entities that a dashboard names."""
+    """Return the entities that a dashboard shows in any case."""
     if isinstance(config, dict):
+        if "visibility" in config:
+            return  # hidden where its entity does not exist
         for key, value in config.items():
             if key == "entity" and isinstance(value, str):
                 yield value
