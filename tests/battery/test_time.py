@@ -541,7 +541,13 @@ def test_no_stale_reading_ever_reaches_the_battery(said: list[Any]) -> None:
         for each in (day, alone):
             each.run(pause)
         day.say(sources=sources, plug=plug)
-        alone.say(sources=[item for item in sources if item.fresh], plug=plug)
+        # A silent pack of a bank is known to be one: without it a sum would be wrong.
+        known = [
+            item if item.fresh else replace(item, values={})
+            for item in sources
+            if item.fresh or item.role is Role.BMS
+        ]
+        alone.say(sources=known, plug=plug)
         for key, value in day.battery.state.by_key.items():
             if key != "problem":  # which is about silence
                 assert value == alone.battery.state.by_key[key], key

@@ -47,11 +47,14 @@ def _charge(
     value_fn: Callable[[Counters], float | None],
     state_class: SensorStateClass | None = None,
 ) -> CounterSensorEntityDescription:
-    """Describe a charge; Home Assistant has no device class for it."""
+    """Describe a charge, in steps of 0.5 Ah: each is a row in the database.
+
+    Home Assistant has no device class for it.
+    """
 
     def rounded(counters: Counters) -> float | None:
         value = value_fn(counters)
-        return None if value is None else round(value, 1)
+        return None if value is None else round(2 * value) / 2
 
     return CounterSensorEntityDescription(
         key=key,
