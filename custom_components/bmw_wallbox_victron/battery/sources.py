@@ -213,6 +213,10 @@ def choose(sources: Sequence[Source]) -> Measured:
     best: Role | None = None
     for quantity in _QUANTITIES:
         for source in fresh:
+            if source.role is Role.AC_CHARGER and best not in (None, Role.AC_CHARGER):
+                # What it gives is not what the battery takes that another one speaks
+                # for: a bank with a silent pack knows no current.
+                continue
             if (value := source.quantity(quantity)) is not None:
                 quantities[quantity] = value
                 best = best or source.role
