@@ -18,7 +18,7 @@ from typing import Any
 from unittest import mock
 
 import bcrypt
-from homeassistant.util import package
+from homeassistant.util import dt as dt_util, package
 import pytest
 
 from demo import adding, instance, ports, run as demo
@@ -48,6 +48,13 @@ PLUG = {
     "mains_power": "sensor.caravan_plug_power",
     "mains_current": "sensor.caravan_plug_current",
 }
+
+
+@pytest.fixture(autouse=True)
+def _time_zone() -> Iterator[None]:
+    """Leave the time zone of a demo behind, which its Home Assistant sets for all."""
+    yield
+    dt_util.set_default_time_zone(UTC)
 
 
 @pytest.fixture
