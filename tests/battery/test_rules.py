@@ -8,10 +8,10 @@ from custom_components.bmw_wallbox_victron.battery.power_source import (
     Plug,
     PowerSource,
     alternator_charging,
-    battery_current,
     charging_now,
     charging_phase,
     mains_present,
+    measuring,
     power_source,
     solar_charging,
 )
@@ -308,8 +308,9 @@ def test_solar(sources: list[Source], charging: bool | None) -> None:
         ([solar("bulk", battery_current=9.0)], None),
     ],
 )
-def test_battery_current(sources: list[Source], amperes: float | None) -> None:
-    assert battery_current(sources) == amperes
+def test_who_measures(sources: list[Source], amperes: float | None) -> None:
+    meter = measuring(sources)
+    assert (None if meter is None else meter.quantity("current")) == amperes
 
 
 @pytest.mark.parametrize(

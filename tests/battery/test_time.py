@@ -120,6 +120,22 @@ def test_pulled_plug_and_a_charger_that_still_speaks() -> None:
         assert day.get("power_source") == ("battery" if day.now >= 10_062 else "mains")
 
 
+@pytest.mark.parametrize("amperes", [20.0, -5.0])
+def test_what_was_read_before_mains_went_says_nothing_of_afterwards(
+    amperes: float,
+) -> None:
+    """A booster that does not talk may be running; the charger of before is not."""
+    day = Day()
+    day.say(plug=ON, sources=[replace(monitor(current=20.0), read_at=day.now)])
+    day.run(10)
+    day.say(plug=OFF)
+    day.run(2)
+    assert day.get("power_source") == "battery"
+    day.run(1)
+    day.say(sources=[replace(monitor(current=amperes), read_at=day.now)])
+    assert day.get("power_source") == ("other" if amperes > 0 else "battery")
+
+
 # Charging and draining
 
 

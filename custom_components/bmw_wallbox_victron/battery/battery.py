@@ -13,10 +13,10 @@ from .power_source import (
     Plug,
     PowerSource,
     alternator_charging,
-    battery_current,
     charging_now,
     charging_phase,
     mains_present,
+    measuring,
     power_source,
     solar_charging,
 )
@@ -153,6 +153,7 @@ class Battery:
         self._highest = Highest()
         self._source: Role | None = None
         self._plug = Steady()
+        self._mains_off_at: float | None = None
         self._charging: bool | None = None
         self._detected = Delayed()
         self._draining = Delayed()
@@ -173,13 +174,25 @@ class Battery:
         mains = mains_present(self._plug.value, sources, plug_may_tell=waits)
         alternator = alternator_charging(sources)
         solar = solar_charging(sources)
-        charging = charging_now(battery_current(sources), self._charging)
-        self._charging = charging
+        meter = measuring(sources)
+        amperes = None if meter is None else meter.quantity("current")
+        charging = self._charging = charging_now(amperes, self._charging)
+        if mains is not False:
+            self._mains_off_at = None
+        elif self._mains_off_at is None:
+            self._mains_off_at = now
+        # While the plug is about to be off or on, and until the current was read after
+        # it was off, the current does not tell of another source.
+        unsettled = self._plug.heard is not self._plug.value or (
+            meter is not None
+            and self._mains_off_at is not None
+            and meter.read_at < self._mains_off_at
+        )
         source = power_source(
             mains=mains,
             alternator=alternator,
             solar=solar,
-            charging=None if waits else charging,
+            charging=None if waits or unsettled else charging,
         )
         detected_due = self._detect(
             _charging_seen(charging, measured.voltage, movement, settings, scale), now

@@ -14,7 +14,7 @@ from .battery import BatteryState, Settings
 from .energy import Area, DayCounter, Integrator, count_day, kwh
 from .history import History, depth_of, drawn, passed, seen
 from .power_flow import alternator_w, mains_w
-from .power_source import delivered_w
+from .power_source import delivered_w, measuring
 from .sources import METER, Role, Source, fresh_of
 
 #: What a monitor has counted tells the capacity from this state of charge down, in %.
@@ -268,14 +268,7 @@ class Meter:
         self, sources: Sequence[Source], capacity_ah: float | None, gap_s: float
     ) -> None:
         """Count what goes into the battery, and what comes out of it."""
-        source = next(
-            (
-                each
-                for each in fresh_of(sources, *_MEASURING)
-                if each.quantity("current") is not None
-            ),
-            None,
-        )
+        source = measuring(sources)
         read = [] if source is None else [source]
         watts = None if source is None else source.quantity("power")
         amperes = None if source is None else source.quantity("current")

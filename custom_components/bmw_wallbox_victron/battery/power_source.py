@@ -175,17 +175,13 @@ def mains_present(
     return True if charges else None
 
 
-def battery_current(sources: Sequence[Source]) -> float | None:
-    """Return the battery's own current, in A; None: nobody measures it.
+def measuring(sources: Sequence[Source]) -> Source | None:
+    """Return who measures the battery's own current; None: nobody does.
 
     What an AC charger gives is not what the battery takes.
     """
-    for source in fresh_of(
-        sources, Role.BATTERY_MONITOR, Role.BMS, Role.INVERTER_CHARGER
-    ):
-        if (amperes := source.quantity("current")) is not None:
-            return amperes
-    return None
+    fresh = fresh_of(sources, Role.BATTERY_MONITOR, Role.BMS, Role.INVERTER_CHARGER)
+    return next((each for each in fresh if each.quantity("current") is not None), None)
 
 
 def charging_now(amperes: float | None, before: bool | None) -> bool | None:
