@@ -20,6 +20,9 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.readings import Flags
+from custom_components.bmw_wallbox_victron.sensors.battery_counters import (
+    COUNTER_SENSORS,
+)
 from custom_components.bmw_wallbox_victron.victron.records import BY_KIND, Kind
 from simulators.victron import advertise
 
@@ -204,7 +207,10 @@ async def test_silence(
 async def test_identical_advertisements(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, radio: Radio, caravan: Site
 ) -> None:
-    """A device that repeats itself for an hour is alive, and writes nothing."""
+    """A device that repeats itself for an hour is alive, and writes nothing.
+
+    But what flows all the time is counted: each five minutes at most.
+    """
     data = radio.say(Kind.BATTERY_MONITOR, MONITOR)
     await let_pass(hass, freezer, 2)
     writes: list[str] = []
@@ -220,7 +226,13 @@ async def test_identical_advertisements(
         radio.send(data)
     await hass.async_block_till_done()
     assert fresh(caravan) == "on"
-    assert set(writes) == {caravan.entity_id("sensor", "last_heard", SHUNT)}
+    counters = {
+        caravan.entity_id("sensor", each.key, "battery")
+        for each in COUNTER_SENSORS
+        if each.key in caravan.entry.runtime_data.data.battery_tells
+    }
+    assert set(writes) - counters == {caravan.entity_id("sensor", "last_heard", SHUNT)}
+    assert all(writes.count(each) <= 2 * 13 for each in counters)
 
 
 async def test_timeout_is_an_option(
