@@ -69,10 +69,15 @@ def _charge(
 def _extreme(
     key: str, value_fn: Callable[[Counters], float | None]
 ) -> CounterSensorEntityDescription:
-    """Describe the lowest or the highest voltage."""
+    """Describe the lowest or the highest voltage, by the deadband of voltages."""
+
+    def rounded(counters: Counters) -> float | None:
+        value = value_fn(counters)
+        return None if value is None else round(20 * value) / 20
+
     return CounterSensorEntityDescription(
         key=key,
-        value_fn=value_fn,
+        value_fn=rounded,
         device_class=SensorDeviceClass.VOLTAGE,
         native_unit_of_measurement=UnitOfElectricPotential.VOLT,
         entity_category=EntityCategory.DIAGNOSTIC,
