@@ -15,15 +15,13 @@ from .energy import Area, DayCounter, Integrator, count_day, kwh
 from .history import History, depth_of, drawn, passed, seen
 from .power_flow import alternator_w, mains_w
 from .power_source import delivered_w, measuring
-from .sources import METER, Role, Source, fresh_of
+from .sources import MEASURING, METER, Role, Source, fresh_of
 
 #: What a monitor has counted tells the capacity from this state of charge down, in %.
 _CAPACITY_SOC: Final = 90.0
 _FLOAT: Final = "float"
 #: Differences of binary fractions are no energy.
 _NOISE: Final = 1e-9
-#: Who measures what the battery takes and gives.
-_MEASURING: Final = (Role.BATTERY_MONITOR, Role.BMS, Role.INVERTER_CHARGER)
 #: Who feeds it.
 _FEEDING: Final = (
     Role.INVERTER_CHARGER,
@@ -298,13 +296,14 @@ class Meter:
         """Count what each charger delivers."""
         counters = self.counters
         solar = mains = alternator = 0.0
-        days = dict(counters.days)
+        days = counters.days
         for source in sources:
             if source.role in (Role.SOLAR_CHARGER, Role.INVERTER_CHARGER):
                 today = source.number("yield_today") if source.fresh else None
                 if today is not None:
                     day = days.get(source.id, DayCounter())
-                    days[source.id], added = count_day(day, today, utcnow.timestamp())
+                    day, added = count_day(day, today, utcnow.timestamp())
+                    days = {**days, source.id: day}
                     solar += added
             if source.role is Role.SOLAR_CHARGER and source.kind == METER:
                 solar += self._delivered(source, delivered_w, gap_s)
@@ -335,7 +334,7 @@ class Meter:
         read = [
             source
             for source in sources
-            if source.fresh and source.role in (*_MEASURING, *_FEEDING)
+            if source.fresh and source.role in (*MEASURING, *_FEEDING)
         ]
         area = self._load.take(sources, read, watts, gap_s)
         self.counters = replace(

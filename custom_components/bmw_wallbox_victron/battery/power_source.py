@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from .sources import Role, Source, fresh_of
+from .sources import MEASURING, Role, Source, fresh_of
 
 #: A plug that is on and passes on at least one of these feeds something: W, A.
 PLUG_MIN_POWER_W: Final = 2.0
@@ -176,11 +176,8 @@ def mains_present(
 
 
 def measuring(sources: Sequence[Source]) -> Source | None:
-    """Return who measures the battery's own current; None: nobody does.
-
-    What an AC charger gives is not what the battery takes.
-    """
-    fresh = fresh_of(sources, Role.BATTERY_MONITOR, Role.BMS, Role.INVERTER_CHARGER)
+    """Return who measures the battery's own current; None: nobody does."""
+    fresh = fresh_of(sources, *MEASURING)
     return next((each for each in fresh if each.quantity("current") is not None), None)
 
 

@@ -53,11 +53,12 @@ _METERS: Final[Mapping[str, Role]] = {
 }
 METER: Final = "dc_energy_meter"
 
+#: Who measures the battery's own current, the best first: what an AC charger gives is
+#: not what the battery takes.
+MEASURING: Final = (Role.BATTERY_MONITOR, Role.BMS, Role.INVERTER_CHARGER)
 #: The roles that a battery's quantities come from, the best first.
 _BEST_FIRST: Final = (
-    Role.BATTERY_MONITOR,
-    Role.BMS,
-    Role.INVERTER_CHARGER,
+    *MEASURING,
     Role.AC_CHARGER,
     Role.SOLAR_CHARGER,
     Role.DC_DC_CHARGER,
@@ -114,10 +115,10 @@ _UNTOLD: Final[Mapping[str, frozenset[str]]] = {
 
 def tells(kind: str, quantity: str) -> bool:
     """Return whether a kind of device can tell a quantity of the battery."""
+    if quantity in _UNTOLD.get(kind, ()):
+        return False
     keys = _KEYS.get(kind, {})
-    return (_UNTOLD.get(kind, frozenset()).isdisjoint({quantity})) and (
-        quantity in keys or (quantity == "power" and "current" in keys)
-    )
+    return quantity in keys or (quantity == "power" and "current" in keys)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,8 @@ What no device of a rig can tell has no entity there.
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from .sources import ROLES, Role, tells
+from .sources import MEASURING, ROLES, Role, tells
 
-#: Who counts what the battery takes and gives.
-_MEASURING: Final = frozenset({Role.BATTERY_MONITOR, Role.BMS, Role.INVERTER_CHARGER})
 #: Of these kinds the record has no current, so that their energy is not known.
 _WITHOUT_CURRENT: Final = frozenset({"dc_dc_converter"})
 #: Have panels of their own.
@@ -76,7 +74,7 @@ def tellable(
             keys.add(key)
     if any(tells(kind, "soc") for kind in kinds):
         keys.update(_BY_SOC)
-    if roles & _MEASURING:
+    if roles & {*MEASURING}:
         keys.update(_BY_MEASURING)
     keys.update(_of_chargers(kinds, roles, known))
     if has_plug or Role.AC_CHARGER in roles or kinds & _WITH_AC_INPUT:
