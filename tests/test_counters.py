@@ -147,7 +147,7 @@ async def test_killed_at_any_moment(
     """Set up again from the file of a moment, nothing has fallen."""
     file = path(hass, caravan.entry)
     moments: list[tuple[float, str]] = []
-    for _ in range(24):
+    for _ in range(30):
         await charge(hass, freezer, radio, 1)
         if file.exists():
             moments.append((charged(caravan), file.read_text(encoding="utf-8")))

@@ -144,3 +144,5 @@ async def test_the_radio_lets_the_caravan_live(
     hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
     await hass.async_block_till_done()
     assert bluetooth.async_scanner_by_source(hass, SOURCE) is None
+    # What was discovered is still being looked at.
+    await hass.async_block_till_done(wait_background_tasks=True)

@@ -144,6 +144,20 @@ def test_register_of_the_session_in_any_mixture(
     assert seen[-1] <= sum(taken.values()) + 1
 
 
+def test_the_end_of_a_session_before_the_queue_of_two() -> None:
+    """The first thing ever heard is a live end; then all that was before it comes.
+
+    The queue begins earlier than that end, which is no clock that was set back.
+    """
+    sessions: Sessions = [(60, [(30, 0, False)]), (60, [(30, 12_000, False)] * 2)]
+    events, taken = story(sessions, per_session=True, zeros=False)
+    *queue, end = events
+    state, seen = totals([end, *map(replay, queue)])
+    assert seen == sorted(seen)
+    assert sessions_of(state) == pytest.approx(taken)
+    assert seen[-1] == pytest.approx(sum(taken.values()))
+
+
 def test_zero_before_the_queue() -> None:
     """The new session begins with a zero, then the end of the one before arrives."""
     state = play(

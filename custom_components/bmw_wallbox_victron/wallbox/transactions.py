@@ -88,7 +88,14 @@ def takes_over(
         begins = {EventType.STARTED}
         if not event.offline:
             begins.add(EventType.UPDATED)
-        return idle and event.event_type in begins and not _stood_before(state, event)
+        # So does a queue that still has the current one's own beginning to tell.
+        queued = event.offline and current.start_stamp is None
+        return (
+            idle
+            and event.event_type in begins
+            and not queued
+            and not _stood_before(state, event)
+        )
     if idle:
         return True
     # One that runs gives way to what certainly is newer: not to an end in the same
