@@ -141,8 +141,8 @@ async def test_the_radio_lets_the_caravan_live(
         await pass_time(55)
     assert len(heard_since(begin + 111)) == chargers
 
+    # What was discovered is still being looked at.
+    await hass.async_block_till_done(wait_background_tasks=True)
     hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
     await hass.async_block_till_done()
     assert bluetooth.async_scanner_by_source(hass, SOURCE) is None
-    # What was discovered is still being looked at.
-    await hass.async_block_till_done(wait_background_tasks=True)
