@@ -1,7 +1,7 @@
 """docs/evcc.md: what evcc reads of a wallbox, and what comes of what it sets.
 
-evcc reads states over Home Assistant's REST API: a state that is unknown or unavailable is
-a reading that is missing, every other one has to be a word that it knows.
+evcc reads states over Home Assistant's REST API: one that is unknown or unavailable
+is a reading that is missing, every other one has to be a word that it knows.
 """
 
 import asyncio
