@@ -22,9 +22,12 @@ from .kit.bench import Bench, MakeBench
 from .kit.site import Site
 
 PAGE: Final = (Path(__file__).parents[1] / "docs" / "evcc.md").read_text()
-CHARGER, TEMPLATE = (
+EXAMPLES: Final[list[Any]] = [
     parse_yaml(body) for body in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-)
+]
+#: What is set in evcc, and the sensor for an evcc that knows no other words.
+CONFIGURATION, TEMPLATE = EXAMPLES
+CHARGER: Final[dict[str, str]] = CONFIGURATION["chargers"][0]
 
 #: The words that evcc knows by itself, since it lets its owner add others.
 KNOWN: Final = {
@@ -48,11 +51,10 @@ class Evcc:
     def __init__(self, hass: HomeAssistant) -> None:
         """Take the Home Assistant that it asks."""
         self.hass = hass
-        (self.charger,) = CHARGER["chargers"]
         self.known = KNOWN | {
             word.strip(): status
             for status in "ABC"
-            for word in self.charger.get(f"status{status}", "").split(",")
+            for word in CHARGER.get(f"status{status}", "").split(",")
             if word.strip()
         }
 
@@ -65,18 +67,17 @@ class Evcc:
 
     def status(self, entity_id: str | None = None) -> str | None:
         """Return A, B or C; None: missing. Raises KeyError for a word unknown to it."""
-        word = self.read(entity_id or self.charger["status"])
+        word = self.read(entity_id or CHARGER["status"])
         return None if word is None else self.known[word.lower()]
 
     def number(self, parameter: str) -> float | None:
         """Return what a sensor measures; None: missing."""
-        state = self.read(self.charger[parameter])
+        state = self.read(CHARGER[parameter])
         return None if state is None else float(state)
 
-    @property
     def enabled(self) -> bool:
         """Return whether it may charge."""
-        return {"on": True, "off": False}[str(self.read(self.charger["enabled"]))]
+        return {"on": True, "off": False}[str(self.read(CHARGER["enabled"]))]
 
     def enable(self, on: bool) -> asyncio.Task[object]:
         """Let it charge, or not."""
@@ -89,7 +90,7 @@ class Evcc:
     def _call(
         self, domain: str, service: str, parameter: str, **data: Any
     ) -> asyncio.Task[object]:
-        data["entity_id"] = self.charger[parameter]
+        data["entity_id"] = CHARGER[parameter]
         call = self.hass.services.async_call(domain, service, data, blocking=True)
         return asyncio.create_task(call)
 
@@ -102,8 +103,7 @@ def evcc(hass: HomeAssistant, site: Site) -> Evcc:
 
 def test_its_template_knows_each_parameter() -> None:
     """And asks for no other that it needs."""
-    (charger,) = CHARGER["chargers"]
-    given = charger.keys() - {"name", "type", "template"}
+    given = CHARGER.keys() - {"name", "type", "template"}
     assert given <= PARAMETERS
     assert given >= {"uri", "status", "enabled", "enable", "setMaxCurrent"}
 
@@ -124,7 +124,7 @@ async def test_evcc_follows_a_session(
         await bench.pass_time(60, step=3)
         await bench.succeed()
         await hass.async_block_till_done()
-        assert evcc.read(evcc.charger["status"]) == state
+        assert evcc.read(CHARGER["status"]) == state
         assert statuses() == {status}
 
     await expect(None, None)  # no word of a car that left
@@ -134,12 +134,12 @@ async def test_evcc_follows_a_session(
     bench.asked.append(evcc.enable(False))
     await bench.box.plug_in(Car(phases=3, max_current_a=16))
     await expect("B", "suspended_evse")
-    assert not evcc.enabled
+    assert not evcc.enabled()
     assert bench.amps == 0
 
     bench.asked += [evcc.limit(8), evcc.enable(True)]
     await expect("C", "charging")
-    assert evcc.enabled
+    assert evcc.enabled()
     assert bench.amps == pytest.approx(8, abs=0.5)
     for phase in (1, 2, 3):
         assert evcc.number(f"currentL{phase}") == pytest.approx(8, abs=0.5)
@@ -155,7 +155,7 @@ async def test_evcc_follows_a_session(
     await expect(None, None)
     # What the page warns of: by this word the car would have left.
     assert evcc.status("sensor.bmw_wallbox_status") == "A"
-    assert evcc.enabled
+    assert evcc.enabled()
     assert evcc.number("power") is None
     assert evcc.number("energy") is not None
 
@@ -164,7 +164,7 @@ async def test_each_word_of_the_charging_state_is_known(
     hass: HomeAssistant, evcc: Evcc
 ) -> None:
     """Also a car that is connected without a session, and whatever comes to be."""
-    state = hass.states.get(evcc.charger["status"])
+    state = hass.states.get(CHARGER["status"])
     assert state is not None
     words = {word: evcc.known[word] for word in state.attributes["options"]}
     assert words["ev_connected"] == "B"
