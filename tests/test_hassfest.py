@@ -24,6 +24,7 @@ from homeassistant.helpers.selector import (
     TargetSelector,
     validate_selector,
 )
+from packaging.requirements import Requirement
 import probatio
 from probatio import All, Any as AnyOf, Optional, Required, Schema
 import pytest
@@ -43,6 +44,7 @@ from .kit.files import (
     SOURCES,
     Changer,
     assert_refused,
+    drop,
     put,
     read_json,
     refuse,
@@ -54,18 +56,91 @@ from .kit.strings import STRINGS, leaves
 
 @pytest.mark.usefixtures("enable_custom_integrations")
 async def test_manifest(hass: HomeAssistant) -> None:
-    """Home Assistant takes it, and it is ours; its keys are in hassfest's order."""
+    """Home Assistant takes it, and it is ours; hassfest and HACS take it, too."""
     loaded = await loader.async_get_integration(hass, DOMAIN)
     assert not loaded.is_built_in
     assert (loaded.domain, loaded.name) == (ROOT.name, NAME)
     assert loaded.version == PROJECT_TABLE["project"]["version"]
     AwesomeVersion(loaded.version, ensure_strategy=AwesomeVersionStrategy.SEMVER)
-    assert [*MANIFEST] == [
-        *("domain", "name"),
-        *sorted(MANIFEST.keys() - {"domain", "name"}),
-    ]
+    check_manifest(MANIFEST)
     for matcher in MANIFEST["bluetooth"]:
         assert matcher.keys() - {"connectable"}  # or it matches every device
+
+
+def check_manifest(manifest: Mapping[str, Any]) -> None:
+    """Check what hassfest and HACS ask of a custom integration's manifest."""
+    MANIFEST_SCHEMA(manifest)
+    if [*manifest] != sorted(manifest, key=lambda key: (key not in _FIRST, key)):
+        refuse("keys are not in order: domain, name, then by the alphabet")
+    if manifest["domain"] != ROOT.name:
+        refuse("the domain is not the folder's name")
+
+
+_FIRST = ("domain", "name")
+
+
+def _https(value: str) -> str:
+    if not re.fullmatch(r"https://[\w.-]+/\S+", value):
+        refuse("no address of a page")
+    return value
+
+
+def _requirement(value: str) -> str:
+    if " " in value:
+        refuse("a blank in a requirement")
+    return str(Requirement(value))
+
+
+def _version(value: str) -> str:
+    if not re.fullmatch(r"(0|[1-9]\d*)([.](0|[1-9]\d*)){2}((a|b|rc)\d+)?", value):
+        refuse("no version that HACS can compare")
+    return value
+
+
+MANIFEST_SCHEMA = Schema(
+    {
+        Required("domain"): probatio.Match(r"^[a-z][a-z0-9_]*$"),
+        Required("name"): All(str, probatio.Length(min=1)),
+        Optional("bluetooth"): [
+            {
+                Optional("connectable"): bool,
+                Optional("manufacturer_id"): int,
+                Optional("manufacturer_data_start"): [int],
+            }
+        ],
+        Required("codeowners"): [probatio.Match(r"^@[\w-]+(/[\w-]+)?$")],
+        Required("config_flow"): True,
+        Optional("dependencies"): [str],
+        Optional("after_dependencies"): [str],
+        Required("documentation"): _https,
+        Required("integration_type"): "hub",
+        Required("iot_class"): "local_push",
+        Required("issue_tracker"): _https,
+        Required("loggers"): [str],
+        Optional("requirements"): [_requirement],
+        Required("version"): _version,
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (put("homepage", value="https://example.org/x"), "homepage"),
+        (put("codeowners", value=["octocat"]), "codeowners"),
+        (put("documentation", value="http://example.org/x"), "page"),
+        (put("issue_tracker", value="example.org"), "page"),
+        (put("requirements", value=["ocpp >= 2"]), "blank"),
+        (put("version", value="next"), "version"),
+        (put("domain", value="wallbox"), "folder"),
+        (put("after_dependencies", value=["http"]), "order"),
+        (drop("version"), "version"),
+        (drop("issue_tracker"), "issue_tracker"),
+    ],
+)
+def test_a_broken_manifest_is_refused(change: Changer, why: str) -> None:
+    """None of these gets through."""
+    assert_refused(check_manifest, MANIFEST, change, why)
 
 
 def test_loggers() -> None:
