@@ -208,9 +208,10 @@ def test_an_undeclared_component_is_seen(line: str) -> None:
 
 # Strings
 
-_FORM = "title|name|description|submit|(data|data_description)[.]@"
+_FORM = "description|(data|data_description)[.]@"
 _MENU = "(menu_options|menu_option_descriptions)[.]@"
-_STEP = f"step[.]@[.]({_FORM}|{_MENU}|sections[.]@[.]({_FORM}))"
+_SECTION = f"sections[.]@[.](name|{_FORM})"
+_STEP = f"step[.]@[.](title|submit|{_FORM}|{_MENU}|{_SECTION})"
 _FLOW = f"(flow_title|(error|abort|progress|create_entry)[.]@|{_STEP})"
 #: The places of strings that Home Assistant knows; @ is a name of ours.
 PLACES = re.compile(
@@ -253,6 +254,22 @@ def check_strings(strings: Mapping[str, Any]) -> None:
     for name, issue in strings["issues"].items():
         if ("description" in issue) == ("fix_flow" in issue):
             refuse(f"either a description or a flow that repairs it: {name}")
+    for name, subentry in strings["config_subentries"].items():
+        if "entry_type" not in subentry or "user" not in subentry["initiate_flow"]:
+            refuse(f"no kind, or no button that adds one: {name}")
+    for name, form in _forms(strings):
+        if not form.get("data_description", {}).keys() <= form.get("data", {}).keys():
+            refuse(f"a description of a field that is not there: {name}")
+
+
+def _forms(strings: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Find the steps of all flows, and their sections, with their names."""
+    fixes = (issue.get("fix_flow", {}) for issue in strings["issues"].values())
+    subentries = strings["config_subentries"].values()
+    for flow in (strings["config"], strings["options"], *subentries, *fixes):
+        for name, step in flow.get("step", {}).items():
+            yield name, step
+            yield from step.get("sections", {}).items()
 
 
 LANGUAGES = sorted((ROOT / "translations").iterdir())
@@ -272,8 +289,18 @@ def test_strings(path: Path) -> None:
         (put("title", value="Wallbox"), "no place"),
         (put("config", "step", "user", "text", value="Hello"), "no place"),
         (put("config", "step", "User", value={"title": "User"}), "no place"),
+        (put("config", "step", "user", "name", value="Hello"), "no place"),
         (put("entity", "sensor", "power__now", value={"name": "No"}), "no place"),
         (put("issues", "oops", value={"title": "Oops"}), "either"),
+        (drop("config_subentries", "bms", "entry_type"), "no kind"),
+        (drop("config_subentries", "bms", "initiate_flow", "user"), "no button"),
+        (
+            put(
+                *("options", "step", "general", "data_description"),
+                value={"oops": "Oops"},
+            ),
+            "field that is not there",
+        ),
         (put("config", "error", "oops", value=""), "no text"),
         (put("config", "error", "oops", value="Oops "), "blanks"),
         (put("config", "error", "oops", value=1), "no text"),
@@ -297,8 +324,8 @@ def test_broken_strings_are_refused(change: Changer, why: str) -> None:
 # Actions, triggers, conditions
 
 _FIELD = {
-    Optional("default"): object,
-    Optional("example"): object,
+    Optional("default"): probatio.NotIn([None]),
+    Optional("example"): probatio.NotIn([None]),
     Optional("required"): bool,
     Required("selector"): validate_selector,
 }
@@ -326,6 +353,13 @@ def test_descriptions(kind: str) -> None:
         (put("get_sessions", "name", value="It"), "name"),
         (put("get_sessions", "target", value={"entities": {}}), "target|entities"),
         (put("get_sessions", "fields", "field", value={}), "selector"),
+        (
+            put(
+                *("get_sessions", "fields", "field"),
+                value={"default": None, "selector": {"text": None}},
+            ),
+            "default",
+        ),
         (
             put("get_sessions", "fields", "field", value={"selector": {"no": {}}}),
             "selector",
