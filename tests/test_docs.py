@@ -104,10 +104,11 @@ def test_the_map_has_every_module() -> None:
 async def test_every_entity_is_named(
     hass: HomeAssistant, radio: Radio, site: Site, caravan: Site
 ) -> None:
-    """The README's tables name each entity of a wallbox and of the battery."""
+    """The tables of both pages name each entity of a wallbox and of the battery."""
     radio.say(Kind.BATTERY_MONITOR, GOOD[Kind.BATTERY_MONITOR])
     await hass.async_block_till_done()
-    text = " ".join((ROOT / "README.md").read_text().casefold().split())
+    pages = (ROOT / "docs" / name for name in ("wallbox.md", "battery.md"))
+    text = " ".join(" ".join(map(Path.read_text, pages)).casefold().split())
     devices = dr.async_get(hass)
     seen = set()
     for entity in er.async_get(hass).entities.values():
