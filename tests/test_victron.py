@@ -160,7 +160,8 @@ async def test_a_second_monitor_has_its_own_on(
     await hass.async_block_till_done()
     for address in (main, second):
         radio.say(Kind.BATTERY_MONITOR, MONITOR, address)
-    await hass.async_block_till_done()
+    # What was discovered is still being looked at.
+    await hass.async_block_till_done(wait_background_tasks=True)
     entities = entities_of(Site(hass, caravan_entry))
     on = {entity.unique_id for entity in entities if not entity.disabled}
     canonical = {"voltage", "current", "power", "soc", "time_to_go", "consumed_ah"}

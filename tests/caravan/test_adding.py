@@ -149,5 +149,5 @@ async def test_the_overview_shows_the_caravan_and_keeps_what_it_had() -> None:
 
 async def test_no_entities(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adding, "_ENTITIES_LIMIT_S", 0.0)
-    with pytest.raises(adding.NotAddedError, match="no sensor"):
+    with pytest.raises(adding.NotAddedError, match="no entities"):
         await adding.show(FakeClient())  # type: ignore[arg-type] # plays one
