@@ -65,12 +65,14 @@ class Follower:
         if action:
             domain, _, service = action.partition(".")
             # Its answer needs the wallbox, which lives where the order came from.
-            self._hass.async_create_task(
-                self._hass.services.async_call(domain, service, data)
+            self._hass.async_create_background_task(
+                self._hass.services.async_call(domain, service, data), action
             )
         self._clock.step(step_s)
         for _ in range(_TURNS):
             await asyncio.sleep(0)
+        # What is written to the disk belongs to this step, not to the next one.
+        await self._hass.async_block_till_done()
         self._since_catch_up_s += step_s
         if self._since_catch_up_s >= _CATCH_UP_S:
             self._since_catch_up_s = 0.0
