@@ -231,6 +231,8 @@ class WallboxState:
 
     identity: Identity = field(default_factory=Identity)
     """What the wallbox says of itself."""
+    host: str | None = None
+    """The host name by which it came last; None: not known."""
     connected: bool = False
     """Whether it has a live connection."""
     connector_status: ConnectorStatus | None = None
