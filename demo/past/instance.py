@@ -25,7 +25,7 @@ _TURNS: Final = 4
 _MOST_TURNS: Final = 256
 """Until all BMSs that are polled have answered."""
 _TURN_S: Final = 2.0**-10
-"""How long each is, s: what follows comes after what it follows from, in history too."""
+"""How long each is, s: what follows comes after what it follows from."""
 
 
 def _polls() -> bool:
