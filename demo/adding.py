@@ -1,4 +1,4 @@
-"""Adds the caravan's devices as a user does: by the flows that discovery began."""
+"""Adds a rig's devices as a user does: by the flows that discovery began."""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,30 +6,17 @@ import json
 import time
 from typing import Any, Final
 
-from simulators.caravan.identity import (
-    ALTERNATOR_CHARGER,
-    IDENTITIES,
-    MAINS_CHARGER,
-    SHUNT,
-    Identity,
-)
+from simulators.caravan.identity import Identity
 
 from .client import Client
-from .layout import DOMAIN, PLUG_SWITCH, ROOT
+from .layout import DOMAIN, ROOT
+from .rigs import CARAVAN, Rig
 
 _DISCOVERY_LIMIT_S: Final = 60.0
 """From a running Home Assistant to a flow for each device."""
 _ENTITIES_LIMIT_S: Final = 20.0
 """From an added device to its entities."""
 _POLL_S: Final = 0.25
-_FAVORITES: Final = (
-    *(("battery", key) for key in ("power_source", "summary", "soc", "power")),
-    ("battery", "voltage"),
-    *((SHUNT.address, key) for key in ("soc", "voltage", "power")),
-    (MAINS_CHARGER.address, "charge_state"),
-    (ALTERNATOR_CHARGER.address, "charge_state"),
-)
-"""What the overview shows of the caravan, as far as the integration has it."""
 
 
 class NotAddedError(Exception):
@@ -42,7 +29,7 @@ def reads_victron() -> bool:
     return "bluetooth" in json.loads(path.read_text(encoding="utf-8"))
 
 
-async def find_added(client: Client) -> set[str]:
+async def find_added(client: Client, rig: Rig = CARAVAN) -> frozenset[str]:
     """Return the addresses of those that the integration knows."""
     known: set[str] = set()
     for entry in await client.ask("config_entries/get", domain=DOMAIN):
@@ -50,17 +37,17 @@ async def find_added(client: Client) -> set[str]:
             "config_entries/subentries/list", entry_id=entry["entry_id"]
         )
         known.update(each["unique_id"] for each in subentries if each["unique_id"])
-    return {each.address for each in IDENTITIES} & known
+    return rig.addresses & known
 
 
-async def add_all(client: Client) -> list[Identity]:
-    """Add what is not there yet and return what was added."""
+async def add_all(client: Client, rig: Rig = CARAVAN) -> list[Identity]:
+    """Add the Victron devices that are not there yet, and return them."""
     added: list[Identity] = []
     begin = time.monotonic()
     while True:
-        known = await find_added(client)
+        known = await find_added(client, rig)
         missing = {
-            each.address: each for each in IDENTITIES if each.address not in known
+            each.address: each for each in rig.devices if each.address not in known
         }
         if not missing:
             return added
@@ -102,20 +89,20 @@ def _address(step: Mapping[str, Any]) -> str | None:
     return None
 
 
-async def show(client: Client) -> None:
-    """Put the caravan on the overview, once its entities are there."""
+async def show(client: Client, rig: Rig = CARAVAN) -> None:
+    """Put the rig on the overview, once its entities are there."""
     begin = time.monotonic()
     while True:
         entities = await _find_entities(client)
-        # Even one that is off by default is there once the device was heard.
-        if {f"{SHUNT.address}_voltage", "battery_power_source"} <= entities.keys():
+        if not (missing := rig.awaited - entities.keys()):
             break
         if time.monotonic() - begin > _ENTITIES_LIMIT_S:
-            raise NotAddedError("the integration made no sensor of the SmartShunt")
+            names = ", ".join(sorted(missing))
+            raise NotAddedError(f"the integration made no entities {names}")
         await asyncio.sleep(_POLL_S)
     # The plug is not the integration's, but it is what there is to play with.
-    found = [entities.get(f"{owner}_{key}") for owner, key in _FAVORITES]
-    found.append(PLUG_SWITCH)
+    found = [entities.get(f"{owner}_{key}") for owner, key in rig.favorites]
+    found.append(rig.plug)
     answer = await client.ask("frontend/get_system_data", key="home")
     home = answer["value"] or {}
     favorites = home.get("favorite_entities", [])
@@ -125,6 +112,36 @@ async def show(client: Client) -> None:
         key="home",
         value={**home, "favorite_entities": [*favorites, *new]},
     )
+
+
+async def show_energy(client: Client) -> None:
+    """Have the Energy dashboard show the battery, unless it has sources."""
+    entities = await _find_entities(client)
+
+    def find(key: str) -> str | None:
+        return entities.get(f"battery_{key}")
+
+    preferences = await client.ask("energy/get_prefs")
+    charged, discharged = find("energy_charged"), find("energy_discharged")
+    if preferences["energy_sources"] or charged is None or discharged is None:
+        return
+    sources: list[dict[str, Any]] = [
+        {
+            "type": "battery",
+            "stat_energy_from": discharged,
+            "stat_energy_to": charged,
+            "stat_soc": find("soc"),
+            "power_config": {"stat_rate_inverted": find("power")},
+        }
+    ]
+    if (solar := find("solar_energy")) is not None:
+        rate = find("solar_power")
+        sources.append({"type": "solar", "stat_energy_from": solar, "stat_rate": rate})
+    if (mains := find("mains_energy")) is not None:
+        sources.append(
+            {"type": "grid", "stat_energy_from": mains, "cost_adjustment_day": 0}
+        )
+    await client.ask("energy/save_prefs", energy_sources=sources)
 
 
 async def _find_entities(client: Client) -> dict[str, str | None]:

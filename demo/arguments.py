@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Final
 
+from .rigs import CARAVAN, RIGS
+
 _MOST_SPEED: Final = 200.0
 """The integration believes 10 kWh between two readings, 5 s apart at 11 kW."""
 
@@ -38,7 +40,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         description=(
             "Runs Home Assistant on this computer, for this computer only, with the "
             "integration set up, a simulated wallbox that charges a car, and a "
-            "simulated caravan with Victron devices for Home Assistant to discover. "
+            "simulated caravan with Victron devices for Home Assistant to discover, or "
+            "a simulated boat. "
             "Its data stays in .demo; deleting that folder starts afresh."
         ),
     )
@@ -68,6 +71,17 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         ),
     )
     parser.add_argument(
+        "--rig",
+        choices=RIGS,
+        default=CARAVAN.name,
+        help=(
+            "what is there beside the wallbox. caravan: SmartShunt, AC charger and "
+            "DC-DC converter, to be discovered. boat: MultiPlus, solar charger and two "
+            "packs with a BMS each, no shunt, all of them added; its data stays in "
+            ".demo/boat (default: %(default)s)"
+        ),
+    )
+    parser.add_argument(
         "--add-caravan",
         action="store_true",
         help="add the caravan's devices, by the flows that their discovery began",
@@ -78,7 +92,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         help=(
             "let Home Assistant and the simulated devices live through a week first, "
             "in a minute or two, so that the graphs are full; needs a fresh .demo, and "
-            "adds the caravan's devices"
+            "adds the devices"
         ),
     )
     options = parser.parse_args(arguments)

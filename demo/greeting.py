@@ -5,29 +5,34 @@ from collections.abc import Iterator
 import contextlib
 import os
 
-from simulators.caravan.identity import IDENTITIES
-
 from . import adding
-from .layout import CHARGE_POINT_ID, PASSWORD, PLUG_SWITCH, USER, Layout
+from .layout import CHARGE_POINT_ID, PASSWORD, USER, Layout
+from .rigs import CARAVAN, RIGS, Rig
 
 
-def describe_caravan(added: set[str]) -> Iterator[str]:
-    """Yield how to add the caravan's devices, line by line."""
+def describe_rig(added: frozenset[str], rig: Rig = CARAVAN) -> Iterator[str]:
+    """Yield how to add the devices of a rig, line by line."""
     if not adding.reads_victron():
         yield "is there, but this version of the integration reads no Victron devices"
         return
-    if len(added) < len(IDENTITIES):
+    if added < rig.addresses:
         # Home Assistant's own integration discovers them as well, as it does in life.
         yield "Settings > Devices & services > Discovered (those of this integration):"
-    for device in IDENTITIES:
+    for device in rig.devices:
         what = "is added" if device.address in added else f"key {device.key.hex()}"
         yield f"{device.name}, {device.address}, {what}"
+    for pack in rig.packs:
+        what = "is added" if pack.address in added else f"a BMS, model {pack.model}"
+        yield f"{pack.name}, {pack.address}, {what}"
     where = "Overview" if added else "Settings > Devices & services > Entities"
-    yield f"Caravan plug ({PLUG_SWITCH}): off pulls it from mains. {where}"
+    yield f"{rig.plug_name} ({rig.plug}): off pulls it from mains. {where}"
 
 
 def greet(
-    options: argparse.Namespace, layout: Layout, ocpp_port: int, added: set[str]
+    options: argparse.Namespace,
+    layout: Layout,
+    ocpp_port: int,
+    added: frozenset[str],
 ) -> None:
     """Print what there is and how to stop it."""
     end = (
@@ -35,14 +40,15 @@ def greet(
         if options.seconds is None
         else f"Ctrl-C, or by itself in {options.seconds:g} s"
     )
+    rig = RIGS[options.rig]
     lines = (
         "",
         f"  Page       http://localhost:{options.port}",
         f"  Login      {USER}, password {PASSWORD} (no secret: this demo only)",
         f"  Wallbox    {CHARGE_POINT_ID}, at wss://localhost:{ocpp_port}",
         *(
-            f"  {'' if index else 'Caravan':<9}  {text}"
-            for index, text in enumerate(describe_caravan(added))
+            f"  {'' if index else rig.name.capitalize():<9}  {text}"
+            for index, text in enumerate(describe_rig(added, rig))
         ),
         "  See        Overview; Settings > Devices & services > BMW Wallbox & Victron",
         f"  Speed      {options.speed:g} (--speed 60: a session takes a minute or two)",

@@ -30,6 +30,7 @@ from homeassistant.util import package
 from demo.silence import no_radios
 
 from .layout import LOOPBACK, ROOT, Layout
+from .rigs import CARAVAN, RIGS
 from .seed import seed
 
 _LEFT_OUT: Final = frozenset(
@@ -138,7 +139,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--ocpp-port", type=int, help="without: nothing is set up")
-    parser.add_argument("--caravan", action="store_true", help="set up, too")
+    parser.add_argument("--rig", choices=RIGS, default=CARAVAN.name)
+    parser.add_argument("--added", action="store_true", help="the rig is set up, too")
     options = parser.parse_args(arguments)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -148,7 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             layout,
             port=options.port,
             ocpp_port=options.ocpp_port,
-            caravan=options.caravan,
+            rig=RIGS[options.rig],
+            added=options.added,
         )
     )
 

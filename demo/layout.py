@@ -66,9 +66,10 @@ recorder:
 script: !include scripts.yaml
 sun:
 
-# The simulated caravan: in place of a Bluetooth radio.
+# The simulated devices: in place of a Bluetooth radio.
 demo_radio:
   speed: {speed:g}
+  rig: {rig}
 
 logger:
   default: warning
@@ -152,14 +153,20 @@ def clear(layout: Layout) -> None:
             path.unlink()
 
 
-def prepare(layout: Layout, *, speed: float = 1.0, now: datetime | None = None) -> None:
+def prepare(
+    layout: Layout,
+    *,
+    speed: float = 1.0,
+    rig: str = "caravan",
+    now: datetime | None = None,
+) -> None:
     """Make the folder, or bring it up to date. Blocks.
 
-    The caravan's time passes `speed` times as fast as ours.
+    The time of the rig, by its name, passes `speed` times as fast as ours.
     """
     layout.config.mkdir(parents=True, exist_ok=True)
     (layout.config / "configuration.yaml").write_text(
-        _CONFIGURATION.format(speed=speed), encoding="utf-8"
+        _CONFIGURATION.format(speed=speed, rig=rig), encoding="utf-8"
     )
     # What is made in the UI is kept in them.
     for name, nothing in (("automations.yaml", "[]\n"), ("scripts.yaml", "{}\n")):

@@ -15,6 +15,7 @@ from .client import Client, NotReadyError, log_in
 from .console import DemoError, say
 from .layout import LOOPBACK, ROOT, Layout
 from .past.guide import Guide
+from .rigs import CARAVAN, Rig
 
 _START_LIMIT_S: Final = 240.0
 """First start on a slow computer."""
@@ -49,6 +50,7 @@ class Instance:
         *,
         port: int,
         ocpp_port: int | None,
+        rig: Rig = CARAVAN,
         behind_s: float = 0.0,
         module: str = "demo.instance",
     ) -> None:
@@ -61,7 +63,13 @@ class Instance:
         self._layout = layout
         self._behind_s = behind_s
         self._line: socket.socket | None = None
-        self._arguments = [f"--folder={layout.folder}", f"--port={port}"]
+        self._arguments = [
+            f"--folder={layout.folder}",
+            f"--port={port}",
+            f"--rig={rig.name}",
+        ]
+        if rig.added or behind_s:
+            self._arguments.append("--added")
         if ocpp_port is not None:
             self._arguments.append(f"--ocpp-port={ocpp_port}")
         self._process: asyncio.subprocess.Process | None = None
@@ -89,7 +97,7 @@ class Instance:
                 lines = (stack.enter_context(theirs).fileno(),)
                 module = [
                     "demo.past.instance",
-                    *(f"--behind={self._behind_s}", f"--line={lines[0]}", "--caravan"),
+                    *(f"--behind={self._behind_s}", f"--line={lines[0]}"),
                 ]
                 # Started again, it starts in the present.
                 self._behind_s = 0.0

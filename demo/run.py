@@ -23,19 +23,21 @@ from .layout import ROOT, Layout, prepare
 from .past.guide import LENGTH_S, BoxClock, Week
 from .ports import choose_ocpp_port, why_not_free
 from .process import Instance, logged_in, only_one, wait_running
+from .rigs import CARAVAN, RIGS, Rig
 from .scenario import Scenario, make_wallbox
 
 FAILURES: Final = (DemoError, RefusedError, adding.NotAddedError)
 """What ends a demo with a sentence, and not with a traceback."""
 
 
-async def _add_caravan(client: Client, *, add: bool) -> set[str]:
-    """Add the caravan's devices if asked to, and return the addresses of the added."""
+async def _add_rig(client: Client, rig: Rig, *, add: bool) -> frozenset[str]:
+    """Add the rig's devices if asked to, and return the addresses of the added."""
     if add and adding.reads_victron():
-        for device in await adding.add_all(client):
+        for device in await adding.add_all(client, rig):
             say(f"{device.name} was discovered; adding it with its key")
-        await adding.show(client)
-    return await adding.find_added(client)
+        await adding.show(client, rig)
+        await adding.show_energy(client)
+    return await adding.find_added(client, rig)
 
 
 async def _live_wallbox(box: SimulatedWallbox, speed: float, layout: Layout) -> None:
@@ -75,12 +77,13 @@ async def run(
         )
     ocpp_port = choose_ocpp_port(options.ocpp_port, other=options.port)
     first = not layout.furnished.exists()
+    rig = RIGS[options.rig]
     if options.history and layout.config.exists():
         raise DemoError(
             "--history needs a fresh start, for nothing can be recorded into the past: "
             f"delete {layout.folder} first"
         )
-    await asyncio.to_thread(prepare, layout, speed=options.speed)
+    await asyncio.to_thread(prepare, layout, speed=options.speed, rig=rig.name)
     clock = BoxClock()
     box = make_wallbox(
         ocpp_port, layout.tls.client_context(), layout.read_register(), clock=clock
@@ -90,6 +93,7 @@ async def run(
         layout,
         port=options.port,
         ocpp_port=ocpp_port,
+        rig=rig,
         behind_s=LENGTH_S if options.history else 0.0,
     )
     try:
@@ -107,7 +111,8 @@ async def run(
                 await furnish(client)
                 await hang_up_dashboards(client)
                 layout.furnished.touch()
-            added = await _add_caravan(client, add=options.add_caravan)
+            add = options.add_caravan or options.history or rig.added
+            added = await _add_rig(client, rig, add=add)
             say("it runs; switching the wallbox on")
             living = asyncio.create_task(_live_wallbox(box, options.speed, layout))
             playing = asyncio.create_task(scenario.play())
@@ -193,7 +198,10 @@ async def _until_told(options: argparse.Namespace, layout: Layout) -> int:
 def main(arguments: Sequence[str] | None = None, *, folder: Path | None = None) -> int:
     """Run the demo and return the exit code."""
     options = parse_arguments(arguments)
-    layout = Layout(folder or ROOT / ".demo")
+    home = ROOT / ".demo"
+    if options.rig != CARAVAN.name:
+        home /= options.rig
+    layout = Layout(folder or home)
     try:
         with only_one(layout):
             return asyncio.run(_until_told(options, layout))

@@ -33,21 +33,19 @@ from homeassistant.helpers import (
     entity_registry as er,
     issue_registry as ir,
 )
-
-from simulators.caravan.identity import IDENTITIES
+from homeassistant.helpers.storage import Store
+from homeassistant.util import dt as dt_util
 
 from .layout import (
     CHARGE_POINT_ID,
     DOMAIN,
     LOOPBACK,
     PASSWORD,
-    PLUG_CURRENT,
-    PLUG_POWER,
-    PLUG_SWITCH,
     USER,
     WALLBOX_PASSWORD,
     Layout,
 )
+from .rigs import CARAVAN, Rig
 
 _HOME = MappingProxyType(
     {
@@ -63,23 +61,19 @@ _HOME = MappingProxyType(
     }
 )
 
-_PLUG = MappingProxyType(
-    {
-        "mains_switch": PLUG_SWITCH,
-        "mains_power": PLUG_POWER,
-        "mains_current": PLUG_CURRENT,
-    }
-)
-"""The options that tell which plug feeds mains in."""
-
 
 async def seed(
-    layout: Layout, *, port: int, ocpp_port: int | None, caravan: bool = False
+    layout: Layout,
+    *,
+    port: int,
+    ocpp_port: int | None,
+    rig: Rig = CARAVAN,
+    added: bool = False,
 ) -> None:
     """Prepare the storage for a start. Nothing else may use the folder meanwhile.
 
     Without an `ocpp_port` the integration is only there, and nothing is set up with it.
-    With `caravan` a new entry has the caravan's devices as well.
+    With `added` a new entry has the devices of the rig as well.
     """
     hass = HomeAssistant(str(layout.config))
     try:
@@ -90,8 +84,9 @@ async def seed(
             await _seed_entry(
                 hass,
                 server_settings(layout, ocpp_port),
-                plug=not layout.plugged.exists(),
-                caravan=caravan,
+                rig,
+                told=layout.plugged.exists(),
+                added=added,
             )
         await _seed_login(hass)
         onboarding = OnboardingStorage(
@@ -165,7 +160,7 @@ def server_settings(layout: Layout, ocpp_port: int) -> dict[str, Any]:
     }
 
 
-def _new_entry(server: Mapping[str, Any], *, caravan: bool) -> ConfigEntry:
+def _new_entry(server: Mapping[str, Any], rig: Rig, *, added: bool) -> ConfigEntry:
     """Make the entry as the config flow makes it."""
     return ConfigEntry(
         data=dict(server),
@@ -173,7 +168,7 @@ def _new_entry(server: Mapping[str, Any], *, caravan: bool) -> ConfigEntry:
         domain=DOMAIN,
         minor_version=1,
         # Often, so that there is something to see.
-        options={"meter_interval": 5, **_PLUG},
+        options={"meter_interval": 5, **rig.options},
         source=SOURCE_USER,
         subentries_data=[
             ConfigSubentryData(
@@ -186,18 +181,7 @@ def _new_entry(server: Mapping[str, Any], *, caravan: bool) -> ConfigEntry:
                 },
                 unique_id=CHARGE_POINT_ID,
             ),
-            *(
-                ConfigSubentryData(
-                    subentry_type="victron_device",
-                    title=device.name,
-                    data={
-                        "address": device.address,
-                        "encryption_key": device.key.hex(),
-                    },
-                    unique_id=device.address,
-                )
-                for device in (IDENTITIES if caravan else ())
-            ),
+            *(subentries(rig) if added else ()),
         ],
         title="BMW Wallbox & Victron",
         unique_id=DOMAIN,
@@ -205,29 +189,62 @@ def _new_entry(server: Mapping[str, Any], *, caravan: bool) -> ConfigEntry:
     )
 
 
+def _subentry(kind: str, title: str, **data: str) -> ConfigSubentryData:
+    """Make the subentry of a device, as its flow makes it."""
+    return ConfigSubentryData(
+        subentry_type=kind, title=title, data=data, unique_id=data["address"]
+    )
+
+
+def subentries(rig: Rig) -> list[ConfigSubentryData]:
+    """Make the subentries of a rig's devices."""
+    return [
+        *(
+            _subentry(
+                "victron_device",
+                each.name,
+                address=each.address,
+                encryption_key=each.key.hex(),
+            )
+            for each in rig.devices
+        ),
+        *(
+            _subentry("bms", each.name, address=each.address, model=each.model)
+            for each in rig.packs
+        ),
+    ]
+
+
 async def _seed_entry(
-    hass: HomeAssistant, server: Mapping[str, Any], *, plug: bool, caravan: bool
+    hass: HomeAssistant, server: Mapping[str, Any], rig: Rig, *, told: bool, added: bool
 ) -> None:
     """Add our config entry, or tell the one that is there about this start's ports.
 
-    And about the plug, if it is of an earlier demo and its user named no other one.
+    And about the plug, if it was not `told` and its user named no other one.
     """
     store = ConfigEntryStore(hass)
     stored = await store.async_load() or {"entries": []}
     for entry in stored["entries"]:
         if entry["domain"] == DOMAIN:
             entry["data"] = {**entry["data"], **server}
-            if plug and not _PLUG.keys() & entry["options"]:
-                entry["options"] = {**entry["options"], **_PLUG}
+            if not told and not rig.options.keys() & entry["options"]:
+                entry["options"] = {**entry["options"], **rig.options}
             for subentry in entry["subentries"]:
                 if subentry["unique_id"] == CHARGE_POINT_ID:
                     # The simulated wallbox knows no other one.
                     subentry["data"]["password"] = WALLBOX_PASSWORD
                     break
             else:
-                new = _new_entry(server, caravan=False)
+                new = _new_entry(server, rig, added=False)
                 entry["subentries"].extend(new.as_dict()["subentries"])
             break
     else:
-        stored["entries"].append(_new_entry(server, caravan=caravan).as_dict())
+        new = _new_entry(server, rig, added=added)
+        stored["entries"].append(new.as_dict())
+        if rig.totals is not None:
+            # As the integration stores what it has counted.
+            counted = Store[dict[str, Any]](
+                hass, 1, f"{DOMAIN}.{new.entry_id}.battery", private=True
+            )
+            await counted.async_save(rig.totals(dt_util.utcnow()))
     await store.async_save(stored)

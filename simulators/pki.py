@@ -49,10 +49,14 @@ def issue(
     names: tuple[str, ...] = ("localhost",),
     not_before: datetime | None = None,
     not_after: datetime | None = None,
+    self_signed: bool = False,
+    without_chain: bool = False,
 ) -> Files:
     """Issue a server certificate, valid for 90 days, with a new authority.
 
     Writes `fullchain.pem`, `privkey.pem` and `authority.pem` to `folder`. Blocks.
+    `self_signed`: it is its own authority, as wallboxes do not accept it;
+    `without_chain`: the first file lacks the authority, which is as bad.
     """
     now = datetime.now(UTC)
     start = not_before or now - timedelta(days=1)
@@ -88,27 +92,30 @@ def issue(
         .sign(authority_key, hashes.SHA256())
     )
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = (
+    subject = _name(names[0]) if names else x509.Name([])
+    signer = key if self_signed else authority_key
+    builder = (
         x509.CertificateBuilder()
-        .subject_name(_name(names[0]))
-        .issuer_name(authority.subject)
+        .subject_name(subject)
+        .issuer_name(subject if self_signed else authority.subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
         .not_valid_after(end)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()),
+            critical=False,
+        )
+    )
+    if names:
+        builder = builder.add_extension(
             x509.SubjectAlternativeName([x509.DNSName(name) for name in names]),
             critical=False,
         )
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(
-                authority_key.public_key()
-            ),
-            critical=False,
-        )
-        .sign(authority_key, hashes.SHA256())
-    )
+    certificate = builder.sign(signer, hashes.SHA256())
+    if self_signed:
+        authority = certificate
     folder.mkdir(parents=True, exist_ok=True)
     files = Files(
         folder / "fullchain.pem", folder / "privkey.pem", folder / "authority.pem"
@@ -117,7 +124,8 @@ def issue(
     files.authority.write_bytes(authority_pem)
     files.key.touch(mode=0o600)
     files.key.write_bytes(_pem(key))
-    files.certificate.write_bytes(
-        certificate.public_bytes(serialization.Encoding.PEM) + authority_pem
-    )
+    chain = certificate.public_bytes(serialization.Encoding.PEM)
+    if not self_signed and not without_chain:
+        chain += authority_pem
+    files.certificate.write_bytes(chain)
     return files

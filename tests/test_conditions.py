@@ -166,7 +166,7 @@ async def test_several(hass: HomeAssistant, caravan: Site) -> None:
         {"condition": "battery_at_least"},
         {"condition": "battery_at_least", "options": {"percentage": 101}},
         {"condition": "battery_at_least", "options": {"percentage": "full"}},
-        {"condition": "on_mains", "target": {"entity_id": "binary_sensor.plug"}},
+        {"condition": "on_mains", "target": {"entity": "binary_sensor.plug"}},
         {"condition": "wallbox_charging"},
     ],
 )

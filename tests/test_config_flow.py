@@ -10,9 +10,7 @@ from types import MappingProxyType
 from typing import Any
 from unittest.mock import patch
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import serialization
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
     ConfigEntryState,
@@ -444,24 +442,7 @@ async def test_host_in_the_url(
 
 def issue_for(folder: Path, names: tuple[str, ...]) -> pki.Files:
     """Issue a certificate for these names; for none, one that signs itself."""
-    files = pki.issue(folder, names=names or ("localhost",))
-    if not names:
-        key = serialization.load_pem_private_key(files.key.read_bytes(), None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
-        now = datetime.now(UTC)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([]))
-            .issuer_name(x509.Name([]))
-            .public_key(key.public_key())
-            .serial_number(1)
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .sign(key, hashes.SHA256())
-        )
-        pem = certificate.public_bytes(serialization.Encoding.PEM)
-        files.certificate.write_bytes(pem)
-    return files
+    return pki.issue(folder, names=names, self_signed=not names)
 
 
 async def test_certificate_gone_in_the_middle(
@@ -476,6 +457,106 @@ async def test_certificate_gone_in_the_middle(
     result = await flow.submit(WALLBOX)
     url = f"wss://homeassistant.local:{server_input['port']}"
     assert result["description_placeholders"]["url"] == url
+
+
+#: What a wallbox does not accept, and what of it the sentence says.
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "self-signed": ({"self_signed": True}, "self-signed"),
+    "without its chain": ({"without_chain": True}, "fullchain.pem"),
+    "for no host": ({"names": ()}, "names no host"),
+    "for another host": ({"names": ("b.example.org",)}, "is not for `localhost`"),
+}
+each_refused = pytest.mark.parametrize("case", REFUSED)
+
+
+async def refused_server(
+    hass: HomeAssistant, server: Mapping[str, Any], folder: Path, case: str
+) -> tuple[dict[str, Any], str, str]:
+    """Issue such a certificate; return the server, its host and what is said."""
+    settings, words = REFUSED[case]
+    files = await hass.async_add_executor_job(lambda: pki.issue(folder, **settings))
+    (name,) = settings.get("names") or ("localhost",)
+    return (
+        {**server, "ssl_cert": str(files.certificate), "ssl_key": str(files.key)},
+        name if settings.get("names") != () else "homeassistant.local",
+        words,
+    )
+
+
+@each_refused
+async def test_certificate_that_a_wallbox_refuses(
+    hass: HomeAssistant, server_input: dict[str, Any], tmp_path: Path, case: str
+) -> None:
+    """It is taken, and the end says what to do: for the first wallbox, and others."""
+    server, host, words = await refused_server(hass, server_input, tmp_path, case)
+    flow, _ = await add_wallbox(hass)
+    await flow.submit(server)
+    first = await flow.submit(WALLBOX)
+    await hass.async_block_till_done()
+    flow, _ = await add_wallbox(hass)
+    second = await flow.submit({"charge_point_id": OTHER_ID, "max_current": 16})
+    for result, good, bad in (
+        (first, "wallbox", "wallbox_untrusted"),
+        (second, "wallbox_added", "wallbox_untrusted_added"),
+    ):
+        hint = result["description_placeholders"]
+        assert hint["url"] == f"wss://{host}:{server_input['port']}"
+        said = result["description"] if result is first else result["reason"]
+        if case == "for another host":  # none came yet
+            assert said == good
+        else:
+            assert said == bad
+            assert words in hint["reason"]
+
+
+@each_refused
+async def test_certificate_that_a_wallbox_refuses_later(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    site: Site,
+    client_context: ssl.SSLContext,
+    tmp_path: Path,
+    case: str,
+) -> None:
+    """A changed server warns as the first set-up does, and names the URL."""
+    await visit(site.url, client_context)
+    before = {key: entry.data[key] for key in ("port", "ssl_cert", "ssl_key")}
+    server, host, words = await refused_server(hass, before, tmp_path, case)
+    flow, _ = await reconfigure(hass, entry)
+    result = await flow.submit(server)
+    assert result["reason"] == "reconfigure_untrusted"
+    hint = result["description_placeholders"]
+    assert hint["url"] == f"wss://{host}:{entry.data['port']}"
+    assert words in hint["reason"]
+    await hass.async_block_till_done()
+    # Where to look it up a week later; and back to what is right.
+    subentry = wallbox_subentry(entry, CHARGE_POINT_ID)
+    _, form = await subentry_flow(hass, entry, subentry.subentry_id)
+    assert form["description_placeholders"] == {"url": hint["url"]}
+    flow, _ = await reconfigure(hass, entry)
+    result = await flow.submit(before)
+    assert result["reason"] == "reconfigure_successful"
+    assert result["description_placeholders"] == {"url": site.url}
+    await hass.async_block_till_done()
+
+
+async def test_certificate_that_a_wallbox_accepts_all_the_same(
+    hass: HomeAssistant, server_input: dict[str, Any], tmp_path: Path
+) -> None:
+    """One that got in is the proof: nobody is warned of that certificate any more."""
+    server, host, _ = await refused_server(hass, server_input, tmp_path, "self-signed")
+    flow, _ = await add_wallbox(hass)
+    await flow.submit(server)
+    await flow.submit(WALLBOX)
+    await hass.async_block_till_done()
+    url = f"wss://{host}:{server['port']}"
+    context = await hass.async_add_executor_job(
+        lambda: ssl.create_default_context(cafile=server["ssl_cert"])
+    )
+    await visit(url, context)
+    flow, _ = await reconfigure(hass, the_entry(hass))
+    result = await flow.submit(server)
+    assert result["reason"] == "reconfigure_successful"
 
 
 # The wallbox's step

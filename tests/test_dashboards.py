@@ -21,7 +21,7 @@ from simulators.bms import BmsRadio, Jbd, SimulatedBms
 
 from .kit.blueprints import BLUEPRINTS, SOURCE
 from .kit.radio import CHARGER, ORION, SHUNT, Radio
-from .kit.site import CHARGE_POINT_ID
+from .kit.site import CHARGE_POINT_ID, subentry_id
 from .kit.time import let_pass
 from .kit.victron import GOOD, KEY
 
@@ -74,6 +74,16 @@ async def installed(
 ) -> set[str]:
     """The entity ids of a wallbox, and of a caravan with all sorts of chargers."""
     hass.config.language = request.param
+    registry = er.async_get(hass)
+    for phase in (2, 3):  # of which the wallbox told in some session
+        registry.async_get_or_create(
+            "sensor",
+            DOMAIN,
+            f"{CHARGE_POINT_ID}_current_l{phase}",
+            object_id_base=f"bmw_wallbox_current_l{phase}",
+            config_entry=entry,
+            config_subentry_id=subentry_id(entry),
+        )
     for address, name in (
         (SHUNT, "Shunt"),
         (CHARGER, "IP22"),
@@ -100,7 +110,6 @@ async def installed(
     radio.say(Kind.SOLAR_CHARGER, GOOD[Kind.SOLAR_CHARGER], SOLAR)
     radio.say(Kind.ORION_XS, GOOD[Kind.ORION_XS], ORION_XS)
     await hass.async_block_till_done()
-    registry = er.async_get(hass)
     assert registry.async_get_entity_id("sensor", DOMAIN, f"{CHARGE_POINT_ID}_power")
     return {
         each.entity_id

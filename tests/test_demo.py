@@ -5,6 +5,7 @@ import asyncio
 import base64
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 import importlib
 import json
@@ -21,11 +22,12 @@ import bcrypt
 from homeassistant.util import dt as dt_util, package
 import pytest
 
+from custom_components.bmw_wallbox_victron.stored_form import load_counters
 from demo import adding, instance, ports, run as demo
 from demo.arguments import parse_arguments
 from demo.client import NotReadyError, log_in
 from demo.console import DemoError
-from demo.greeting import describe_caravan
+from demo.greeting import describe_rig
 from demo.layout import (
     CHARGE_POINT_ID,
     PASSWORD,
@@ -38,6 +40,7 @@ from demo.layout import (
 )
 from demo.ports import choose_ocpp_port, free_port, why_not_free
 from demo.process import only_one
+from demo.rigs import BOAT
 from demo.scenario import CAR_A, Scenario, make_wallbox
 from demo.seed import seed
 from simulators.caravan.identity import IDENTITIES, SHUNT
@@ -111,6 +114,7 @@ def test_no_arguments() -> None:
         ocpp_port=None,
         seconds=None,
         speed=1.0,
+        rig="caravan",
         add_caravan=False,
         history=False,
     )
@@ -120,7 +124,7 @@ def test_all_arguments() -> None:
     options = parse_arguments(
         [
             *("--port", "80", "--ocpp-port=9001", "--seconds", "0.5"),
-            *("--speed", "60", "--add-caravan"),
+            *("--speed", "60", "--add-caravan", "--rig=boat"),
         ]
     )
     assert options == argparse.Namespace(
@@ -128,6 +132,7 @@ def test_all_arguments() -> None:
         ocpp_port=9001,
         seconds=0.5,
         speed=60.0,
+        rig="boat",
         add_caravan=True,
         history=False,
     )
@@ -202,6 +207,15 @@ def test_history_needs_a_fresh_start(
     assert f"delete {layout.folder} first" in capsys.readouterr().out
 
 
+def test_the_boat_has_a_folder_of_its_own(
+    tmp_path: Path, taken_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "ROOT", tmp_path)
+    for arguments, folder in (([], ".demo"), (["--rig=boat"], ".demo/boat")):
+        assert demo.main(["--port", str(taken_port), *arguments]) == 1
+        assert (tmp_path / folder / "lock").exists()
+
+
 def test_only_one_demo_in_a_folder(
     layout: Layout, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -234,9 +248,16 @@ def test_the_caravan_is_told(
     able: bool, added: set[str], lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adding, "reads_victron", lambda: able)
-    told = list(describe_caravan(added))
+    told = list(describe_rig(frozenset(added)))
     for text, part in zip(told, lines, strict=True):
         assert part in text
+
+
+def test_the_boat_is_told() -> None:
+    told = list(describe_rig(BOAT.addresses, BOAT))
+    assert [line.rpartition(", ")[2] for line in told[:-1]] == ["is added"] * 4
+    assert "switch.boat_shore_power" in told[-1]
+    assert "model jbd_bms" in "".join(describe_rig(frozenset(), BOAT))
 
 
 def test_the_integration_reads_victron() -> None:
@@ -366,7 +387,7 @@ def test_prepare_follows_a_checkout_that_was_moved_again(layout: Layout) -> None
 def test_prepare_tells_the_speed(layout: Layout) -> None:
     prepare(layout, speed=60)
     text = (layout.config / "configuration.yaml").read_text(encoding="utf-8")
-    assert "\ndemo_radio:\n  speed: 60\n" in text
+    assert "\ndemo_radio:\n  speed: 60\n  rig: caravan\n" in text
 
 
 def test_the_register_is_kept(layout: Layout) -> None:
@@ -479,7 +500,7 @@ async def test_seed_with_the_caravan(
     layout: Layout, hass_storage: dict[str, Any]
 ) -> None:
     await asyncio.to_thread(
-        lambda: asyncio.run(seed(layout, port=18123, ocpp_port=9000, caravan=True))
+        lambda: asyncio.run(seed(layout, port=18123, ocpp_port=9000, added=True))
     )
     keys = {
         each["unique_id"]: each["data"].get("encryption_key")
@@ -489,6 +510,42 @@ async def test_seed_with_the_caravan(
         CHARGE_POINT_ID: None,
         **{device.address: device.key.hex() for device in IDENTITIES},
     }
+
+
+async def test_seed_with_the_boat(layout: Layout, hass_storage: dict[str, Any]) -> None:
+    await asyncio.to_thread(
+        lambda: asyncio.run(
+            seed(layout, port=18123, ocpp_port=9000, rig=BOAT, added=True)
+        )
+    )
+    entry = our_entry(hass_storage)
+    assert entry["options"] == {
+        "meter_interval": 5,
+        "chemistry": "lifepo4",
+        "bms_bank": "parallel",
+    }
+    assert [
+        (each["subentry_type"], each["data"].get("model"))
+        for each in entry["subentries"]
+    ] == [
+        ("wallbox", None),
+        *[("victron_device", None)] * 2,
+        *[("bms", "jbd_bms")] * 2,
+    ]
+    # What it has counted so far, as the integration reads it.
+    stored = hass_storage[f"bmw_wallbox_victron.{entry['entry_id']}.battery"]
+    lost: list[str] = []
+    counters = load_counters(stored["data"], lost)
+    assert lost == []
+    assert (counters.history.cycles, counters.solar_energy) == (40.21, 131.87)
+    # Each field has a value, but what no device of a boat tells.
+    assert [
+        field.name
+        for field in (*fields(counters), *fields(counters.history))
+        if not getattr(
+            counters, field.name, getattr(counters.history, field.name, None)
+        )
+    ] == ["alternator_energy", "days", "capacity_ah", "uncounted_ah", "full"]
 
 
 async def test_seed_puts_the_wallbox_back(

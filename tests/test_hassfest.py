@@ -24,6 +24,7 @@ from homeassistant.helpers.selector import (
     TargetSelector,
     validate_selector,
 )
+from packaging.requirements import Requirement
 import probatio
 from probatio import All, Any as AnyOf, Optional, Required, Schema
 import pytest
@@ -43,6 +44,7 @@ from .kit.files import (
     SOURCES,
     Changer,
     assert_refused,
+    drop,
     put,
     read_json,
     refuse,
@@ -54,18 +56,91 @@ from .kit.strings import STRINGS, leaves
 
 @pytest.mark.usefixtures("enable_custom_integrations")
 async def test_manifest(hass: HomeAssistant) -> None:
-    """Home Assistant takes it, and it is ours; its keys are in hassfest's order."""
+    """Home Assistant takes it, and it is ours; hassfest and HACS take it, too."""
     loaded = await loader.async_get_integration(hass, DOMAIN)
     assert not loaded.is_built_in
     assert (loaded.domain, loaded.name) == (ROOT.name, NAME)
     assert loaded.version == PROJECT_TABLE["project"]["version"]
     AwesomeVersion(loaded.version, ensure_strategy=AwesomeVersionStrategy.SEMVER)
-    assert [*MANIFEST] == [
-        *("domain", "name"),
-        *sorted(MANIFEST.keys() - {"domain", "name"}),
-    ]
+    check_manifest(MANIFEST)
     for matcher in MANIFEST["bluetooth"]:
         assert matcher.keys() - {"connectable"}  # or it matches every device
+
+
+def check_manifest(manifest: Mapping[str, Any]) -> None:
+    """Check what hassfest and HACS ask of a custom integration's manifest."""
+    MANIFEST_SCHEMA(manifest)
+    if [*manifest] != sorted(manifest, key=lambda key: (key not in _FIRST, key)):
+        refuse("keys are not in order: domain, name, then by the alphabet")
+    if manifest["domain"] != ROOT.name:
+        refuse("the domain is not the folder's name")
+
+
+_FIRST = ("domain", "name")
+
+
+def _https(value: str) -> str:
+    if not re.fullmatch(r"https://[\w.-]+/\S+", value):
+        refuse("no address of a page")
+    return value
+
+
+def _requirement(value: str) -> str:
+    if " " in value:
+        refuse("a blank in a requirement")
+    return str(Requirement(value))
+
+
+def _version(value: str) -> str:
+    if not re.fullmatch(r"(0|[1-9]\d*)([.](0|[1-9]\d*)){2}((a|b|rc)\d+)?", value):
+        refuse("no version that HACS can compare")
+    return value
+
+
+MANIFEST_SCHEMA = Schema(
+    {
+        Required("domain"): probatio.Match(r"^[a-z][a-z0-9_]*$"),
+        Required("name"): All(str, probatio.Length(min=1)),
+        Optional("bluetooth"): [
+            {
+                Optional("connectable"): bool,
+                Optional("manufacturer_id"): int,
+                Optional("manufacturer_data_start"): [int],
+            }
+        ],
+        Required("codeowners"): [probatio.Match(r"^@[\w-]+(/[\w-]+)?$")],
+        Required("config_flow"): True,
+        Optional("dependencies"): [str],
+        Optional("after_dependencies"): [str],
+        Required("documentation"): _https,
+        Required("integration_type"): "hub",
+        Required("iot_class"): "local_push",
+        Required("issue_tracker"): _https,
+        Required("loggers"): [str],
+        Optional("requirements"): [_requirement],
+        Required("version"): _version,
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (put("homepage", value="https://example.org/x"), "homepage"),
+        (put("codeowners", value=["octocat"]), "codeowners"),
+        (put("documentation", value="http://example.org/x"), "page"),
+        (put("issue_tracker", value="example.org"), "page"),
+        (put("requirements", value=["ocpp >= 2"]), "blank"),
+        (put("version", value="next"), "version"),
+        (put("domain", value="wallbox"), "folder"),
+        (put("after_dependencies", value=["http"]), "order"),
+        (drop("version"), "version"),
+        (drop("issue_tracker"), "issue_tracker"),
+    ],
+)
+def test_a_broken_manifest_is_refused(change: Changer, why: str) -> None:
+    """None of these gets through."""
+    assert_refused(check_manifest, MANIFEST, change, why)
 
 
 def test_loggers() -> None:
@@ -133,9 +208,10 @@ def test_an_undeclared_component_is_seen(line: str) -> None:
 
 # Strings
 
-_FORM = "title|name|description|submit|(data|data_description)[.]@"
+_FORM = "description|(data|data_description)[.]@"
 _MENU = "(menu_options|menu_option_descriptions)[.]@"
-_STEP = f"step[.]@[.]({_FORM}|{_MENU}|sections[.]@[.]({_FORM}))"
+_SECTION = f"sections[.]@[.](name|{_FORM})"
+_STEP = f"step[.]@[.](title|submit|{_FORM}|{_MENU}|{_SECTION})"
 _FLOW = f"(flow_title|(error|abort|progress|create_entry)[.]@|{_STEP})"
 #: The places of strings that Home Assistant knows; @ is a name of ours.
 PLACES = re.compile(
@@ -178,6 +254,22 @@ def check_strings(strings: Mapping[str, Any]) -> None:
     for name, issue in strings["issues"].items():
         if ("description" in issue) == ("fix_flow" in issue):
             refuse(f"either a description or a flow that repairs it: {name}")
+    for name, subentry in strings["config_subentries"].items():
+        if "entry_type" not in subentry or "user" not in subentry["initiate_flow"]:
+            refuse(f"no kind, or no button that adds one: {name}")
+    for name, form in _forms(strings):
+        if not form.get("data_description", {}).keys() <= form.get("data", {}).keys():
+            refuse(f"a description of a field that is not there: {name}")
+
+
+def _forms(strings: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Find the steps of all flows, and their sections, with their names."""
+    fixes = (issue.get("fix_flow", {}) for issue in strings["issues"].values())
+    subentries = strings["config_subentries"].values()
+    for flow in (strings["config"], strings["options"], *subentries, *fixes):
+        for name, step in flow.get("step", {}).items():
+            yield name, step
+            yield from step.get("sections", {}).items()
 
 
 LANGUAGES = sorted((ROOT / "translations").iterdir())
@@ -197,8 +289,18 @@ def test_strings(path: Path) -> None:
         (put("title", value="Wallbox"), "no place"),
         (put("config", "step", "user", "text", value="Hello"), "no place"),
         (put("config", "step", "User", value={"title": "User"}), "no place"),
+        (put("config", "step", "user", "name", value="Hello"), "no place"),
         (put("entity", "sensor", "power__now", value={"name": "No"}), "no place"),
         (put("issues", "oops", value={"title": "Oops"}), "either"),
+        (drop("config_subentries", "bms", "entry_type"), "no kind"),
+        (drop("config_subentries", "bms", "initiate_flow", "user"), "no button"),
+        (
+            put(
+                *("options", "step", "general", "data_description"),
+                value={"oops": "Oops"},
+            ),
+            "field that is not there",
+        ),
         (put("config", "error", "oops", value=""), "no text"),
         (put("config", "error", "oops", value="Oops "), "blanks"),
         (put("config", "error", "oops", value=1), "no text"),
@@ -222,8 +324,8 @@ def test_broken_strings_are_refused(change: Changer, why: str) -> None:
 # Actions, triggers, conditions
 
 _FIELD = {
-    Optional("default"): object,
-    Optional("example"): object,
+    Optional("default"): probatio.NotIn([None]),
+    Optional("example"): probatio.NotIn([None]),
     Optional("required"): bool,
     Required("selector"): validate_selector,
 }
@@ -251,6 +353,13 @@ def test_descriptions(kind: str) -> None:
         (put("get_sessions", "name", value="It"), "name"),
         (put("get_sessions", "target", value={"entities": {}}), "target|entities"),
         (put("get_sessions", "fields", "field", value={}), "selector"),
+        (
+            put(
+                *("get_sessions", "fields", "field"),
+                value={"default": None, "selector": {"text": None}},
+            ),
+            "default",
+        ),
         (
             put("get_sessions", "fields", "field", value={"selector": {"no": {}}}),
             "selector",

@@ -50,19 +50,15 @@ DETAIL = "diagnostic"
 ENTITIES: list[tuple[str, str, str | None, str | None, str | None, str | None, bool]]
 ENTITIES = [
     ("sensor", "status", None, "enum", None, None, True),
-    ("sensor", "charging_state", None, "enum", None, None, True),
+    ("sensor", "charging_state", None, "enum", None, DETAIL, True),
     ("sensor", "connector_status", None, "enum", None, DETAIL, True),
     ("sensor", "power", "W", "power", LIVE, None, True),
     ("sensor", "energy_total", "kWh", "energy", GROWS, None, True),
     ("sensor", "energy_session", "kWh", "energy", GROWS, None, True),
     ("sensor", "current", "A", "current", LIVE, None, True),
-    ("sensor", "current_l1", "A", "current", LIVE, None, True),
-    ("sensor", "current_l2", "A", "current", LIVE, None, True),
-    ("sensor", "current_l3", "A", "current", LIVE, None, True),
+    ("sensor", "current_l1", "A", "current", LIVE, DETAIL, True),
     ("sensor", "voltage", "V", "voltage", LIVE, None, True),
-    ("sensor", "voltage_l1", "V", "voltage", LIVE, None, True),
-    ("sensor", "voltage_l2", "V", "voltage", LIVE, None, True),
-    ("sensor", "voltage_l3", "V", "voltage", LIVE, None, True),
+    ("sensor", "voltage_l1", "V", "voltage", LIVE, DETAIL, True),
     ("sensor", "phases_used", "phases", None, LIVE, None, True),
     ("sensor", "session_started", None, "timestamp", None, None, True),
     ("sensor", "transaction_id", None, None, None, DETAIL, False),
@@ -73,7 +69,7 @@ ENTITIES = [
     ("sensor", "sequence_number", None, None, None, DETAIL, False),
     ("sensor", "last_heartbeat", None, "timestamp", None, DETAIL, False),
     ("binary_sensor", "connected", None, "connectivity", None, DETAIL, True),
-    ("binary_sensor", "charging", None, "battery_charging", None, None, True),
+    ("binary_sensor", "charging", None, None, None, DETAIL, True),
     ("binary_sensor", "cable_connected", None, "plug", None, None, True),
 ]
 OPTIONS = {

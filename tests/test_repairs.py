@@ -1,8 +1,10 @@
 """What Home Assistant tells its owner to mend: when it begins, and when it ends."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+import logging
 from pathlib import Path
 import ssl
 from typing import Any
@@ -24,18 +26,19 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidMessage, InvalidStatus
 from websockets.typing import Subprotocol
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.problem import Problem
 from custom_components.bmw_wallbox_victron.site_problems import async_get_problems
 from custom_components.bmw_wallbox_victron.victron.records import Kind
+from custom_components.bmw_wallbox_victron.wallbox.tls import HandshakeFailure
 from simulators import pki
 from simulators.wallbox import DELTA, SimulatedWallbox, SmartCharging
 
-from .kit.bench import MakeBench, charge
-from .kit.client import basic, dial, refused
+from .kit.bench import MakeBench, charge, turn_until
+from .kit.client import basic, dial, refused, shake_hands, visit
 from .kit.ports import listening
 from .kit.radio import Radio
 from .kit.site import CHARGE_POINT_ID, Site, settle
@@ -269,6 +272,225 @@ async def test_a_box_that_wants_another_version_is_shown(
     """Its protocol is wrong as well: first things first."""
     await refused(dial(site, client_context, STRANGER, subprotocols=["ocpp1.6"]))
     assert issues.keys == ["unknown_charge_point"]
+
+
+# Who does not accept the certificate
+
+
+@pytest.fixture
+def shake(hass: HomeAssistant, site: Site) -> Callable[..., Any]:
+    """Shake hands so many times."""
+
+    async def times(
+        number: int, context: ssl.SSLContext, host: str = "localhost"
+    ) -> None:
+        for _ in range(number):
+            await hass.async_add_executor_job(shake_hands, site, context, host)
+        await hass.async_block_till_done()
+
+    return times
+
+
+async def test_certificate_refused(
+    hass: HomeAssistant,
+    issues: Issues,
+    site: Site,
+    client_context: ssl.SSLContext,
+    shake: Callable[..., Any],
+    freezer: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Shown once it is no accident, by its cause, and over with a good handshake."""
+    stranger = ssl.create_default_context()
+    await shake(2, stranger)
+    assert not issues.all
+    await shake(1, client_context)
+    await shake(2, stranger)
+    assert not issues.all
+    await shake(5, stranger)
+    assert issues.keys == ["certificate_refused_authority"]
+    assert issues.words == {"address": "127.0.0.1", "alert": "unknown_ca"}
+    assert [action for action, _ in issues.changes] == ["create"]
+    # It was given the root, and has another name in its URL now.
+    await shake(1, client_context, "wallbox.example.org")
+    assert issues.keys == ["certificate_refused_name"]
+    assert issues.words["host"] == "wallbox.example.org"
+    assert issues.words["names"] == "localhost"
+    await hass.config_entries.async_reload(site.entry.entry_id)
+    await hass.async_block_till_done()
+    assert issues.all
+    await shake(1, client_context)
+    assert not issues.all
+    said = [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelno >= logging.INFO and " TLS " in f" {record.getMessage()} "
+    ]
+    assert len(said) == 2
+    assert said[0].startswith("127.0.0.1 tries to connect again and again")
+    assert "(alert: unknown_ca)" in said[0]
+    assert said[1] == "TLS with 127.0.0.1 does not fail any more"
+
+
+async def test_certificate_refused_by_one_who_is_gone(
+    hass: HomeAssistant,
+    issues: Issues,
+    shake: Callable[..., Any],
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """After an hour it is history."""
+    await shake(3, ssl.create_default_context())
+    await pass_time(hass, freezer, 3000)
+    assert issues.all
+    await pass_time(hass, freezer, 601)
+    assert not issues.all
+
+
+async def test_certificate_that_has_expired_for_a_wallbox(
+    hass: HomeAssistant,
+    issues: Issues,
+    entry: MockConfigEntry,
+    own_files: Callable[[float], Any],
+) -> None:
+    """It is served, and the wallbox says what it thinks of that."""
+    files = await own_files(-1)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    context = await hass.async_add_executor_job(files.client_context)
+    for _ in range(3):
+        await hass.async_add_executor_job(shake_hands, Site(hass, entry), context)
+    await hass.async_block_till_done()
+    assert issues.keys == ["certificate_invalid", "certificate_refused_expired"]
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_a_wallbox_that_hangs_up(
+    issues: Issues,
+    site: Site,
+    make_wallbox: MakeWallbox,
+    client_context: ssl.SSLContext,
+) -> None:
+    """Some give no alert. It asked for our name, so that it is no scanner."""
+    box = make_wallbox(ssl_context=ssl.create_default_context())
+    for _ in range(3):
+        with pytest.raises(OSError):
+            await box.connect()
+    await until(lambda: bool(issues.all))
+    assert issues.keys == ["certificate_refused"]
+    assert issues.words["alert"] == "none"
+    assert issues.words["host"] == "localhost"
+    box.ssl_context = client_context
+    await box.connect()
+    assert not issues.all
+
+
+async def until(over: Callable[[], bool]) -> None:
+    """Wait until the server has seen what a client did, 5 s at most."""
+    async with asyncio.timeout(5):
+        await turn_until(over)
+
+
+async def test_scanners_refuse_no_certificate(
+    issues: Issues, site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They ask for no name, or do not speak TLS at all."""
+    caplog.set_level(logging.DEBUG)
+    strict = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    strict.check_hostname = False
+    port = site.entry.data["port"]
+    for _ in range(5):
+        with pytest.raises(OSError):
+            await asyncio.open_connection(
+                "127.0.0.1", port, ssl=strict, server_hostname=""
+            )
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.close()
+        with pytest.raises((OSError, EOFError, InvalidMessage)):
+            await dial(site, None)
+    await until(lambda: caplog.text.count("TLS handshake with 127.0.0.1 failed") == 15)
+    assert not issues.all
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("192.168.1.20", True),
+        ("fe80::1%eth0", True),
+        ("fd00::20", True),
+        ("8.8.8.8", False),
+        ("2606:4700::1", False),
+        ("?", False),
+    ],
+)
+async def test_who_refuses_from_far_away(
+    issues: Issues, site: Site, address: str, shown: bool
+) -> None:
+    """Wallboxes are in the own network; the internet is full of who tries ports."""
+    server = site.entry.runtime_data.server
+    failure = HandshakeFailure(
+        reason="SSLV3_ALERT_CERTIFICATE_UNKNOWN", certificate=server.certificate
+    )
+    for _ in range(3):
+        server._central_system._on_handshake(address, failure)
+    assert bool(issues.all) is shown
+
+
+async def test_many_who_refuse(
+    issues: Issues, site: Site, shake: Callable[..., Any]
+) -> None:
+    """Of a network full of them, few are shown, and a bounded number is counted."""
+    central_system = site.entry.runtime_data.server._central_system
+    failure = HandshakeFailure(
+        reason="TLSV1_ALERT_UNKNOWN_CA", certificate=central_system.accepted
+    )
+    failure = replace(failure, certificate=site.entry.runtime_data.server.certificate)
+    for number in range(200):
+        for _ in range(3):
+            central_system._on_handshake(f"10.0.0.{number}", failure)
+    assert len(issues.all) == 3
+    assert len(central_system._failures) <= 32
+
+
+@pytest.mark.parametrize("offer", ["ocpp1.6", "ocpp2.1"])
+async def test_a_wallbox_that_speaks_another_ocpp(
+    hass: HomeAssistant,
+    issues: Issues,
+    site: Site,
+    client_context: ssl.SSLContext,
+    make_wallbox: MakeWallbox,
+    freezer: FrozenDateTimeFactory,
+    offer: str,
+) -> None:
+    """Shown once, with what it offers, until it connects rightly, or is gone."""
+    for _ in range(3):
+        await refused(dial(site, client_context, subprotocols=[offer, "`x`"]))
+    assert issues.keys == ["wrong_protocol"]
+    assert issues.words == {
+        "name": "BMW Wallbox",
+        "charge_point_id": CHARGE_POINT_ID,
+        "offered": offer,
+    }
+    assert len(issues.changes) == 1
+    box = make_wallbox()
+    await box.connect()
+    await settle(hass, box)
+    assert not issues.all
+    await refused(dial(site, client_context, subprotocols=None))
+    assert issues.words["offered"] == "-"
+    await pass_time(hass, freezer, 3601)
+    assert not issues.all
+
+
+async def test_a_browser_speaks_no_other_ocpp(
+    issues: Issues, site: Site, client_context: ssl.SSLContext
+) -> None:
+    """Whoever types the whole address into one sees a page, and no more."""
+    reader, writer = await asyncio.open_connection(
+        "localhost", site.entry.data["port"], ssl=client_context
+    )
+    writer.write(f"GET /{CHARGE_POINT_ID} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+    writer.close()
+    assert not issues.all
 
 
 class FixFlow:
@@ -633,6 +855,72 @@ async def test_certificate_expires(
     await pass_time(hass, freezer, 601)
     assert not issues.all
     assert entry.state is ConfigEntryState.LOADED
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"names": ("b.example.org",)}, "`localhost`"),
+        ({"without_chain": True}, "fullchain.pem"),
+        ({"self_signed": True}, "self-signed"),
+    ],
+    ids=["another name", "without its chain", "self-signed"],
+)
+async def test_renewed_certificate_that_wallboxes_refuse(
+    hass: HomeAssistant,
+    issues: Issues,
+    entry: MockConfigEntry,
+    own_files: Callable[[float], Any],
+    freezer: FrozenDateTimeFactory,
+    settings: dict[str, Any],
+    words: str,
+) -> None:
+    """Said once it was picked up, with what to do, and over with the next good one.
+
+    The name by which the wallbox came outlives a restart.
+    """
+    files = await own_files(90)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    url = Site(hass, entry).url
+    await visit(url, await hass.async_add_executor_job(files.client_context))
+    await pass_time(hass, freezer, 601)
+    assert not issues.all
+    folder = files.certificate.parent
+    await hass.async_add_executor_job(lambda: pki.issue(folder, **settings))
+    await hass.config_entries.async_reload(entry.entry_id)
+    await pass_time(hass, freezer, 601)
+    await pass_time(hass, freezer, 601)
+    assert issues.keys == ["certificate_untrusted"]
+    assert words in issues.words["reason"]
+    assert issues.words["path"] == str(files.certificate)
+    host = settings.get("names", ("localhost",))[0]
+    assert issues.words["url"] == f"wss://{host}:{entry.data['port']}"
+    assert len(issues.changes) == 1
+    await own_files(90)
+    await pass_time(hass, freezer, 601)
+    assert not issues.all
+
+
+async def test_renewed_certificate_that_a_wallbox_accepts(
+    hass: HomeAssistant,
+    issues: Issues,
+    entry: MockConfigEntry,
+    own_files: Callable[[float], Any],
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """One that gets in with it is the proof, at once and for good."""
+    files = await own_files(90)
+    folder = files.certificate.parent
+    await hass.async_add_executor_job(lambda: pki.issue(folder, without_chain=True))
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert not issues.all
+    await pass_time(hass, freezer, 601)
+    assert issues.keys == ["certificate_untrusted"]
+    context = await hass.async_add_executor_job(files.client_context)
+    await visit(Site(hass, entry).url, context)
+    assert not issues.all
+    await pass_time(hass, freezer, 601)
+    assert not issues.all
 
 
 async def test_certificate_that_cannot_be_used(

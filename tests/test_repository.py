@@ -2,9 +2,13 @@
 
 import ast
 from collections.abc import Iterator
+import datetime as dt
+from functools import partial
+import os
 from pathlib import Path
 import re
 import subprocess
+import tomllib
 from typing import Any
 
 from awesomeversion import AwesomeVersion
@@ -147,12 +151,95 @@ def test_home_assistant_and_hacs_have_their_say() -> None:
     assert uses["hacs/action"]["with"] == {"category": "integration"}
 
 
-def test_the_release_is_the_integration() -> None:
-    """What a release carries is named after the domain, and made from its folder."""
-    runs = " ".join(step.get("run", "") for step in _steps(WORKFLOWS["release"]))
+# A release
+
+RELEASE = WORKFLOWS["release"]
+VERSION: str = MANIFEST["version"]
+CHANGELOG = (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_a_version_is_the_same_everywhere() -> None:
+    """In the manifest, the project, its lock file, the changelog and the form."""
+    assert PROJECT_TABLE["project"]["version"] == VERSION
+    lock = tomllib.loads((PROJECT / "uv.lock").read_text(encoding="utf-8"))
+    (locked,) = (each for each in lock["package"] if each["source"] == {"virtual": "."})
+    assert locked["version"] == VERSION
+    (newest, date), *_ = re.findall(
+        r"^## \[(\d\S*)\] - (\S+)$", CHANGELOG, re.MULTILINE
+    )
+    assert newest == VERSION
+    dt.date.fromisoformat(date)
+    form = load_yaml_dict(str(PROJECT / ".github/ISSUE_TEMPLATE/bug_report.yml"))
+    (field,) = (part for part in form["body"] if part.get("id") == "version")
+    assert field["attributes"]["placeholder"] == VERSION
+
+
+def test_a_release_waits_for_the_gate() -> None:
+    """A tag makes it, once all of that has passed; it carries the integration."""
+    assert RELEASE[True] == {
+        "push": {"tags": ["v*"]}
+    }  # YAML takes the key `on` for yes
+    gate, release = RELEASE["jobs"]["gate"], RELEASE["jobs"]["release"]
+    assert [step["run"] for step in gate["steps"] if "run" in step][
+        -1
+    ] == "bash .ci/run"
+    assert release["needs"] == "gate"
+    runs = " ".join(step.get("run", "") for step in release["steps"])
     assert f"--output={DOMAIN}.zip HEAD:custom_components/{DOMAIN}" in runs
-    assert f"custom_components/{DOMAIN}/manifest.json" in runs
-    assert WORKFLOWS["release"]["jobs"]["package"]["needs"] == "gate"
+    assert f'gh release create "$TAG" {DOMAIN}.zip' in runs
+
+
+def _run_step(job: str, name: str, folder: Path, tag: str) -> str:
+    """Run a step of the release in a folder; return what it complains of."""
+    (step,) = (
+        step
+        for step in RELEASE["jobs"][job]["steps"]
+        if step.get("name", "").startswith(name)
+    )
+    done = subprocess.run(  # noqa: S603 - a step of ours
+        ("/bin/bash", "-eo", "pipefail", "-c", step["run"]),
+        cwd=folder,
+        env={**os.environ, "TAG": tag},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert (done.returncode != 0) == bool(done.stdout), done.stderr
+    return done.stdout.removeprefix("::error::").strip()
+
+
+@pytest.fixture
+def tagged(tmp_path: Path) -> Path:
+    """A checkout of what is tagged, whose address is decided."""
+    manifest = tmp_path / "custom_components" / DOMAIN / "manifest.json"
+    manifest.parent.mkdir(parents=True)
+    text = (PROJECT / manifest.relative_to(tmp_path)).read_text(encoding="utf-8")
+    manifest.write_text(text.replace("OWNER/REPOSITORY", "octocat/hello"))
+    (tmp_path / "CHANGELOG.md").write_text(CHANGELOG)
+    return tmp_path
+
+
+def test_what_is_tagged_is_released_with_its_notes(tagged: Path) -> None:
+    """They are the version's section of the changelog, and no other."""
+    assert _run_step("gate", "Tag, manifest", tagged, f"v{VERSION}") == ""
+    older = "\n## [0.0.1] - 2020-01-01\n\n- What was before\n"
+    (tagged / "CHANGELOG.md").write_text(CHANGELOG + older)
+    assert _run_step("release", "Take the changelog", tagged, f"v{VERSION}") == ""
+    notes = (tagged / "notes.md").read_text()
+    assert len(notes.split()) > 50
+    assert "## [" not in notes
+    assert "What was before" not in notes
+
+
+def test_what_does_not_fit_is_not_released(tagged: Path) -> None:
+    """Another tag, no section in the changelog, an address that is not decided."""
+    check = partial(_run_step, "gate", "Tag, manifest", tagged)
+    assert "the tag says v9.9.9" in check("v9.9.9")
+    (tagged / "CHANGELOG.md").write_text("# Changelog\n")
+    assert "no section" in check(f"v{VERSION}")
+    (tagged / "CHANGELOG.md").write_text(CHANGELOG)
+    (tagged / "custom_components" / "more.md").write_text("OWNER/REPOSITORY")
+    assert "address" in check(f"v{VERSION}")
 
 
 def test_what_a_report_has_to_say() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 import logging
+import re
 import time
 from typing import Any
 
@@ -15,6 +16,7 @@ from homeassistant.core import (
     HomeAssistant,
     callback,
 )
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.event import async_track_state_change_event
 from homeassistant.util import dt as dt_util
 import pytest
@@ -23,7 +25,7 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from simulators.wallbox import DELTA, Car, RegisterRestarts, SimulatedWallbox
 
-from .kit.site import Site, settle
+from .kit.site import CHARGE_POINT_ID, Site, settle
 
 # What a wallbox does, whichever Home Assistant it is shown by.
 pytestmark = pytest.mark.any_homeassistant
@@ -33,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("unpaced")
 
 MakeWallbox = Callable[..., SimulatedWallbox]
 
-LIVE = ("power", "current", "current_l1", "current_l2", "current_l3")
+LIVE = ("power", "current", "current_l1")
 #: A single-phase car at the full 32 A draws about this, W.
 FULL_POWER = pytest.approx(7360, rel=0.05)
 
@@ -144,6 +146,52 @@ async def test_three_phases(
     assert site.number("current") == pytest.approx(16, abs=0.5)
     assert site.number("power") == pytest.approx(3 * 16 * 230, rel=0.05)
     assert site.state("phases_used") == "3"
+
+
+@pytest.mark.parametrize(
+    ("box", "phases"),
+    [
+        ({"phases": 1}, 1),
+        ({"quirks": replace(DELTA, zero_volts_on_absent_phases=True)}, 1),
+        ({"phases": 3}, 3),
+    ],
+    ids=["single-phase", "zeros for the others", "three-phase"],
+)
+async def test_a_phase_is_shown_once_it_is_told_of(
+    hass: HomeAssistant,
+    site: Site,
+    make_wallbox: MakeWallbox,
+    freezer: FrozenDateTimeFactory,
+    box: dict[str, Any],
+    phases: int,
+) -> None:
+    """The car may use one alone; and what was told of once stays, away or not."""
+
+    def shown() -> set[str]:
+        found = er.async_entries_for_device(er.async_get(hass), site.device().id)
+        keys = (
+            entity.unique_id.removeprefix(f"{CHARGE_POINT_ID}_") for entity in found
+        )
+        return {key for key in keys if re.fullmatch("(current|voltage)_l.", key)}
+
+    def of(count: int) -> set[str]:
+        numbers = range(1, count + 1)
+        return {f"{each}_l{n}" for each in ("current", "voltage") for n in numbers}
+
+    assert shown() == of(1)
+    wallbox = make_wallbox(**box)
+    await wallbox.connect()
+    await settle(hass, wallbox)
+    assert shown() == of(1)
+    await wallbox.plug_in(Car(phases=1))
+    await later(hass, freezer, 60, wallbox)
+    assert shown() == of(phases)
+    await wallbox.disconnect()
+    await hass.config_entries.async_reload(site.entry.entry_id)
+    await hass.async_block_till_done()
+    assert {key: site.state(key) for key in of(phases)} == dict.fromkeys(
+        of(phases), STATE_UNAVAILABLE
+    )
 
 
 async def test_a_second_session_starts_from_zero(

@@ -97,6 +97,7 @@ FULL = WallboxState(
         serial_number="SIM Ü 1",
         firmware_version="01.20.06.71",
     ),
+    host="wallbox.example.org",
     transaction=ENDED,
     recent=(RUNNING, replace(ENDED, id="tx-0")),
     energy=COUNT,
@@ -177,6 +178,7 @@ def test_nothing_is_left_out() -> None:
             assert item.name in LIVE or content not in (item.default, ()), item.name
     assert {item.name for item in fields(WallboxState)} == LIVE.keys() | {
         "identity",
+        "host",
         "transaction",
         "recent",
         "energy",

@@ -378,7 +378,7 @@ async def test_nothing_while_it_is_off(
     [
         {"trigger": "power_source_changed", "options": {"to": ["unknown"]}},
         {"trigger": "power_source_changed", "options": {"from": ["wind"]}},
-        {"trigger": "battery_became_low", "target": {"entity_id": "sensor.soc"}},
+        {"trigger": "battery_became_low", "target": {"entity": "sensor.soc"}},
         {"trigger": "battery_became_low", "options": {"for": "long"}},
         {"trigger": "session_started"},
         {"trigger": "limit_not_enforced", "options": {"behavior": "some"}},

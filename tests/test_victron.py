@@ -34,6 +34,8 @@ from .kit.victron import GOOD, KEY, Captured, captured, model_of
 
 MONITOR = GOOD[Kind.BATTERY_MONITOR]
 CHARGING = GOOD[Kind.AC_CHARGER]
+OTHER = "C8:5A:1C:21:47:0F"
+"""A second SmartShunt."""
 
 
 def value(site: Site, key: str, address: str = SHUNT) -> str:
@@ -139,6 +141,32 @@ async def test_enabled_by_default(
         f"{SHUNT}_alarm",
         f"{SHUNT}_starter_voltage",
     }
+
+
+@pytest.mark.parametrize("caravan_keys", [{SHUNT: KEY.hex(), OTHER: KEY.hex()}])
+@pytest.mark.parametrize(("main", "second"), [(SHUNT, OTHER), (OTHER, SHUNT)])
+async def test_a_second_monitor_has_its_own_on(
+    hass: HomeAssistant,
+    radio: Radio,
+    caravan_entry: MockConfigEntry,
+    main: str,
+    second: str,
+) -> None:
+    """Only what the battery's device shows of its monitor is off."""
+    hass.config_entries.async_update_entry(
+        caravan_entry, options={"main_monitor": main}
+    )
+    assert await hass.config_entries.async_setup(caravan_entry.entry_id)
+    await hass.async_block_till_done()
+    for address in (main, second):
+        radio.say(Kind.BATTERY_MONITOR, MONITOR, address)
+    # What was discovered is still being looked at.
+    await hass.async_block_till_done(wait_background_tasks=True)
+    entities = entities_of(Site(hass, caravan_entry))
+    on = {entity.unique_id for entity in entities if not entity.disabled}
+    canonical = {"voltage", "current", "power", "soc", "time_to_go", "consumed_ah"}
+    assert on & {f"{main}_{key}" for key in canonical} == set()
+    assert on >= {f"{second}_{key}" for key in canonical}
 
 
 async def test_device(hass: HomeAssistant, radio: Radio, caravan: Site) -> None:

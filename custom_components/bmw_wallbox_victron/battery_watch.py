@@ -1,6 +1,6 @@
 """From the devices and the plug to the battery's entities, each when it is due."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 import math
 from typing import Any, Final
@@ -166,11 +166,12 @@ class Member:
 
 
 def _main_of(
-    members: Sequence[tuple[Member, Role]], role: Role, chosen: Feed | None
-) -> Feed | None:
+    members: Iterable[Member], role: Role, chosen: Feed | None
+) -> Member | None:
     """Return the one of a role that counts: the chosen one, else the first."""
-    feeds = [member.feed for member, each in members if each is role]
-    return chosen if chosen in feeds else next(iter(feeds), None)
+    having = [member for member in members if member.role is role]
+    main = [member for member in having if member.feed is chosen]
+    return next(iter(main or having), None)
 
 
 async def async_get_messages(hass: HomeAssistant) -> dict[str, str]:
@@ -284,6 +285,16 @@ class BatteryWatch:
         )
 
     @property
+    def _monitor(self) -> Member | None:
+        """The battery monitor that counts."""
+        return _main_of(self._members, Role.BATTERY_MONITOR, self._main_monitor)
+
+    @property
+    def monitor(self) -> str | None:
+        """The address of the battery monitor that counts; None: there is none."""
+        return None if (monitor := self._monitor) is None else monitor.address
+
+    @property
     def is_known(self) -> bool:
         """Whether it is known what each of the devices is."""
         return all(member.is_known for member in self._members)
@@ -395,15 +406,15 @@ class BatteryWatch:
             for member in self._members
             if (role := member.role) is not None
         ]
-        monitor = _main_of(roles, Role.BATTERY_MONITOR, self._main_monitor)
+        monitor = self._monitor
         main_bms = None
         if self._settings.bank_mode is BankMode.MAIN:
-            main_bms = _main_of(roles, Role.BMS, self._main_bms)
+            main_bms = _main_of(self._members, Role.BMS, self._main_bms)
         sources = []
         for member, role in roles:
             feed = member.feed
-            if (role is Role.BATTERY_MONITOR and feed is not monitor) or (
-                role is Role.BMS and main_bms is not None and feed is not main_bms
+            if (role is Role.BATTERY_MONITOR and member is not monitor) or (
+                role is Role.BMS and main_bms is not None and member is not main_bms
             ):
                 role = Role.OTHER_MONITOR
             source = Source(

@@ -89,7 +89,7 @@ WALLBOX_BINARY_SENSORS = (
     ),
     WallboxBinarySensorEntityDescription(
         key="charging",
-        device_class=BinarySensorDeviceClass.BATTERY_CHARGING,
+        entity_category=EntityCategory.DIAGNOSTIC,
         is_on_fn=_charging,
     ),
     WallboxBinarySensorEntityDescription(
@@ -108,6 +108,7 @@ DEVICE_BINARY_SENSORS = (
     DeviceBinarySensorEntityDescription(
         key="data_fresh",
         device_class=BinarySensorDeviceClass.CONNECTIVITY,
+        entity_category=EntityCategory.DIAGNOSTIC,
         available_fn=lambda _: True,
         is_on_fn=lambda state: state.fresh,
     ),
@@ -117,6 +118,7 @@ BMS_BINARY_SENSORS = (
     DeviceBinarySensorEntityDescription(
         key="problem",
         device_class=BinarySensorDeviceClass.PROBLEM,
+        entity_category=EntityCategory.DIAGNOSTIC,
         is_on_fn=_reading("problem"),
     ),
     DeviceBinarySensorEntityDescription(
@@ -131,14 +133,12 @@ BMS_BINARY_SENSORS = (
     ),
     DeviceBinarySensorEntityDescription(
         key="balancer",
-        device_class=BinarySensorDeviceClass.RUNNING,
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=False,
         is_on_fn=_reading("balancer"),
     ),
     DeviceBinarySensorEntityDescription(
         key="heater",
-        device_class=BinarySensorDeviceClass.RUNNING,
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=False,
         is_on_fn=_reading("heater"),
@@ -146,21 +146,23 @@ BMS_BINARY_SENSORS = (
 )
 
 
+# The automation editor finds what fits a device by device classes: what triggers and
+# conditions are offered by has one that no other entity of ours has.
 BATTERY_BINARY_SENSORS = (
     BatteryBinarySensorEntityDescription(
         key="mains_present",
         is_on_fn=lambda battery: battery.mains_present,
-        device_class=BinarySensorDeviceClass.PLUG,
+        device_class=BinarySensorDeviceClass.POWER,
     ),
     BatteryBinarySensorEntityDescription(
         key="alternator_charging",
         is_on_fn=lambda battery: battery.alternator_charging,
-        device_class=BinarySensorDeviceClass.BATTERY_CHARGING,
+        device_class=BinarySensorDeviceClass.RUNNING,
     ),
     BatteryBinarySensorEntityDescription(
         key="solar_charging",
         is_on_fn=lambda battery: battery.solar_charging,
-        device_class=BinarySensorDeviceClass.BATTERY_CHARGING,
+        device_class=BinarySensorDeviceClass.RUNNING,
     ),
     BatteryBinarySensorEntityDescription(
         key="charging_now",
@@ -170,12 +172,12 @@ BATTERY_BINARY_SENSORS = (
     BatteryBinarySensorEntityDescription(
         key="charging_detected",
         is_on_fn=lambda battery: battery.charging_detected,
-        device_class=BinarySensorDeviceClass.BATTERY_CHARGING,
+        entity_category=EntityCategory.DIAGNOSTIC,
     ),
     BatteryBinarySensorEntityDescription(
         key="draining_fast",
         is_on_fn=lambda battery: battery.draining_fast,
-        device_class=BinarySensorDeviceClass.PROBLEM,
+        device_class=BinarySensorDeviceClass.SAFETY,
     ),
     BatteryBinarySensorEntityDescription(
         key="battery_low",
@@ -188,6 +190,7 @@ BATTERY_BINARY_SENSORS = (
         silent_fn=lambda battery: battery.silent,
         translation_key="battery_problem",
         device_class=BinarySensorDeviceClass.PROBLEM,
+        entity_category=EntityCategory.DIAGNOSTIC,
     ),
 )
 

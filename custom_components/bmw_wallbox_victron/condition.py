@@ -17,6 +17,7 @@ import voluptuous as vol
 
 from .targets import (
     BATTERY_SCHEMA,
+    BATTERY_TARGET,
     FOR,
     NOTHING_CHOSEN,
     BatterySource,
@@ -28,12 +29,13 @@ CONF_PERCENTAGE: Final = "percentage"
 
 _PERCENTAGE_SCHEMA: Final = vol.Schema(
     {
+        **BATTERY_TARGET,
         vol.Required(CONF_OPTIONS): {
             vol.Required(CONF_PERCENTAGE): vol.All(
                 vol.Coerce(float), vol.Range(min=0, max=100)
             ),
             **FOR,
-        }
+        },
     }
 )
 
@@ -45,6 +47,7 @@ class _SiteCondition(EntityConditionBase):
 
     def __init__(self, hass: HomeAssistant, config: ConditionConfig) -> None:
         """Initialize the condition with its entities, of those that are targeted."""
+        self._is_chosen = bool(config.target)
         super().__init__(
             hass,
             replace(
@@ -58,7 +61,7 @@ class _SiteCondition(EntityConditionBase):
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
         """Return the source's entities."""
-        return self._source.find(self._hass, entities)
+        return self._source.find(self._hass, entities if self._is_chosen else None)
 
     @override
     def _should_include(self, _state: State) -> bool:

@@ -34,6 +34,7 @@ from .flows.server import (
     SERVER_SCHEMA,
     async_change_server,
     async_check_server,
+    async_server_prospect,
     clean_server,
 )
 from .flows.stale_form import form_values, merged
@@ -108,6 +109,10 @@ class SiteConfigFlow(
                 description_placeholders=placeholders,
             )
         async_add_subentry(self.hass, entry, subentry)
+        if description == "wallbox_untrusted":
+            return self.async_abort(
+                reason="wallbox_untrusted_added", description_placeholders=placeholders
+            )
         if description == "bms_unheard":
             return self.async_abort(
                 reason="bms_unheard_added", description_placeholders=placeholders
@@ -168,10 +173,22 @@ class SiteConfigFlow(
             server = merged(self._opened, sent, entry.data)
             errors = await async_check_server(self.hass, server, entry)
             if not errors:
+                prospect = await async_server_prospect(self.hass, server, entry)
                 # Once more: the check takes long enough for another window.
                 server = merged(self._opened, sent, entry.data)
                 async_change_server(self.hass, entry, server)
-                return self.async_abort(reason="reconfigure_successful")
+                if prospect.objection is None:
+                    return self.async_abort(
+                        reason="reconfigure_successful",
+                        description_placeholders={"url": prospect.url},
+                    )
+                return self.async_abort(
+                    reason="reconfigure_untrusted",
+                    description_placeholders={
+                        "url": prospect.url,
+                        "reason": prospect.objection,
+                    },
+                )
         return self.async_show_form(
             step_id="reconfigure",
             data_schema=self.add_suggested_values_to_schema(

@@ -47,12 +47,12 @@ from .session_events import SessionEvents
 from .site_problems import async_get_problems
 from .storage import SessionStore, SiteStore
 from .subentries import device_subentries, subentries_of
+from .wallbox.certificate import CertificateInfo
 from .wallbox.errors import CommandError
 from .wallbox.sessions import Ledger, session_events
 from .wallbox.state import WallboxState
 from .wallbox.station import Station
 from .wallbox.station_config import StationConfig
-from .wallbox.tls import CertificateInfo
 
 _LOGGER = logging.getLogger(__name__)
 

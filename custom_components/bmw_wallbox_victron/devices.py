@@ -136,6 +136,10 @@ class Devices:
         """Return the settings of the battery's rules; None: there is no battery."""
         return None if self.battery is None else self.battery.settings
 
+    def is_battery_monitor(self, address: str) -> bool:
+        """Return whether a device is the battery monitor that counts."""
+        return self.battery is not None and self.battery.monitor == address
+
     def get(self, address: str) -> Device | None:
         """Return a device; None: it was added or removed just now."""
         for device in self._devices.values():

@@ -27,6 +27,8 @@ from .const import (
     CONF_RFID_TOKEN,
     CONF_SSL_CERT,
     CONF_SSL_KEY,
+    DEFAULT_SSL_CERT,
+    DEFAULT_SSL_KEY,
     DOMAIN,
     SERVER_DEVICE,
     SUBENTRY_BMS,
@@ -147,8 +149,14 @@ async def _async_about(hass: HomeAssistant, entry: SiteConfigEntry) -> dict[str,
         "settings": {
             "data": {
                 key: entry.data[key]
-                for key in (CONF_HOST, CONF_PORT, CONF_SSL_CERT, CONF_SSL_KEY)
+                for key in (CONF_HOST, CONF_PORT)
                 if key in entry.data
+            }
+            | {
+                # Other paths may have the name of a host in them.
+                key: path if path in (DEFAULT_SSL_CERT, DEFAULT_SSL_KEY) else REDACTED
+                for key in (CONF_SSL_CERT, CONF_SSL_KEY)
+                if (path := entry.data.get(key)) is not None
             },
             "options": options,
         },
@@ -180,7 +188,9 @@ def _server(coordinator: SiteCoordinator) -> dict[str, Any] | None:
             "not_before": info.not_before,
             "not_after": info.not_after,
             "self_signed": info.self_signed,
+            "chain": info.chain,
             "names": len(info.names),
+            "accepted": info == coordinator.server.accepted_certificate,
         },
         "fault": None if fault is None else str(fault),
     }

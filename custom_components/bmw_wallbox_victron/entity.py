@@ -82,6 +82,8 @@ class WallboxEntityDescription(EntityDescription):
 
     available_fn: Callable[[WallboxState], bool] = lambda state: state.connected
     """Whether it is available: by default while the wallbox is connected."""
+    exists_fn: Callable[[WallboxState], bool] = lambda _: True
+    """Whether there is such a thing at the wallbox, as far as it has told."""
 
 
 class WallboxEntity(SiteEntity):

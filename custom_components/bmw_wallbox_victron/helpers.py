@@ -12,7 +12,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .const import BATTERY_DEVICE, DOMAIN
+from .const import BATTERY_DEVICE, CONF_CHARGE_POINT_ID, DOMAIN
 from .coordinator import SiteConfigEntry, SiteCoordinator
 from .entity import (
     BatteryEntity,
@@ -33,13 +33,44 @@ def add_wallbox_entities[Description: WallboxEntityDescription](
     make: Callable[[SiteCoordinator, ConfigSubentry, Description], WallboxEntity],
     descriptions: Iterable[Description],
 ) -> None:
-    """Add an entity of each description to each wallbox."""
+    """Add an entity of each description to each wallbox, once there is such a thing.
+
+    What was there once stays: the entity registry knows it.
+    """
     coordinator = entry.runtime_data
-    for subentry in coordinator.wallbox_subentries:
-        async_add_entities(
-            [make(coordinator, subentry, description) for description in descriptions],
-            config_subentry_id=subentry.subentry_id,
+    known = {
+        (entity.config_subentry_id, entity.unique_id)
+        for entity in er.async_entries_for_config_entry(
+            er.async_get(coordinator.hass), entry.entry_id
         )
+    }
+    waiting: dict[str, list[Description]] = {}
+
+    @callback
+    def add() -> None:
+        for subentry in coordinator.wallbox_subentries:
+            subentry_id, owner = (
+                subentry.subentry_id,
+                subentry.data[CONF_CHARGE_POINT_ID],
+            )
+            missing = waiting.setdefault(subentry_id, [*descriptions])
+            state = coordinator.data.wallboxes[owner]
+            found = [
+                description
+                for description in missing
+                if description.exists_fn(state)
+                or (subentry_id, f"{owner}_{description.key}") in known
+            ]
+            if found:
+                missing[:] = [each for each in missing if each not in found]
+                async_add_entities(
+                    [make(coordinator, subentry, each) for each in found],
+                    config_subentry_id=subentry_id,
+                )
+
+    add()
+    if any(waiting.values()):
+        entry.async_on_unload(coordinator.async_add_listener(add))
 
 
 @callback

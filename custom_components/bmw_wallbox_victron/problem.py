@@ -23,6 +23,14 @@ class Problem(StrEnum):
     """A wallbox does not speak OCPP 2.0.1."""
     TLS_FAILED = "tls_failed"
     """TLS with an address fails again and again."""
+    CERTIFICATE_REFUSED = "certificate_refused"
+    """Because it does not accept the certificate."""
+    CERTIFICATE_REFUSED_AUTHORITY = "certificate_refused_authority"
+    """The same, for who issued it."""
+    CERTIFICATE_REFUSED_NAME = "certificate_refused_name"
+    """The same, for the name that it is for."""
+    CERTIFICATE_REFUSED_EXPIRED = "certificate_refused_expired"
+    """The same, for its dates."""
 
     # A wallbox
     CONNECTION_LOST = "connection_lost"
@@ -53,6 +61,8 @@ class Problem(StrEnum):
     """Its certificate cannot be used."""
     CERTIFICATE_EXPIRES = "certificate_expires"
     """Its certificate is not renewed in time."""
+    CERTIFICATE_UNTRUSTED = "certificate_untrusted"
+    """Its certificate is one that wallboxes do not accept."""
 
     # A device that is heard by Bluetooth
     WRONG_KEY = "wrong_key"

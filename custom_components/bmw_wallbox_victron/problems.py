@@ -103,6 +103,16 @@ def _unreadable_bms(advice: str) -> ProblemDescription:
     )
 
 
+def _tls_failed(cause: str) -> str:
+    """Return the line of who connects and does not get through TLS."""
+    return (
+        f"%(subject)s tries to connect again and again, and TLS fails ({cause}). "
+        "If it is a wallbox: check that the address in its installer app begins "
+        "with wss:// and has the name that the certificate is for, and that the "
+        "certificate comes from an authority that it trusts"
+    )
+
+
 _UNKNOWN_CHARGE_POINT: Final = ProblemDescription(
     about=About.CLIENT,
     start=(
@@ -116,6 +126,18 @@ _UNKNOWN_CHARGE_POINT: Final = ProblemDescription(
         severity=IssueSeverity.WARNING,
         placeholders=("charge_point_id", "address"),
         is_fixable=True,
+        refresh_s=_HOUR_S,
+    ),
+)
+_CERTIFICATE_REFUSED: Final = ProblemDescription(
+    about=About.CLIENT,
+    start=_tls_failed("alert: %(alert)s"),
+    end="TLS with %(subject)s does not fail any more",
+    fades_s=_HOUR_S,
+    explains=(Problem.TLS_FAILED,),
+    issue=Issue(
+        severity=IssueSeverity.WARNING,
+        placeholders=("address", "alert", "host", "names", "date"),
         refresh_s=_HOUR_S,
     ),
 )
@@ -174,20 +196,39 @@ TABLE: Final[Mapping[Problem, ProblemDescription]] = {
             "2.0.1 in its installer app"
         ),
         end="Wallbox %(subject)s speaks OCPP 2.0.1 now",
+        fades_s=_HOUR_S,
+        faded="Nobody comes as wallbox %(subject)s with another protocol any more",
         explains=(Problem.CONNECTION_LOST,),
+        issue=Issue(
+            severity=IssueSeverity.ERROR,
+            placeholders=("name", "charge_point_id", "offered"),
+            refresh_s=_HOUR_S,
+        ),
     ),
     Problem.TLS_FAILED: ProblemDescription(
         about=About.CLIENT,
-        start=(
-            "%(subject)s tries to connect again and again, and TLS fails (%(error)s). "
-            "If it is a wallbox: check that the address in its installer app begins "
-            "with wss:// and has the name that the certificate is for, and that the "
-            "certificate comes from an authority that it trusts"
-        ),
+        start=_tls_failed("%(error)s"),
         end="TLS with %(subject)s does not fail any more",
         calm_s=600,
         fades_s=_HOUR_S,
     ),
+    Problem.CERTIFICATE_REFUSED: _CERTIFICATE_REFUSED,
+    **{
+        case: replace(
+            _CERTIFICATE_REFUSED,
+            case_of=Problem.CERTIFICATE_REFUSED,
+            issue=Issue(
+                severity=IssueSeverity.WARNING,
+                placeholders=placeholders,
+                refresh_s=_HOUR_S,
+            ),
+        )
+        for case, placeholders in {
+            Problem.CERTIFICATE_REFUSED_AUTHORITY: ("address", "alert"),
+            Problem.CERTIFICATE_REFUSED_NAME: ("address", "host", "names"),
+            Problem.CERTIFICATE_REFUSED_EXPIRED: ("address", "date"),
+        }.items()
+    },
     # A wallbox
     Problem.CONNECTION_LOST: ProblemDescription(
         about=About.WALLBOX,
@@ -301,6 +342,17 @@ TABLE: Final[Mapping[Problem, ProblemDescription]] = {
         explained_by=(Problem.SERVER_NOT_STARTED,),
         issue=Issue(
             severity=IssueSeverity.WARNING, placeholders=("days", "date", "path")
+        ),
+    ),
+    Problem.CERTIFICATE_UNTRUSTED: ProblemDescription(
+        about=About.SITE,
+        start=(
+            "Wallboxes do not accept the certificate of the server: the repair issue "
+            "says why, and what to do"
+        ),
+        end="The certificate of the server is one that wallboxes accept",
+        issue=Issue(
+            severity=IssueSeverity.ERROR, placeholders=("reason", "path", "url")
         ),
     ),
     # A device that is heard by Bluetooth

@@ -11,7 +11,7 @@ from homeassistant.components.sensor import (
     SensorEntityDescription,
 )
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.const import EntityCategory, Platform
+from homeassistant.const import CONF_ADDRESS, EntityCategory, Platform
 from homeassistant.core import HassJob, HomeAssistant, callback
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -26,7 +26,11 @@ from .publish import Cancel, Publisher
 from .readings import Flags, Value
 from .sensors.battery import BATTERY_SENSORS, BatterySensorEntityDescription
 from .sensors.battery_counters import COUNTER_SENSORS, CounterSensorEntityDescription
-from .sensors.device import DeviceSensorEntityDescription, describe_device
+from .sensors.device import (
+    CANONICAL,
+    DeviceSensorEntityDescription,
+    describe_device,
+)
 from .sensors.wallbox import (
     WALLBOX_SENSORS,
     WallboxQuantityEntityDescription,
@@ -205,6 +209,19 @@ class DeviceSensor(DeviceEntity, SiteSensor):
     """A sensor of a device that is heard by Bluetooth."""
 
     entity_description: DeviceSensorEntityDescription
+
+    def __init__(
+        self,
+        coordinator: SiteCoordinator,
+        subentry: ConfigSubentry,
+        description: DeviceSensorEntityDescription,
+    ) -> None:
+        """Initialize the entity: off by default where the battery shows the same."""
+        super().__init__(coordinator, subentry, description)
+        if description.key in CANONICAL and coordinator.devices.is_battery_monitor(
+            subentry.data[CONF_ADDRESS]
+        ):
+            self._attr_entity_registry_enabled_default = False
 
     @property
     @override

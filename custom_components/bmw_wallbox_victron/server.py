@@ -11,7 +11,6 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.event import async_call_later
-from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
 
 from .const import (
@@ -21,18 +20,19 @@ from .const import (
     DOMAIN,
     SERVER_DEVICE,
 )
+from .installer_app import async_objection, async_reason, installer_url
 from .problem import Problem
 from .site_problems import SiteProblems
 from .subentries import device_subentries
 from .wallbox.central_system import CentralSystem, ServerConfig
-from .wallbox.schemas import Schemas
-from .wallbox.station import Station
-from .wallbox.tls import (
+from .wallbox.certificate import (
     CertificateError,
     CertificateInfo,
     CertificateStore,
     check_validity,
 )
+from .wallbox.schemas import Schemas
+from .wallbox.station import Station
 
 #: How long after a failure the server is tried again, in s.
 _RETRY_S: Final = 60.0
@@ -41,6 +41,7 @@ _OF_A_SERVER: Final = (
     Problem.PORT_IN_USE,
     Problem.CERTIFICATE_INVALID,
     Problem.CERTIFICATE_EXPIRES,
+    Problem.CERTIFICATE_UNTRUSTED,
 )
 #: So long before it expires a certificate is to be renewed.
 _EXPIRES_SOON: Final = timedelta(days=14)
@@ -79,6 +80,17 @@ class Server:
     def certificate(self) -> CertificateInfo | None:
         """Return the content of its certificate; None: there is none."""
         return None if self.certificates is None else self.certificates.info
+
+    @property
+    def accepted_certificate(self) -> CertificateInfo | None:
+        """Return the certificate with which a wallbox got in; None: none has yet."""
+        return None if self._central_system is None else self._central_system.accepted
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Return the names by which wallboxes came last."""
+        found = (station.state.host for station in self._stations.values())
+        return frozenset(host for host in found if host is not None)
 
     async def async_start(self) -> None:
         """Start, where there is to be a server.
@@ -193,6 +205,7 @@ class Server:
         if self.certificates is not None:
             await self.certificates.context()
             await self._async_judge_certificate()
+            await self._async_judge_trust()
 
     async def _async_judge_certificate(self) -> None:
         """Report what is wrong with the certificate, or soon will be."""
@@ -207,17 +220,14 @@ class Server:
                 fault = err
         if fault is not None:
             # The same words as where its path is typed in.
-            texts = await async_get_translations(
-                self._hass, self._hass.config.language, "config", [DOMAIN]
-            )
+            reason = await async_reason(self._hass, fault.fault)
             if self._is_stopped():
                 return
-            reason = texts.get(f"component.{DOMAIN}.config.error.{fault.fault}")
             self._problems.withdraw(Problem.CERTIFICATE_EXPIRES)
             self._problems.report(
                 Problem.CERTIFICATE_INVALID,
                 error=str(fault),
-                reason=reason or str(fault),
+                reason=reason,
                 path=certificates.key if fault.in_key else certificates.certificate,
             )
             return
@@ -230,6 +240,30 @@ class Server:
             days=(info.not_after - now).days,
             date=dt_util.as_local(info.not_after).date().isoformat(),
             path=certificates.certificate,
+        )
+
+    async def _async_judge_trust(self) -> None:
+        """Report where wallboxes do not accept the certificate that is in use.
+
+        What one has accepted is good, whatever speaks against it; after a start they
+        have until the first check to come.
+        """
+        if (certificates := self.certificates) is None or certificates.info is None:
+            return
+        info, reason = certificates.info, None
+        if info != self.accepted_certificate:
+            reason = await async_objection(self._hass, info, self.hosts)
+        if self._is_stopped():
+            return
+        if reason is None:
+            self._problems.resolve(Problem.CERTIFICATE_UNTRUSTED)
+            return
+        port = self.port or self._entry.data[CONF_PORT]
+        self._problems.report(
+            Problem.CERTIFICATE_UNTRUSTED,
+            reason=reason,
+            path=certificates.certificate,
+            url=installer_url(self._hass, info.names, hosts=self.hosts, port=port),
         )
 
     async def async_stop(self) -> None:

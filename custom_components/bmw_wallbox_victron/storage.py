@@ -310,6 +310,7 @@ def _lasting(state: WallboxState | None) -> object:
         state.transaction,
         state.recent,
         state.identity,
+        state.host,
         _target(state),
         state.enforcement.rebooted_at,
     )

@@ -58,6 +58,7 @@ def dump_wallbox(state: WallboxState) -> Json:
     target, schedule = state.target, state.target.schedule
     return {
         "identity": state.identity,
+        **({} if state.host is None else {"host": state.host}),
         "energy": state.energy,
         "transaction": state.transaction,
         "recent": state.recent,
@@ -82,6 +83,8 @@ def load_wallbox(stored: Any, lost: list[str]) -> WallboxState:
     if "identity" in stored:
         identity = _rescue(Identity, stored["identity"], "identity", lost)
         state = replace(state, identity=Identity(**identity))
+    with suppress(*_UNREADABLE):  # it is told again
+        state = replace(state, host=_read(str | None, stored.get("host")))
     if "energy" in stored:
         state = replace(state, energy=_load_count(stored["energy"], "energy", lost))
     if stored.get("transaction") is not None:

@@ -4,7 +4,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, override
 
-from homeassistant.components.switch import SwitchEntity, SwitchEntityDescription
+from homeassistant.components.switch import (
+    SwitchDeviceClass,
+    SwitchEntity,
+    SwitchEntityDescription,
+)
 from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -41,6 +45,8 @@ def _operative(state: WallboxState) -> bool | None:
 WALLBOX_SWITCHES = (
     WallboxSwitchEntityDescription(
         key="charging",
+        # Pickers find it by that, and not the other one.
+        device_class=SwitchDeviceClass.SWITCH,
         available_fn=lambda _: True,
         target="charging_allowed",
         is_on_fn=lambda state: state.target.charging_allowed,

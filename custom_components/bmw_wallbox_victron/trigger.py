@@ -44,6 +44,7 @@ from .battery.power_source import PowerSource
 from .battery.status import Status
 from .targets import (
     BATTERY_SCHEMA,
+    BATTERY_TARGET,
     FOR,
     NOTHING_CHOSEN,
     BatterySource,
@@ -68,11 +69,12 @@ SESSION_VARIABLES: Final = ("energy", "duration", "reason")
 _POWER_SOURCES: Final = vol.All(cv.ensure_list, [vol.In(POWER_SOURCES)])
 _POWER_SOURCE_SCHEMA: Final = vol.Schema(
     {
+        **BATTERY_TARGET,
         vol.Required(CONF_OPTIONS, default={}): {
             vol.Optional(CONF_FROM): _POWER_SOURCES,
             vol.Optional(CONF_TO): _POWER_SOURCES,
             **FOR,
-        }
+        },
     }
 )
 
@@ -95,6 +97,7 @@ class _SiteTrigger(EntityTriggerBase):
 
     def __init__(self, hass: HomeAssistant, config: TriggerConfig) -> None:
         """Initialize the trigger with its entities, of those that are targeted."""
+        self._is_chosen = bool(config.target)
         super().__init__(hass, replace(config, target=config.target or NOTHING_CHOSEN))
         self._domain_specs = {self._source.platform: DomainSpec()}
         self._settled: dict[str, State] = {}
@@ -107,7 +110,7 @@ class _SiteTrigger(EntityTriggerBase):
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
         """Return the source's entities."""
-        return self._source.find(self._hass, entities)
+        return self._source.find(self._hass, entities if self._is_chosen else None)
 
     @override
     async def async_attach_runner(

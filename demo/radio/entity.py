@@ -1,4 +1,4 @@
-"""The caravan's own entities, its plug and its battery: what they have in common."""
+"""The rig's own entities, its plug and its battery: what they have in common."""
 
 from typing import Final, override
 
@@ -7,21 +7,23 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.entity import Entity
 from homeassistant.util.hass_dict import HassKey
 
-from simulators.caravan.physics import Caravan
+from demo.rigs import Rig
+from simulators.caravan.physics import DcSystem
 
-CARAVAN: Final[HassKey[Caravan]] = HassKey("demo_radio")
+RIG: Final[HassKey[Rig]] = HassKey("demo_radio_rig")
+SYSTEM: Final[HassKey[DcSystem]] = HassKey("demo_radio")
 SIGNAL: Final = "demo_radio_lived"
-"""Sent whenever the caravan has lived a little."""
+"""Sent whenever the rig has lived a little."""
 
 
-class CaravanEntity(Entity):
-    """An entity of the caravan; looks at the caravan whenever it lived a little."""
+class RigEntity[System: DcSystem = DcSystem](Entity):
+    """An entity of the rig; looks at the rig whenever it lived a little."""
 
     _attr_should_poll = False
 
-    def __init__(self, caravan: Caravan, entity_id: str, name: str) -> None:
+    def __init__(self, system: System, entity_id: str, name: str) -> None:
         """Be found under this entity id: the options of the demo name it."""
-        self._caravan = caravan
+        self._system = system
         self.entity_id = entity_id
         self._attr_name = name
         self._attr_unique_id = entity_id.partition(".")[2]
@@ -40,5 +42,5 @@ class CaravanEntity(Entity):
             self.async_write_ha_state()
 
     def _look(self) -> bool:
-        """Look at the caravan; tells whether there is news."""
+        """Look at the rig; tells whether there is news."""
         raise NotImplementedError

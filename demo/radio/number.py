@@ -1,4 +1,4 @@
-"""The state of charge of the caravan's battery, to be set: nobody waits for days."""
+"""The state of charge of the rig's battery, to be set: nobody waits for days."""
 
 from typing import override
 
@@ -9,9 +9,7 @@ from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.entity_platform import AddEntitiesCallback
 from homeassistant.helpers.typing import ConfigType, DiscoveryInfoType
 
-from demo.layout import BATTERY_LEVEL
-
-from .entity import CARAVAN, SIGNAL, CaravanEntity
+from .entity import RIG, SIGNAL, SYSTEM, RigEntity
 
 
 async def async_setup_platform(
@@ -21,11 +19,12 @@ async def async_setup_platform(
     discovery_info: DiscoveryInfoType | None = None,
 ) -> None:
     """Add it."""
-    level = BatteryLevel(hass.data[CARAVAN], BATTERY_LEVEL, "Caravan battery")
-    async_add_entities([level])
+    rig = hass.data[RIG]
+    name = f"{rig.name.capitalize()} battery"
+    async_add_entities([BatteryLevel(hass.data[SYSTEM], rig.level, name)])
 
 
-class BatteryLevel(CaravanEntity, NumberEntity):
+class BatteryLevel(RigEntity, NumberEntity):
     """How full the simulated battery is, in whole %."""
 
     _attr_native_unit_of_measurement = PERCENTAGE
@@ -34,11 +33,11 @@ class BatteryLevel(CaravanEntity, NumberEntity):
     @override
     async def async_set_native_value(self, value: float) -> None:
         """Fill it or empty it."""
-        self._caravan.fill(value / 100)
+        self._system.fill(value / 100)
         async_dispatcher_send(self.hass, SIGNAL)
 
     @override
     def _look(self) -> bool:
         before = self._attr_native_value
-        self._attr_native_value = round(self._caravan.soc * 100)
+        self._attr_native_value = round(self._system.soc * 100)
         return self._attr_native_value != before

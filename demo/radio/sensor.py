@@ -16,7 +16,7 @@ from homeassistant.helpers.typing import ConfigType, DiscoveryInfoType
 from demo.layout import PLUG_CURRENT, PLUG_POWER
 from simulators.caravan.physics import Caravan
 
-from .entity import CARAVAN, CaravanEntity
+from .entity import SYSTEM, RigEntity
 
 _POWER_DEADBAND_W: Final = 5.0
 _CURRENT_DEADBAND_A: Final = 0.05
@@ -29,11 +29,12 @@ async def async_setup_platform(
     discovery_info: DiscoveryInfoType | None = None,
 ) -> None:
     """Add them."""
-    caravan = hass.data[CARAVAN]
-    async_add_entities([PlugPower(caravan), PlugCurrent(caravan)])
+    caravan = hass.data[SYSTEM]
+    if isinstance(caravan, Caravan):
+        async_add_entities([PlugPower(caravan), PlugCurrent(caravan)])
 
 
-class _PlugSensor(CaravanEntity, SensorEntity):
+class _PlugSensor(RigEntity[Caravan], SensorEntity):
     """Tells what moved by its deadband, and at once whether there is anything."""
 
     _attr_state_class = SensorStateClass.MEASUREMENT

@@ -8,9 +8,7 @@ from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.entity_platform import AddEntitiesCallback
 from homeassistant.helpers.typing import ConfigType, DiscoveryInfoType
 
-from demo.layout import PLUG_SWITCH
-
-from .entity import CARAVAN, SIGNAL, CaravanEntity
+from .entity import RIG, SIGNAL, SYSTEM, RigEntity
 
 
 async def async_setup_platform(
@@ -20,10 +18,11 @@ async def async_setup_platform(
     discovery_info: DiscoveryInfoType | None = None,
 ) -> None:
     """Add it."""
-    async_add_entities([PlugSwitch(hass.data[CARAVAN], PLUG_SWITCH, "Caravan plug")])
+    rig = hass.data[RIG]
+    async_add_entities([PlugSwitch(hass.data[SYSTEM], rig.plug, rig.plug_name)])
 
 
-class PlugSwitch(CaravanEntity, SwitchEntity):
+class PlugSwitch(RigEntity, SwitchEntity):
     """On while it passes mains on."""
 
     _attr_device_class = SwitchDeviceClass.OUTLET
@@ -39,11 +38,11 @@ class PlugSwitch(CaravanEntity, SwitchEntity):
         self._switch(on=False)
 
     def _switch(self, *, on: bool) -> None:
-        self._caravan.switch_mains(on=on)
+        self._system.switch_mains(on=on)
         # The whole plug tells at once, as its sensors would.
         async_dispatcher_send(self.hass, SIGNAL)
 
     @override
     def _look(self) -> bool:
-        before, self._attr_is_on = self._attr_is_on, self._caravan.mains
+        before, self._attr_is_on = self._attr_is_on, self._system.mains
         return self._attr_is_on is not before

@@ -14,7 +14,7 @@ from typing import Final
 from simulators.victron import COMPANY_ID, Encodable, Kind, advertise
 
 from .identity import ALTERNATOR_CHARGER, MAINS_CHARGER, SHUNT, Identity
-from .physics import Caravan, ChargeState
+from .physics import Caravan, ChargeState, DcSystem
 
 type Values = Mapping[str, Encodable]
 
@@ -72,19 +72,19 @@ class Frame:
         return b"".join(bytes((len(part),)) + part for part in parts)
 
 
-class Device:
+class Device[System: DcSystem = Caravan]:
     """Sends what its kind measures; what exactly, a subclass knows."""
 
     kind: Kind
     """Which record it sends."""
 
     def __init__(
-        self, caravan: Caravan, identity: Identity, *, quirks: Quirks = WELL
+        self, system: System, identity: Identity, *, quirks: Quirks = WELL
     ) -> None:
-        """Put a device into a caravan."""
+        """Put a device into what it measures."""
         self.identity = identity
         self.quirks = quirks
-        self._caravan = caravan
+        self._system = system
         # Its own: which devices are read, and how often, changes no other's noise.
         self._chance = random.Random(identity.address)
         self._counter = self._chance.randrange(0x10000)
@@ -182,7 +182,7 @@ class SmartShunt(Device):
 
     def read(self) -> Values:
         """Measure."""
-        caravan = self._caravan
+        caravan = self._system
         return {
             "voltage": self._near(caravan.voltage_v, 0.003),
             "current": self._near(caravan.current_a, 0.01),
@@ -205,18 +205,18 @@ class MainsCharger(Device):
     @property
     def powered(self) -> bool:
         """Whether there is mains."""
-        return self._caravan.mains_charger.powered
+        return self._system.mains_charger.powered
 
     def read(self) -> Values:
         """Measure."""
-        charger = self._caravan.mains_charger
+        charger = self._system.mains_charger
         cable_v = 0.003 * charger.current_a
         return {
             "charge_state": charger.state.value,
             "charger_error": "no_error",
-            "output_voltage_1": self._near(self._caravan.voltage_v + cable_v, 0.004),
+            "output_voltage_1": self._near(self._system.voltage_v + cable_v, 0.004),
             "output_current_1": max(0.0, self._near(charger.current_a, 0.03)),
-            "temperature": self._caravan.mains_charger_c,
+            "temperature": self._system.mains_charger_c,
         }
 
 
@@ -231,7 +231,7 @@ class AlternatorCharger(Device):
 
     def read(self) -> Values:
         """Measure."""
-        caravan, charger = self._caravan, self._caravan.alternator_charger
+        caravan, charger = self._system, self._system.alternator_charger
         values: dict[str, Encodable] = {
             "charge_state": charger.state.value,
             "charger_error": "no_error",

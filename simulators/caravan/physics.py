@@ -7,13 +7,14 @@ the battery.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 import math
 import random
-from typing import Final
+from typing import Final, override
 
 HOUR_S: Final = 3600.0
 
@@ -229,7 +230,83 @@ class Loads:
         return 0.0
 
 
-class Caravan:
+class DcSystem(ABC):
+    """A battery with what charges and drains it: its owner's plan, a hand on its plug.
+
+    Whoever makes one lets a step of no time pass at the end.
+    """
+
+    soc: float
+    """State of charge, 0 to 1."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Begin at the start of a plan."""
+        self.plan = plan
+        self.elapsed_s = 0.0
+        self._by_hand: bool | None = None
+        self._planned = self._hooked_up_by_plan
+
+    @property
+    def hour(self) -> float:
+        """Hours since the midnight at which the plan begins."""
+        return (self.plan.start_h + self.elapsed_s / HOUR_S) % self.plan.cycle_h
+
+    @property
+    def mains(self) -> bool:
+        """Whether it is hooked up: by the plan, unless its plug was switched since."""
+        return self._planned if self._by_hand is None else self._by_hand
+
+    @property
+    def driving(self) -> bool:
+        """Whether the engine runs."""
+        return self.plan.is_during(self.plan.driving, self.hour)
+
+    def switch_mains(self, *, on: bool) -> None:
+        """Switch its plug, at once; until the plan says something new."""
+        self._by_hand = on
+        self._step(0.0)
+
+    def fill(self, soc: float) -> None:
+        """Fill the battery or empty it, at once; `soc` is 0 to 1."""
+        if not 0 <= soc <= 1:
+            raise ValueError("a battery is between empty and full")
+        self._fill(soc)
+        self._step(0.0)
+
+    def advance(self, seconds: float) -> None:
+        """Let so many seconds pass."""
+        if seconds < 0:
+            raise ValueError("time does not run backwards")
+        steps = max(1, math.ceil(seconds / _STEP_S))
+        for _ in range(steps):
+            self._step(seconds / steps)
+
+    @property
+    def _hooked_up_by_plan(self) -> bool:
+        return self.plan.is_during(self.plan.mains, self.hour)
+
+    def _step(self, seconds: float) -> None:
+        self._charge(seconds)
+        self.elapsed_s += seconds
+        if (planned := self._hooked_up_by_plan) is not self._planned:
+            self._planned = planned
+            self._by_hand = None
+        self._live(seconds)
+
+    @abstractmethod
+    def _fill(self, soc: float) -> None:
+        """Set how full the battery is."""
+
+    @abstractmethod
+    def _charge(self, seconds: float) -> None:
+        """Count the current that flowed until now."""
+
+    @abstractmethod
+    def _live(self, seconds: float) -> None:
+        """Let all that charges and drains it live, and find what flows now."""
+
+
+class Caravan(DcSystem):
     """Battery, loads, mains charger, charger from the alternator, starter battery."""
 
     def __init__(
@@ -244,9 +321,8 @@ class Caravan:
         if not 0 <= soc <= 1:
             raise ValueError("a battery is between empty and full")
         self.capacity_ah = capacity_ah
-        self.plan = plan or Plan()
+        super().__init__(plan or Plan())
         self.soc = soc
-        self.elapsed_s = 0.0
         self.load_a = 0.0
         self.current_a = 0.0
         self.voltage_v = open_circuit_v(soc)
@@ -258,20 +334,8 @@ class Caravan:
         self._loads = Loads(random.Random(seed))
         self._slow_v = 0.0
         self._average_a = 0.0
-        self._by_hand: bool | None = None
-        self._planned = self._hooked_up_by_plan
         self._step(0.0)
         self._average_a = self.current_a
-
-    @property
-    def hour(self) -> float:
-        """Hours since the midnight at which the plan begins."""
-        return (self.plan.start_h + self.elapsed_s / HOUR_S) % self.plan.cycle_h
-
-    @property
-    def mains(self) -> bool:
-        """Whether it is hooked up: by the plan, unless its plug was switched since."""
-        return self._planned if self._by_hand is None else self._by_hand
 
     @property
     def mains_w(self) -> float:
@@ -285,11 +349,6 @@ class Caravan:
     def mains_a(self) -> float:
         """What its plug passes on, A."""
         return self.mains_w / _MAINS_V
-
-    @property
-    def driving(self) -> bool:
-        """Whether the engine runs."""
-        return self.plan.is_during(self.plan.driving, self.hour)
 
     @property
     def fridge_runs(self) -> bool:
@@ -309,36 +368,12 @@ class Caravan:
         left_ah = max(0.0, (self.soc - _FLOOR) * self.capacity_ah)
         return min(MOST_TO_GO_MIN, round(left_ah / -self._average_a * 60))
 
-    def switch_mains(self, *, on: bool) -> None:
-        """Switch its plug, at once; until the plan says something new."""
-        self._by_hand = on
-        self._step(0.0)
-
-    def fill(self, soc: float) -> None:
-        """Fill the battery or empty it, at once; `soc` is 0 to 1."""
-        if not 0 <= soc <= 1:
-            raise ValueError("a battery is between empty and full")
+    @override
+    def _fill(self, soc: float) -> None:
         self.soc = soc
-        self._step(0.0)
 
-    @property
-    def _hooked_up_by_plan(self) -> bool:
-        return self.plan.is_during(self.plan.mains, self.hour)
-
-    def advance(self, seconds: float) -> None:
-        """Let so many seconds pass."""
-        if seconds < 0:
-            raise ValueError("time does not run backwards")
-        steps = max(1, math.ceil(seconds / _STEP_S))
-        for _ in range(steps):
-            self._step(seconds / steps)
-
-    def _step(self, seconds: float) -> None:
-        self._charge(seconds)
-        self.elapsed_s += seconds
-        if (planned := self._hooked_up_by_plan) is not self._planned:
-            self._planned = planned
-            self._by_hand = None
+    @override
+    def _live(self, seconds: float) -> None:
         driving = self.driving
         self.load_a = self._loads.advance(seconds, self.hour) if self.soc > 0 else 0.0
         self.mains_charger.advance(
@@ -354,8 +389,8 @@ class Caravan:
         warm_c = 24 + 0.6 * self.mains_charger.current_a
         self.mains_charger_c += (warm_c - self.mains_charger_c) * seconds / 600
 
+    @override
     def _charge(self, seconds: float) -> None:
-        """Count the current that flowed until now."""
         moved = self.current_a * seconds / HOUR_S / self.capacity_ah
         self.soc = min(1.0, max(0.0, self.soc + moved))
         slow_v = self.current_a * _SLOW_RESISTANCE_OHM

@@ -278,12 +278,12 @@ async def test_a_secret_is_nobody_elses_business(
 async def test_on_by_default(
     hass: HomeAssistant, entry: MockConfigEntry, radio: BmsRadio, jbd: SimulatedBms
 ) -> None:
-    """What the battery's own device shows is off, and so is what the BMS lacks."""
+    """Its details are off, and so is what the BMS lacks."""
     jbd.battery = Battery(temperatures=())
     radio.hear(jbd)
     await start(hass, entry)
     assert states(hass).keys() == {
-        "remaining_ah",
+        *("voltage", "current", "power", "soc", "time_to_go", "remaining_ah"),
         "cycles",
         "cell_voltage_delta",
         "problem",

@@ -29,8 +29,9 @@ from demo.layout import (
     RADIO_DOMAIN,
 )
 from demo.radio import number, sensor, switch
-from demo.radio.entity import CARAVAN
+from demo.radio.entity import SYSTEM
 from simulators.caravan.identity import IDENTITIES, MAINS_CHARGER
+from simulators.caravan.physics import Caravan
 
 from ..kit.site import Site
 
@@ -45,7 +46,9 @@ class Demo:
         self.hass = hass
         self._freezer = freezer
         self.changes: dict[str, list[str]] = {}
-        self.caravan = hass.data[CARAVAN]
+        caravan = hass.data[SYSTEM]
+        assert isinstance(caravan, Caravan)
+        self.caravan = caravan
 
     async def let_pass(self, seconds: float, step_s: float = 0.2) -> None:
         """Let the caravan live."""
@@ -109,9 +112,8 @@ async def demo(
             f"{RADIO_DOMAIN}.{platform}",
             MockPlatform(async_setup_platform=async_setup_platform),
         )
-    assert await async_setup_component(
-        hass, RADIO_DOMAIN, {RADIO_DOMAIN: {"speed": speed}}
-    )
+    config = radio.CONFIG_SCHEMA({RADIO_DOMAIN: {"speed": speed}})
+    assert await async_setup_component(hass, RADIO_DOMAIN, config)
     await hass.async_block_till_done()
     yield Demo(hass, freezer)
     # What was discovered is still being looked at.

@@ -1,6 +1,8 @@
 """What connects to the central system: a bare client, or a wallbox."""
 
 import base64
+from contextlib import suppress
+import socket
 import ssl
 from typing import Any
 
@@ -33,6 +35,16 @@ def dial(
     scheme = "wss" if context else "ws"
     url = site.url.replace("wss", scheme)
     return connect(f"{url}/{path}", **settings | kwargs)
+
+
+def shake_hands(site: Site, context: ssl.SSLContext, host: str = "localhost") -> None:
+    """Shake hands as a wallbox does: what it dislikes it says by an alert. Blocks.
+
+    A client on an event loop of Python's own hangs up without one.
+    """
+    address = ("127.0.0.1", site.entry.data["port"])
+    with suppress(OSError), socket.create_connection(address, timeout=5) as plain:
+        context.wrap_socket(plain, server_hostname=host).close()
 
 
 async def refused(dialing: connect) -> InvalidStatus:

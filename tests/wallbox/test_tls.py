@@ -1,24 +1,35 @@
 """The server's certificate: each fault by its name, and renewal without a restart."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 import os
 from pathlib import Path
 import ssl
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
 
-from custom_components.bmw_wallbox_victron.wallbox.tls import (
+from custom_components.bmw_wallbox_victron.wallbox.certificate import (
     CertificateError,
     CertificateFault,
     CertificateInfo,
     CertificateStore,
+    Distrust,
+    Objection,
     check_key,
     check_validity,
+    examine,
+    host_of,
     load_context,
+    objection,
     read_certificate,
+)
+from custom_components.bmw_wallbox_victron.wallbox.tls import (
+    HandshakeFailure,
+    Refusal,
 )
 from simulators import pki
 
@@ -51,6 +62,155 @@ def test_certificate_without_names(files: pki.Files) -> None:
     assert info.names == ()
     assert info.self_signed
     assert not read_certificate(str(files.certificate)).self_signed
+
+
+# What a wallbox says of it
+
+
+def examined(files: pki.Files) -> CertificateInfo:
+    """Have a client look at the certificate."""
+    context = load_context(str(files.certificate), str(files.key))
+    return examine(context, str(files.certificate))
+
+
+def test_chain(tmp_path: Path) -> None:
+    """An authority of one's own is one like others, if its root is in the file."""
+    assert examined(pki.issue(tmp_path)).chain is None
+    alone = pki.issue(tmp_path, without_chain=True)
+    assert examined(alone).chain is Distrust.CHAIN_INCOMPLETE
+    itself = pki.issue(tmp_path, self_signed=True)
+    assert examined(itself).chain is Distrust.SELF_SIGNED
+    twice = itself.certificate.read_bytes() * 2
+    itself.certificate.write_bytes(twice)
+    assert examined(itself).chain is Distrust.SELF_SIGNED
+
+
+def test_chain_of_another_day(tmp_path: Path) -> None:
+    """That it has expired is said elsewhere, and with another sentence."""
+    past = datetime.now(UTC) - timedelta(days=1)
+    files = pki.issue(tmp_path, not_before=past - timedelta(days=9), not_after=past)
+    assert examined(files).chain is None
+
+
+@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP224R1()])
+def test_certificate_that_no_client_takes(
+    files: pki.Files, curve: ec.EllipticCurve
+) -> None:
+    """Issued by who may issue none; with a key of a kind that TLS does not use."""
+    issuer = x509.load_pem_x509_certificate(files.certificate.read_bytes())
+    issuer_key = serialization.load_pem_private_key(files.key.read_bytes(), None)
+    assert isinstance(issuer_key, ec.EllipticCurvePrivateKey)
+    key = ec.generate_private_key(curve)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([]))
+        .issuer_name(issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(issuer.not_valid_before_utc)
+        .not_valid_after(issuer.not_valid_after_utc)
+        .sign(issuer_key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    chain = certificate.public_bytes(pem) + files.certificate.read_bytes()
+    files.certificate.write_bytes(chain)
+    files.key.write_bytes(
+        key.private_bytes(
+            pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    assert examined(files).chain is Distrust.REFUSED
+
+
+def info_for(*names: str, chain: Distrust | None = None) -> CertificateInfo:
+    """Make a certificate for these names."""
+    day = datetime(2026, 3, 1, tzinfo=UTC)
+    return CertificateInfo(
+        not_before=day, not_after=day, names=names, self_signed=False, chain=chain
+    )
+
+
+@pytest.mark.parametrize(
+    ("info", "hosts", "distrust"),
+    [
+        (info_for("box.example.org"), [], None),
+        (info_for("a.example.org", "box.example.org"), ["box.example.org"], None),
+        (info_for("*.example.org"), ["box.example.org"], None),
+        (info_for("*.example.org"), ["example.org"], "example.org"),
+        (info_for("*.example.org"), ["a.b.example.org"], "a.b.example.org"),
+        (info_for("a.example"), ["a.example", "b.example"], "b.example"),
+        (info_for("a.example"), ["192.168.1.5"], "192.168.1.5"),
+        (info_for(), ["a.example"], Distrust.NO_NAME),
+        (info_for(chain=Distrust.SELF_SIGNED), ["a"], Distrust.SELF_SIGNED),
+    ],
+)
+def test_objection(
+    info: CertificateInfo, hosts: list[str], distrust: Distrust | str | None
+) -> None:
+    """The first reason is enough; a host stands for a name that it is not for."""
+    found = objection(info, hosts)
+    if isinstance(distrust, Distrust):
+        assert found == Objection(distrust)
+    elif distrust is not None:
+        assert found == Objection(Distrust.OTHER_NAME, distrust)
+    else:
+        assert found is None
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("Box.Example.org:9000", "box.example.org"),
+        ("box.example.org.", "box.example.org"),
+        ("192.168.1.5:9000", "192.168.1.5"),
+        ("my_box", "my_box"),
+        ("[fd00::1]:9000", None),
+        ("box:9000`", None),
+        ("**x**", None),
+        ("x" * 300, None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_host_that_a_client_gives(text: str | None, host: str | None) -> None:
+    """What can be no host, or means something where it is shown, is none."""
+    assert host_of(text) == host
+
+
+@pytest.mark.parametrize(
+    ("reason", "host", "refusal"),
+    [
+        ("TLSV1_ALERT_UNKNOWN_CA", "a.example", Refusal.AUTHORITY),
+        ("TLSV1_ALERT_UNKNOWN_CA", None, Refusal.AUTHORITY),
+        ("SSLV3_ALERT_BAD_CERTIFICATE", "b.example", Refusal.NAME),
+        ("SSLV3_ALERT_BAD_CERTIFICATE", None, Refusal.UNSAID),
+        ("SSLV3_ALERT_CERTIFICATE_UNKNOWN", "a.example", Refusal.UNSAID),
+        ("SSLV3_ALERT_CERTIFICATE_EXPIRED", "a.example", Refusal.VALIDITY),
+        ("hung up", "a.example", Refusal.UNSAID),
+        ("hung up", "b.example", Refusal.NAME),
+        ("hung up", None, None),
+        ("SSLV3_ALERT_HANDSHAKE_FAILURE", "a.example", None),
+        ("NO_SHARED_CIPHER", "b.example", None),
+    ],
+)
+def test_refusal(reason: str, host: str | None, refusal: Refusal | None) -> None:
+    """By the alert, and by what is known here of the certificate.
+
+    Who looks for open ports hangs up as well, but asks for no name.
+    """
+    failure = HandshakeFailure(
+        reason=reason,
+        hung_up=reason == "hung up",
+        host=host,
+        certificate=info_for("a.example"),
+    )
+    assert failure.refusal is refusal
+    bad = replace(
+        failure, certificate=info_for("a.example", chain=Distrust.SELF_SIGNED)
+    )
+    if refusal is Refusal.UNSAID:
+        assert bad.refusal is Refusal.AUTHORITY
+    assert replace(failure, certificate=None).refusal is None
 
 
 # Validity

@@ -20,7 +20,8 @@ from ..const import (
     DEFAULT_SSL_CERT,
     DEFAULT_SSL_KEY,
 )
-from ..wallbox.tls import (
+from ..installer_app import Prospect, async_prospect
+from ..wallbox.certificate import (
     CertificateError,
     check_key,
     check_validity,
@@ -104,3 +105,15 @@ def async_change_server(
     """Change the server of an entry."""
     hass.config_entries.async_update_entry(entry, data={**entry.data, **server})
     async_reload_if_not_loaded(hass, entry)
+
+
+async def async_server_prospect(
+    hass: HomeAssistant, server: Mapping[str, Any], entry: ConfigEntry | None
+) -> Prospect:
+    """Return what the wallboxes of an entry will make of a server's settings."""
+    if entry is None or entry.state is not ConfigEntryState.LOADED:
+        return await async_prospect(hass, server, hosts=(), accepted=None)
+    running = entry.runtime_data.server
+    return await async_prospect(
+        hass, server, hosts=running.hosts, accepted=running.accepted_certificate
+    )

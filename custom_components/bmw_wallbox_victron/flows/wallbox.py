@@ -1,9 +1,8 @@
 """A wallbox, after the server that it connects to: form, check and steps."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from homeassistant.config_entries import (
     ConfigEntry,
@@ -11,7 +10,7 @@ from homeassistant.config_entries import (
     ConfigSubentryData,
     SubentryFlowResult,
 )
-from homeassistant.const import CONF_PASSWORD, CONF_PORT
+from homeassistant.const import CONF_PASSWORD
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.data_entry_flow import FlowResult
 from homeassistant.helpers.selector import (
@@ -36,7 +35,6 @@ from ..const import (
 )
 from ..subentries import subentries_of
 from ..wallbox.central_system import is_identity
-from ..wallbox.tls import CertificateError, read_certificate
 from .base import (
     SiteFlow,
     SiteSubentryFlow,
@@ -48,6 +46,7 @@ from .server import (
     SERVER_SCHEMA,
     async_change_server,
     async_check_server,
+    async_server_prospect,
     clean_server,
 )
 from .stale_form import form_values, merged
@@ -114,16 +113,23 @@ class WallboxSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
         errors: dict[str, str] = {}
         if user_input is not None:
             wallbox = _clean_wallbox(user_input)
-            trusted, hint = await _async_connection_hint(self.hass, server, wallbox)
+            prospect = await async_server_prospect(self.hass, server, entry)
             entry = self._entry  # it may have been added meanwhile
             errors = _check_wallbox(wallbox, entry)
             if not errors:
                 if entry is not None and CONF_SSL_CERT not in entry.data:
                     async_change_server(self.hass, entry, server)
+                hint = {
+                    "url": prospect.url,
+                    CONF_CHARGE_POINT_ID: wallbox[CONF_CHARGE_POINT_ID],
+                }
+                trusted = prospect.objection is None
                 return await self._async_add(
                     _subentry(wallbox, entry),
                     description="wallbox" if trusted else "wallbox_untrusted",
-                    placeholders=hint,
+                    placeholders=hint
+                    if prospect.objection is None
+                    else hint | {"reason": prospect.objection},
                 )
         return self.async_show_form(
             step_id="wallbox",
@@ -151,11 +157,13 @@ class WallboxSubentryFlow(WallboxSteps[SubentryFlowResult], SiteSubentryFlow):
             errors = _check_wallbox(wallbox, self._entry, subentry)
             if not errors:
                 return self._change(subentry, wallbox)
+        prospect = await async_server_prospect(self.hass, self._entry.data, self._entry)
         return self.async_show_form(
             step_id="reconfigure",
             data_schema=self.add_suggested_values_to_schema(
                 WALLBOX_SCHEMA, user_input or subentry.data
             ),
+            description_placeholders={"url": prospect.url},
             errors=errors,
         )
 
@@ -215,41 +223,3 @@ def _subentry(
         data=wallbox,
         unique_id=charge_point_id,
     )
-
-
-async def _async_connection_hint(
-    hass: HomeAssistant, server: Mapping[str, Any], wallbox: Mapping[str, Any]
-) -> tuple[bool, dict[str, str]]:
-    """Return whether the wallbox will trust the certificate, and how it connects.
-
-    The latter is what has to be typed into its installer app.
-    """
-    trusted = True
-    names: tuple[str, ...] = ()
-    with suppress(CertificateError):
-        info = await hass.async_add_executor_job(
-            read_certificate, server[CONF_SSL_CERT]
-        )
-        names = info.names
-        trusted = bool(names) and not info.self_signed
-    return trusted, {
-        "url": f"wss://{_host(hass, names)}:{server[CONF_PORT]}",
-        "charge_point_id": wallbox[CONF_CHARGE_POINT_ID],
-    }
-
-
-def _host(hass: HomeAssistant, names: tuple[str, ...]) -> str:
-    """Return the host name that the wallbox will accept the certificate for.
-
-    It checks the name, so the name comes from the certificate: the one that Home
-    Assistant is reached by, if it is among them.
-    """
-    for url in (hass.config.internal_url, hass.config.external_url):
-        host = urlsplit(url or "").hostname
-        if host is None:
-            continue
-        if host in names or f"*.{host.partition('.')[2]}" in names:
-            return host
-    for name in names:
-        return name.replace("*", "homeassistant", 1)
-    return "homeassistant.local"

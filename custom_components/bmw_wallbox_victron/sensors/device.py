@@ -75,13 +75,12 @@ _QUANTITIES: Final[Mapping[Unit, _Quantity]] = {
         UnitOfTemperature.CELSIUS, SensorDeviceClass.TEMPERATURE, 1
     ),
 }
-#: The battery's own device shows these, from whichever source is fresh.
-_CANONICAL: Final = frozenset(
+#: What the battery's own device shows of its battery monitor.
+CANONICAL: Final = frozenset(
     {"voltage", "current", "power", "soc", "time_to_go", "consumed_ah"}
 )
-_CANONICAL_OF: Final = {
-    Kind.BATTERY_MONITOR: _CANONICAL,
-    Kind.LYNX_SMART_BMS: _CANONICAL,
+#: A charger's, which make many rows and say little beside the battery's.
+_OFF_BY_DEFAULT: Final = {
     Kind.AC_CHARGER: frozenset({"output_voltage_1", "output_current_1"}),
 }
 #: Inputs and outputs that not every device has: on where there is one at the first
@@ -91,6 +90,8 @@ _IF_PRESENT: Final = frozenset(
         "starter_voltage",
         "midpoint_voltage",
         "temperature",
+        "battery_temperature",
+        "soc",
         "output_voltage_2",
         "output_voltage_3",
         "output_current_2",
@@ -149,17 +150,15 @@ def _describe(
     record: Record, values: Mapping[str, Value]
 ) -> Iterator[DeviceSensorEntityDescription]:
     """Describe what a record carries."""
-    canonical = _CANONICAL_OF.get(record.kind, frozenset())
+    off = _OFF_BY_DEFAULT.get(record.kind, frozenset())
     for field in record.shown:
         if field.unit is None:
             yield _state(field)
             continue
         present = field.key not in _IF_PRESENT or values.get(field.key) is not None
-        yield _number(
-            field.key, field.unit, enabled=present and field.key not in canonical
-        )
+        yield _number(field.key, field.unit, enabled=present and field.key not in off)
     if record.power_of:
-        yield _number("power", Unit.WATT, enabled="power" not in canonical)
+        yield _number("power", Unit.WATT, enabled=True)
 
 
 _COMMON: Final = (
@@ -194,9 +193,7 @@ _BMS_DETAILS: Final = bms_model.NUMBERED | {
 def _of_bms(key: str) -> DeviceSensorEntityDescription:
     """Describe what a BMS measures."""
     description = _number(
-        key,
-        Unit(bms_model.UNITS[key]),
-        enabled=key not in _CANONICAL and key not in _BMS_DETAILS,
+        key, Unit(bms_model.UNITS[key]), enabled=key not in _BMS_DETAILS
     )
     if key in _BMS_DETAILS or key == "cell_voltage_delta":
         description = replace(description, entity_category=EntityCategory.DIAGNOSTIC)

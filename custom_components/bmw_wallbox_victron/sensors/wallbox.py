@@ -1,6 +1,6 @@
 """The sensors of a wallbox."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -96,6 +96,11 @@ def _kept(_: WallboxState) -> bool:
     return True
 
 
+def _told(phase: int) -> Callable[[WallboxState], bool]:
+    """Return whether there is a phase: the first always."""
+    return lambda state: phase == 1 or state.tells_phase(phase)
+
+
 def _current(
     key: str,
     value_fn: Callable[[WallboxState], float | None],
@@ -129,6 +134,22 @@ def _voltage(
     )
 
 
+def _phases() -> Iterator[WallboxQuantityEntityDescription]:
+    """Describe what is measured of each phase: of one it repeats what is above."""
+    for phase in (1, 2, 3):
+        for description in (
+            _current(
+                f"current_l{phase}", _live(f"current_l{phase}"), rule=_PHASE_CURRENT
+            ),
+            _voltage(f"voltage_l{phase}", _live(f"voltage_l{phase}")),
+        ):
+            yield replace(
+                description,
+                entity_category=EntityCategory.DIAGNOSTIC,
+                exists_fn=_told(phase),
+            )
+
+
 def _diagnostic(
     key: str,
     value_fn: Callable[[WallboxState], _Value],
@@ -157,6 +178,8 @@ WALLBOX_SENSORS: Final = (
     WallboxSensorEntityDescription(
         key="charging_state",
         device_class=SensorDeviceClass.ENUM,
+        # Beside the status it is what OCPP calls it.
+        entity_category=EntityCategory.DIAGNOSTIC,
         options=_options(ChargingState),
         value_fn=lambda state: state.charging_state,
     ),
@@ -197,11 +220,10 @@ WALLBOX_SENSORS: Final = (
         value_fn=lambda state: _kwh(state.energy_session),
     ),
     _current("current", lambda state: state.current),
-    _current("current_l1", _live("current_l1"), rule=_PHASE_CURRENT),
-    _current("current_l2", _live("current_l2"), rule=_PHASE_CURRENT),
-    _current("current_l3", _live("current_l3"), rule=_PHASE_CURRENT),
     WallboxSensorEntityDescription(
         key="enforced_limit",
+        # What is set, as a rule.
+        entity_category=EntityCategory.DIAGNOSTIC,
         device_class=SensorDeviceClass.CURRENT,
         native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
         state_class=SensorStateClass.MEASUREMENT,
@@ -209,9 +231,7 @@ WALLBOX_SENSORS: Final = (
         value_fn=lambda state: state.enforcement.composite_a,
     ),
     _voltage("voltage", lambda state: state.voltage),
-    _voltage("voltage_l1", _live("voltage_l1")),
-    _voltage("voltage_l2", _live("voltage_l2")),
-    _voltage("voltage_l3", _live("voltage_l3")),
+    *_phases(),
     WallboxQuantityEntityDescription(
         key="phases_used",
         rule=EXACT,

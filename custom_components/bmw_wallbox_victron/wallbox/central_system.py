@@ -4,9 +4,10 @@ import asyncio
 from base64 import b64decode
 import binascii
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
+from ipaddress import ip_address
 import logging
 import re
 from typing import Any, Final, cast
@@ -17,12 +18,13 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from ..problem import Problem, Problems
+from .certificate import CertificateInfo, CertificateStore, host_of
 from .connection import Connection
 from .connection_limit import ConnectionLimit
 from .errors import log_bug
 from .schemas import Schemas
 from .station import Station
-from .tls import CertificateStore, SecureConnection
+from .tls import HandshakeFailure, Refusal, SecureConnection
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -42,8 +44,18 @@ _CLOSE_S: Final = 3
 #: So many handshakes in a row fail before that is a problem: a client that looks what
 #: is on this port fails once.
 _MANY_FAILURES: Final = 3
-#: So many addresses are watched.
+#: Of so many addresses, each by what fails, that is counted.
 _MAX_ADDRESSES: Final = 32
+#: So many names of the certificate are said, where something is wrong with it.
+_MAX_NAMES: Final = 5
+#: How a version of OCPP is called that is offered.
+_VERSION: Final = re.compile(r"ocpp[0-9.]{1,10}")
+_REFUSED: Final = {
+    Refusal.UNSAID: Problem.CERTIFICATE_REFUSED,
+    Refusal.AUTHORITY: Problem.CERTIFICATE_REFUSED_AUTHORITY,
+    Refusal.NAME: Problem.CERTIFICATE_REFUSED_NAME,
+    Refusal.VALIDITY: Problem.CERTIFICATE_REFUSED_EXPIRED,
+}
 #: The WebSocket server logs headers with passwords and frames with tokens, at levels
 #: that users switch on. It writes here: nowhere. What matters is logged by us, our own
 #: bugs included.
@@ -92,6 +104,14 @@ def basic_credentials(header: str | None) -> str | None:
         return None
 
 
+def _is_near(address: str) -> bool:
+    """Return whether an address is one of a local network, where wallboxes are."""
+    try:
+        return not ip_address(address.partition("%")[0]).is_global
+    except ValueError:
+        return False
+
+
 def _address(connection: ServerConnection) -> str:
     """Return where a connection comes from."""
     peer = connection.remote_address
@@ -120,8 +140,10 @@ class CentralSystem:
         self._problems = problems
         self._server: Server | None = None
         self._limit: ConnectionLimit[SecureConnection] = ConnectionLimit()
-        self._failures: dict[str, int] = {}
-        """How many TLS handshakes in a row failed, by address."""
+        self._failures: dict[tuple[Problem, str], int] = {}
+        """How many TLS handshakes in a row failed in a way, by address."""
+        self.accepted: CertificateInfo | None = None
+        """The certificate with which a wallbox got in last: it does not refuse that."""
         self._stopping = False
 
     async def start(self) -> None:
@@ -234,26 +256,49 @@ class CentralSystem:
         for problem in (Problem.WRONG_PASSWORD, Problem.UNKNOWN_CHARGE_POINT):
             self._problems.resolve(problem, charge_point_id)
         if SUBPROTOCOL not in offered:
-            self._problems.report(Problem.WRONG_PROTOCOL, charge_point_id)
+            if "Sec-WebSocket-Key" in request.headers:  # else it is a browser
+                self._problems.report(
+                    Problem.WRONG_PROTOCOL,
+                    charge_point_id,
+                    offered=", ".join(sorted(filter(_VERSION.fullmatch, offered)))
+                    or "-",
+                )
             return connection.respond(HTTPStatus.BAD_REQUEST, "Speak ocpp2.0.1\n")
         self._problems.resolve(Problem.WRONG_PROTOCOL, charge_point_id)
-        cast(SecureConnection, connection).station = station
+        secure = cast(SecureConnection, connection)
+        secure.station = station
+        hosts = request.headers.get_all("Host")
+        secure.host = secure.host or host_of(hosts[0] if len(hosts) == 1 else None)
         return None
 
-    def _on_handshake(self, address: str, error: str | None) -> None:
-        """Take note of the end of a TLS handshake; `error`: why it failed."""
-        if error is None:
-            self._failures.pop(address, None)
-            self._problems.resolve(Problem.TLS_FAILED, address)
+    def _on_handshake(self, address: str, failure: HandshakeFailure | None) -> None:
+        """Take note of the end of a TLS handshake, and of why it failed."""
+        if failure is None:
+            for problem in (Problem.TLS_FAILED, Problem.CERTIFICATE_REFUSED):
+                self._failures.pop((problem, address), None)
+                self._problems.resolve(problem, address)
             return
-        failures = self._failures.pop(address, 0) + 1
-        self._failures[address] = failures
+        refusal = failure.refusal if _is_near(address) else None
+        problem = Problem.TLS_FAILED if refusal is None else Problem.CERTIFICATE_REFUSED
+        failures = self._failures.pop((problem, address), 0) + 1
+        self._failures[problem, address] = failures
         if len(self._failures) > _MAX_ADDRESSES:
             del self._failures[next(iter(self._failures))]
-        if failures >= _MANY_FAILURES or self._problems.is_open(
-            Problem.TLS_FAILED, address
-        ):
-            self._problems.report(Problem.TLS_FAILED, address, error=error)
+        if failures < _MANY_FAILURES and not self._problems.is_open(problem, address):
+            return
+        certificate = failure.certificate
+        if refusal is None or certificate is None:
+            self._problems.report(problem, address, error=failure.reason)
+            return
+        self._problems.report(
+            _REFUSED[refusal],
+            address,
+            address=address,
+            alert=failure.alert or "none",
+            host=failure.host or "-",
+            names=", ".join(certificate.names[:_MAX_NAMES]) or "-",
+            date=certificate.not_after.date().isoformat(),
+        )
 
     async def _accept(self, socket: ServerConnection) -> None:
         """Serve a connection that passed the checks, whatever is wrong with us."""
@@ -276,6 +321,7 @@ class CentralSystem:
         charge_point_id = station.config.charge_point_id
         _LOGGER.debug("Wallbox %s connected", charge_point_id)
         self._problems.resolve(Problem.CONNECTION_LOST, charge_point_id)
+        self._accept_certificate(cast(SecureConnection, socket), station)
         connection = Connection(station, socket, self._schemas)
         await connection.serve()
         _LOGGER.debug("Wallbox %s disconnected", charge_point_id)
@@ -285,3 +331,11 @@ class CentralSystem:
                 charge_point_id,
                 expected=self._stopping or connection.told_to_reboot,
             )
+
+    def _accept_certificate(self, socket: SecureConnection, station: Station) -> None:
+        """Take note by which name a wallbox came, and what it has accepted."""
+        if socket.host not in (None, station.state.host):
+            station.update(replace(station.state, host=socket.host))
+        self.accepted = socket.certificate
+        if self.accepted == self._certificates.info:
+            self._problems.resolve(Problem.CERTIFICATE_UNTRUSTED)

@@ -231,6 +231,8 @@ class WallboxState:
 
     identity: Identity = field(default_factory=Identity)
     """What the wallbox says of itself."""
+    host: str | None = None
+    """The host name by which it came last; None: not known."""
     connected: bool = False
     """Whether it has a live connection."""
     connector_status: ConnectorStatus | None = None
@@ -387,6 +389,15 @@ class WallboxState:
         if self.active is None:
             return 0.0 if self._heard else None
         return None if self.meter is None else getattr(self.meter, quantity)
+
+    def tells_phase(self, phase: int) -> bool:
+        """Return whether the wallbox tells of a phase, of one that is connected."""
+        if self.meter is None:
+            return False
+        current, voltage = f"current_l{phase}", f"voltage_l{phase}"
+        if (volts := getattr(self.meter, voltage)) is not None:
+            return bool(volts >= VOLTAGE_CARRIED_V)
+        return current in self.said_at
 
     @property
     def current(self) -> float | None:

@@ -1,24 +1,27 @@
-"""The server's certificate: checked before it is used, renewed without a restart.
+"""The TLS handshake with whoever connects, and what it tells of who fails.
 
-Delta boxes check the certificate's name and chain, so people use a public certificate
-for a local name and renew it every 60 to 90 days. Files are read in a thread.
+The certificate is taken when a client comes, so that a renewed one needs no restart.
 """
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
+from enum import Enum, auto
 import logging
-from pathlib import Path
+import re
 import ssl
-from typing import Any, cast, override
+from typing import Any, Final, cast, override
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 from websockets.asyncio.server import ServerConnection
 
+from .certificate import (
+    CertificateError,
+    CertificateInfo,
+    CertificateStore,
+    Distrust,
+    host_of,
+    is_for,
+)
 from .connection_limit import ConnectionLimit
 from .errors import log_bug
 from .station import Station
@@ -27,176 +30,70 @@ _LOGGER = logging.getLogger(__name__)
 
 #: How long a client may take for the TLS handshake, in s.
 HANDSHAKE_TIMEOUT = 10
-#: No certificate or key file is longer, in bytes.
-_MAX_FILE = 1_000_000
 #: So much is taken from one connection before the event loop's next round, in bytes.
 _ONE_GO = 4 * 1024
+#: The alerts that refuse a certificate (RFC 8446, 6.2), in OpenSSL's words.
+_REFUSALS: Final = re.compile(
+    "ALERT_("
+    "BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_REVOKED|CERTIFICATE_EXPIRED|"
+    "CERTIFICATE_UNKNOWN|UNKNOWN_CA)$"
+)
 
 
-class CertificateFault(StrEnum):
-    """What is wrong with the certificate or the key."""
+class Refusal(Enum):
+    """What a client does not accept of the certificate."""
 
-    NOT_FOUND = "not_found"
-    UNREADABLE = "unreadable"
-    NOT_PEM = "not_pem"
-    KEY_ENCRYPTED = "key_encrypted"
-    KEY_MISMATCH = "key_mismatch"
-    REFUSED = "refused"
-    EXPIRED = "expired"
-    NOT_YET_VALID = "not_yet_valid"
-
-
-class CertificateError(Exception):
-    """The certificate cannot be used."""
-
-    def __init__(self, fault: CertificateFault, *, in_key: bool = False) -> None:
-        """Name the fault, and whether it lies in the key file."""
-        super().__init__(f"{'key' if in_key else 'certificate'}: {fault}")
-        self.fault = fault
-        self.in_key = in_key
+    UNSAID = auto()
+    """It does not say, and nothing is known here."""
+    AUTHORITY = auto()
+    """Who issued it."""
+    NAME = auto()
+    """The name: the client came by another one."""
+    VALIDITY = auto()
+    """Its dates, or those of one in its chain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateInfo:
-    """What the server's certificate says."""
+class HandshakeFailure:
+    """Why a TLS handshake failed."""
 
-    not_before: datetime
-    """Start of its validity."""
-    not_after: datetime
-    """End of its validity."""
-    names: tuple[str, ...]
-    """DNS names that it is for."""
-    self_signed: bool
-    """Whether it vouches for itself: a wallbox does not accept that."""
+    reason: str
+    """In the words of OpenSSL, or of the operating system."""
+    hung_up: bool = False
+    """Whether the client ended it without a word."""
+    host: str | None = None
+    """The name that it asked for; None: none."""
+    certificate: CertificateInfo | None = None
+    """What it was shown."""
 
+    @property
+    def alert(self) -> str | None:
+        """Return the alert that refuses the certificate; None: there was none."""
+        found = _REFUSALS.search(self.reason)
+        return None if found is None else found[1].lower()
 
-def check_validity(info: CertificateInfo, now: datetime) -> None:
-    """Raise CertificateError where the certificate is not valid at `now`."""
-    if now < info.not_before:
-        raise CertificateError(CertificateFault.NOT_YET_VALID)
-    if now > info.not_after:
-        raise CertificateError(CertificateFault.EXPIRED)
+    @property
+    def refusal(self) -> Refusal | None:
+        """Return what the client does not accept of the certificate; None: no refusal.
 
-
-def read_certificate(path: str) -> CertificateInfo:
-    """Read the first certificate of a PEM chain. Blocks: call it in a thread."""
-    try:
-        certificate = x509.load_pem_x509_certificates(_read(path, in_key=False))[0]
-    except ValueError as err:
-        raise CertificateError(CertificateFault.NOT_PEM) from err
-    return CertificateInfo(
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-        names=_names(certificate),
-        self_signed=certificate.issuer == certificate.subject,
-    )
-
-
-def check_key(path: str) -> None:
-    """Raise CertificateError where the key file cannot be used. Blocks."""
-    try:
-        serialization.load_pem_private_key(_read(path, in_key=True), password=None)
-    except TypeError as err:
-        raise CertificateError(CertificateFault.KEY_ENCRYPTED, in_key=True) from err
-    except (ValueError, UnsupportedAlgorithm) as err:
-        raise CertificateError(CertificateFault.NOT_PEM, in_key=True) from err
-
-
-def load_context(certificate: str, key: str) -> ssl.SSLContext:
-    """Make the server's TLS context (TLS 1.2 or newer). Blocks: call it in a thread.
-
-    Raises CertificateError, also where the key belongs to another certificate.
-    """
-    read_certificate(certificate)
-    check_key(key)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(certificate, key)
-    except ssl.SSLError as err:
-        if err.reason == "KEY_VALUES_MISMATCH":
-            raise CertificateError(CertificateFault.KEY_MISMATCH, in_key=True) from err
-        raise CertificateError(CertificateFault.REFUSED) from err
-    except OSError as err:
-        raise CertificateError(CertificateFault.UNREADABLE) from err
-    return context
-
-
-def _read(path: str, *, in_key: bool) -> bytes:
-    """Read a file that somebody typed the path of."""
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(_MAX_FILE)
-    except FileNotFoundError as err:
-        raise CertificateError(CertificateFault.NOT_FOUND, in_key=in_key) from err
-    except (OSError, ValueError) as err:
-        raise CertificateError(CertificateFault.UNREADABLE, in_key=in_key) from err
-
-
-def _names(certificate: x509.Certificate) -> tuple[str, ...]:
-    """List the DNS names that a certificate is for."""
-    try:
-        extension = certificate.extensions.get_extension_for_class(
-            x509.SubjectAlternativeName
-        )
-    except x509.ExtensionNotFound, ValueError:
-        return ()
-    return tuple(extension.value.get_values_for_type(x509.DNSName))
-
-
-class CertificateStore:
-    """The certificate on disk, and the TLS context made from it."""
-
-    def __init__(self, certificate: str, key: str) -> None:
-        """Take the paths of the PEM files."""
-        self.certificate = certificate
-        self.key = key
-        self._stamp: tuple[int, ...] | None = None
-        self._context: ssl.SSLContext | None = None
-        self._lock = asyncio.Lock()
-        self.info: CertificateInfo | None = None
-        """What the certificate in use says."""
-        self.fault: CertificateError | None = None
-        """Why the files on disk cannot be used now; None: they can."""
-
-    async def context(self) -> ssl.SSLContext:
-        """Return the context of the certificate that lies on disk now.
-
-        A file caught in the middle of its renewal leaves the context as it was. Raises
-        CertificateError where there never was a usable one.
+        Some hang up where they should send the alert. That counts if they asked for a
+        name: what looks for open ports knows none.
         """
-        async with self._lock:
-            return await asyncio.to_thread(self._refresh)
-
-    def _refresh(self) -> ssl.SSLContext:
-        """Load the files where they changed. Runs in a thread."""
-        stamp = self._files_stamp()
-        if self._context is not None and stamp == self._stamp:
-            self.fault = None
-            return self._context
-        try:
-            context = load_context(self.certificate, self.key)
-            info = read_certificate(self.certificate)
-        except CertificateError as err:
-            self.fault = err
-            if self._context is None:
-                raise
-            return self._context
-        self.fault = None
-        self._context, self._stamp, self.info = context, stamp, info
-        return context
-
-    def _files_stamp(self) -> tuple[int, ...] | None:
-        """Return what tells versions of the files apart; links are followed."""
-        try:
-            both = [Path(path).stat() for path in (self.certificate, self.key)]
-        except OSError, ValueError:
+        alert, certificate = self.alert, self.certificate
+        if certificate is None or (
+            alert is None and not (self.hung_up and self.host is not None)
+        ):
             return None
-        return tuple(
-            item
-            for stat in both
-            for item in (stat.st_mtime_ns, stat.st_ino, stat.st_size)
-        )
+        if self.host is not None and not is_for(certificate.names, self.host):
+            return Refusal.NAME
+        if alert == "certificate_expired":
+            return Refusal.VALIDITY
+        if alert == "unknown_ca" or certificate.chain in (
+            Distrust.SELF_SIGNED,
+            Distrust.CHAIN_INCOMPLETE,
+        ):
+            return Refusal.AUTHORITY
+        return Refusal.UNSAID
 
 
 class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
@@ -215,7 +112,7 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
         *args: Any,
         certificates: CertificateStore,
         limit: ConnectionLimit[SecureConnection],
-        on_handshake: Callable[[str, str | None], None],
+        on_handshake: Callable[[str, HandshakeFailure | None], None],
         **kwargs: Any,
     ) -> None:
         """Take the certificates, and what counts the connections.
@@ -235,6 +132,10 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
         self._early: list[bytes] = []
         """What came before the WebSocket was there for it."""
         self._address = "?"
+        self.certificate: CertificateInfo | None = None
+        """The certificate that it is shown."""
+        self.host: str | None = None
+        """The name that it asked for in TLS; None: none."""
         self.station: Station | None = None
         """Whose connection it is, once that was checked."""
 
@@ -311,26 +212,27 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
         if self._handshake is not None and not self._handshake.done():
             self._handshake.cancel()
             if reason is not None:
-                self._failed(reason)
+                self._failed(HandshakeFailure(reason=reason))
 
     async def until_handshake_over(self) -> None:
         """Wait until nothing of a handshake is left."""
         if self._handshake is not None:
             await asyncio.gather(self._handshake, return_exceptions=True)
 
-    def _failed(self, reason: str) -> None:
+    def _failed(self, failure: HandshakeFailure) -> None:
         """Take note that the handshake failed."""
-        _LOGGER.debug("TLS handshake with %s failed: %s", self._address, reason)
-        self._on_handshake(self._address, reason)
+        _LOGGER.debug("TLS handshake with %s failed: %s", self._address, failure.reason)
+        self._on_handshake(self._address, failure)
 
     async def _secure(self, transport: asyncio.Transport) -> None:
         """Shake hands and hand over to the WebSocket."""
         try:
             context = await self._certificates.context()
+            self.certificate = self._certificates.info
             secure: Any = await self.loop.start_tls(
                 transport,
                 self,
-                context,
+                self._listening(context),
                 server_side=True,
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
             )
@@ -349,8 +251,31 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
             self._limit.leave(self)
             transport.abort()
             reason = err.reason if isinstance(err, ssl.SSLError) else None
-            self._failed(reason or str(err) or type(err).__name__)
+            self._failed(
+                HandshakeFailure(
+                    reason=reason or str(err) or type(err).__name__,
+                    hung_up=isinstance(err, ConnectionResetError),
+                    host=self.host,
+                    certificate=self.certificate,
+                )
+            )
         except Exception as err:  # noqa: BLE001 - nobody else would hear of a bug here
             log_bug(err)
             self._limit.leave(self)
             transport.abort()
+
+    def _listening(self, context: ssl.SSLContext) -> ssl.SSLContext:
+        """Return a context of this connection alone, which hears the name asked for.
+
+        Its certificate is that of `context`, which all share. It resumes no session of
+        before, so that whoever gets in has accepted the certificate.
+        """
+        own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        own.minimum_version = context.minimum_version
+
+        def heard(client: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+            self.host = host_of(name)
+            client.context = context
+
+        own.sni_callback = heard
+        return own
