@@ -34,6 +34,10 @@ from simulators.wallbox import DELTA, Car, SimulatedWallbox
 
 from .kit.site import Site, settle
 
+# What a wallbox does, whichever Home Assistant it is shown by.
+pytestmark = pytest.mark.any_homeassistant
+
+
 type MakeWallbox = Callable[..., SimulatedWallbox]
 type Act = tuple[str, str, str, dict[str, Any]]
 
