@@ -6,6 +6,7 @@ import re
 from typing import Any, Final
 from urllib.parse import unquote
 
+import hass_frontend
 from homeassistant.components.automation.config import async_validate_config_item
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
@@ -13,11 +14,13 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import parse_yaml
 import pytest
 
-from custom_components.bmw_wallbox_victron.const import DOMAIN
+from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 
+from .kit.files import CORE, read_json
 from .kit.radio import SHUNT, Radio
 from .kit.site import Site
+from .kit.strings import STRINGS, leaves
 from .kit.victron import GOOD
 
 ROOT: Final = Path(__file__).parents[1]
@@ -72,6 +75,31 @@ def test_every_page_is_found() -> None:
     found = {path.resolve() for path in known}
     assert found >= set((ROOT / "docs").glob("*.md"))
     assert found >= set((ROOT / "docs" / "images").rglob("*.png"))
+
+
+def test_the_readme_is_short() -> None:
+    """It says what this is and how to begin; the rest is on pages of its own."""
+    assert len((ROOT / "README.md").read_text().split()) <= 1600
+
+
+FRONTEND: Final = Path(hass_frontend.__file__).parent / "static" / "translations"
+UTILITY_METER: Final = CORE / "utility_meter" / "translations" / "en.json"
+
+
+@pytest.fixture(scope="module")
+def labels() -> set[str]:
+    """What Home Assistant's pages and ours say, in English."""
+    files = [UTILITY_METER, *FRONTEND.rglob("en-[0-9a-f]*.json")]
+    said = (text for path in files for _, text in leaves(read_json(path)))
+    return {NAME, *said, *(text for _, text in leaves(STRINGS))}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_ways_through_the_settings_are_there(page: Path, labels: set[str]) -> None:
+    """Each part of *Settings > System > Repairs* and the like is what a page says."""
+    for way in re.findall(r"(?<![*])[*](Settings >[^*]+)[*]", prose(page)):
+        for part in " ".join(way.split()).split(" > "):
+            assert part in labels, way
 
 
 MAP: Final = (

@@ -18,12 +18,10 @@ from homeassistant.components.blueprint.models import Blueprint
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.setup import async_setup_component
-from homeassistant.util import dt as dt_util
 from homeassistant.util.yaml import load_yaml_dict
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
-    async_fire_time_changed,
     async_mock_service,
 )
 
@@ -33,7 +31,7 @@ from simulators.wallbox import DELTA, Car, SimulatedWallbox
 
 from .kit.blueprints import MONTHLY_SESSIONS, SCRIPTS, SCRIPTS_FOLDER
 from .kit.site import Site, get_sessions, settle, subentry_id
-from .kit.time import later
+from .kit.time import later, until
 
 type MakeWallbox = Callable[..., SimulatedWallbox]
 #: Runs the script made with some inputs; gives its response.
@@ -158,15 +156,7 @@ async def test_a_month_of_charging(
     counted: list[float] = []
 
     async def at(moment: str) -> None:
-        end = datetime.fromisoformat(moment)
-        if end - dt_util.utcnow() > timedelta(hours=1):
-            await wallbox.disconnect()
-            freezer.move_to(end - timedelta(minutes=1))
-            async_fire_time_changed(hass, dt_util.utcnow())
-            await wallbox.connect()
-            await settle(hass, wallbox)
-        while (left := (end - dt_util.utcnow()).total_seconds()) > 0:
-            await later(hass, freezer, min(left, 300), wallbox)
+        await until(hass, freezer, datetime.fromisoformat(moment), wallbox)
 
     async def charge(token: str, start: str, end: str) -> None:
         await at(start)

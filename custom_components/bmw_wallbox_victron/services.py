@@ -1,7 +1,7 @@
 """Actions of a wallbox, and of the battery, beyond their entities."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 import itertools
 import math
 from typing import Any, Final, cast
@@ -16,6 +16,7 @@ from homeassistant.core import (
 )
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv, device_registry as dr
+from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonObjectType
 from ocpp.v201.enums import MessageTriggerEnumType
 import voluptuous as vol
@@ -86,6 +87,27 @@ _RESET_HISTORY: Final = vol.Schema(
         },
     }
 )
+
+
+def _date(value: Any) -> date | None:
+    """Return a day that was given without a time."""
+    if isinstance(value, date):
+        return None if isinstance(value, datetime) else value
+    return dt_util.parse_date(value) if isinstance(value, str) else None
+
+
+def _start(value: Any) -> datetime:
+    """Validate the start of a range: local time, or with an offset; or a day."""
+    if (day := _date(value)) is not None:
+        return dt_util.start_of_local_day(day)
+    return dt_util.as_utc(cv.datetime(value))
+
+
+def _end(value: Any) -> datetime:
+    """Validate the end of a range, likewise: that day is in it."""
+    day = _date(value)
+    return _start(value if day is None else day + timedelta(days=1))
+
 
 type _Handler = Callable[[Station, ServiceCall], Awaitable[ServiceResponse]]
 
@@ -175,7 +197,12 @@ def async_setup_services(hass: HomeAssistant) -> None:
         },
     )
     register("unlock_connector", _unlock_connector)
-    register("get_sessions", _get_sessions, response=SupportsResponse.ONLY)
+    register(
+        "get_sessions",
+        _get_sessions,
+        {vol.Optional("start"): _start, vol.Optional("end"): _end},
+        SupportsResponse.ONLY,
+    )
     hass.services.async_register(
         DOMAIN, "reset_history", _reset_history, schema=_RESET_HISTORY
     )
@@ -308,16 +335,30 @@ async def _unlock_connector(station: Station, _: ServiceCall) -> None:
     await remote_control.unlock(station)
 
 
-async def _get_sessions(station: Station, _: ServiceCall) -> ServiceResponse:
-    """Handle get_sessions: those that ended, oldest first."""
-    return {"sessions": [_session(session) for session in station.ledger.sessions]}
+async def _get_sessions(station: Station, service_call: ServiceCall) -> ServiceResponse:
+    """Handle get_sessions: those that ended, all or in a range, oldest first."""
+    start: datetime | None = service_call.data.get("start")
+    end: datetime | None = service_call.data.get("end")
+    if start is not None and end is not None and end <= start:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="range_is_empty"
+        )
+    return {
+        "sessions": [
+            _session(session)
+            for session in station.ledger.sessions
+            # Each is in one month alone, as in the monthly CSV.
+            if (start is None or session.end >= start)
+            and (end is None or session.end < end)
+        ]
+    }
 
 
 def _session(session: Session) -> dict[str, Any]:
-    """Return a session: energy in kWh, duration in s."""
+    """Return a session: local times, energy in kWh, duration in s."""
     return {
-        "start": session.start.isoformat(),
-        "end": session.end.isoformat(),
+        "start": dt_util.as_local(session.start).isoformat(),
+        "end": dt_util.as_local(session.end).isoformat(),
         "energy": round(session.energy_wh / 1000, 3),
         "duration": round(session.duration / timedelta(seconds=1)),
         "id_token": session.id_token,

@@ -1,6 +1,6 @@
 """Time that passes."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import (
@@ -39,6 +39,23 @@ async def later(
         await wallbox.tick(seconds)
     async_fire_time_changed(hass, dt_util.utcnow())
     await settle(hass, *wallboxes)
+
+
+async def until(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    moment: datetime,
+    wallbox: SimulatedWallbox,
+) -> None:
+    """Let time pass until a moment; what is far away the wallbox spends away."""
+    if moment - dt_util.utcnow() > timedelta(hours=1):
+        await wallbox.disconnect()
+        freezer.move_to(moment - timedelta(minutes=1))
+        async_fire_time_changed(hass, dt_util.utcnow())
+        await wallbox.connect()
+        await settle(hass, wallbox)
+    while (left := (moment - dt_util.utcnow()).total_seconds()) > 0:
+        await later(hass, freezer, min(left, 300), wallbox)
 
 
 async def retry(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:

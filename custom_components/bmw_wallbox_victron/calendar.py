@@ -1,0 +1,134 @@
+"""Calendars."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, override
+
+from homeassistant.components.calendar import (
+    CalendarEntity,
+    CalendarEntityDescription,
+    CalendarEvent,
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.translation import (
+    async_get_cached_translations,
+    async_get_translations,
+)
+from homeassistant.util import dt as dt_util
+
+from .const import DOMAIN
+from .coordinator import SiteConfigEntry
+from .entity import WallboxEntity, WallboxEntityDescription
+from .helpers import add_wallbox_entities
+from .wallbox.sessions import Session
+from .wallbox.state import Transaction
+
+PARALLEL_UPDATES = 0
+
+#: A calendar wants to know when an event ends. Nobody knows it of a session that runs:
+#: it is taken to last until that many days later at least.
+_OPEN_DAYS: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class WallboxCalendarEntityDescription(
+    WallboxEntityDescription, CalendarEntityDescription
+):
+    """Describes a calendar of a wallbox."""
+
+
+SESSIONS = WallboxCalendarEntityDescription(
+    key="sessions",
+    # What happened stays true while the wallbox is away.
+    available_fn=lambda _: True,
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: SiteConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the calendar of each wallbox."""
+    add_wallbox_entities(entry, async_add_entities, WallboxCalendar, [SESSIONS])
+
+
+class WallboxCalendar(WallboxEntity, CalendarEntity):
+    """The charging sessions: those that ended, and the one that runs."""
+
+    entity_description: WallboxCalendarEntityDescription
+
+    @property
+    @override
+    def event(self) -> CalendarEvent | None:
+        """Return the session that runs."""
+        if (running := self.wallbox.active) is None:
+            return None
+        return self._running(
+            running, dt_util.start_of_local_day() + timedelta(days=_OPEN_DAYS)
+        )
+
+    @override
+    async def async_get_events(
+        self, hass: HomeAssistant, start_date: datetime, end_date: datetime
+    ) -> list[CalendarEvent]:
+        """Return the sessions of which something lies in a range, oldest first."""
+        language = hass.config.language
+        texts = {
+            **await async_get_translations(hass, language, "entity", [DOMAIN]),
+            **await async_get_translations(hass, language, "selector", [DOMAIN]),
+        }
+        events = [
+            _event(session, texts)
+            for session in self.station.ledger.sessions
+            if session.start < end_date and session.end >= start_date
+        ]
+        if (running := self.wallbox.active) is not None:
+            now = dt_util.utcnow()
+            if running.started_at < end_date and now >= start_date:
+                events.append(self._running(running, now))
+        return events
+
+    def _running(self, running: Transaction, end: datetime) -> CalendarEvent:
+        """Return the session that runs, as an event until then."""
+        # The wallbox's clock may be ahead.
+        start = min(running.started_at, dt_util.utcnow())
+        texts = async_get_cached_translations(
+            self.hass, self.hass.config.language, "selector", DOMAIN
+        )
+        return CalendarEvent(
+            start=dt_util.as_local(start),
+            end=dt_util.as_local(max(end, start)),
+            summary=_text(texts, "running"),
+        )
+
+    @property
+    @override
+    def shown(self) -> object:
+        """Return what the state is made of."""
+        running = self.wallbox.active
+        return None if running is None else (running.key, running.started_at)
+
+
+def _text(texts: dict[str, str], key: str) -> str:
+    """Return a text of a session, with places for what it is of this one."""
+    return texts.get(f"component.{DOMAIN}.selector.session_text.options.{key}", key)
+
+
+def _event(session: Session, texts: dict[str, str]) -> CalendarEvent:
+    """Return a session that ended as an event: its energy, how long, why it ended."""
+    minutes = round(session.duration / timedelta(minutes=1))
+    lines = [
+        _text(texts, "duration").format(hours=minutes // 60, minutes=minutes % 60),
+        _text(texts, "unheard"),
+    ]
+    if (reason := session.stop_reason) is not None:
+        place = f"component.{DOMAIN}.entity.sensor.stopped_reason.state.{reason}"
+        lines[1] = _text(texts, "reason").format(reason=texts.get(place, reason))
+    return CalendarEvent(
+        start=dt_util.as_local(session.start),
+        end=dt_util.as_local(session.end),
+        summary=f"{session.energy_wh / 1000:.1f} kWh",
+        description="\n".join(lines),
+    )
