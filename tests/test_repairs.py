@@ -329,7 +329,7 @@ async def test_certificate_refused(
     ]
     assert len(said) == 2
     assert said[0].startswith("127.0.0.1 tries to connect again and again")
-    assert "(alert: unknown_ca)" in said[0]
+    assert "TLS fails (TLSV1_ALERT_UNKNOWN_CA)" in said[0]
     assert said[1] == "TLS with 127.0.0.1 does not fail any more"
 
 
@@ -364,6 +364,22 @@ async def test_certificate_that_has_expired_for_a_wallbox(
     await hass.config_entries.async_unload(entry.entry_id)
 
 
+async def test_a_wallbox_that_knows_no_other_keys_than_rsa(
+    issues: Issues,
+    client_context: ssl.SSLContext,
+    pki_files: pki.Files,
+    shake: Callable[..., Any],
+) -> None:
+    """The certificate's key is another, as Let's Encrypt gives them."""
+    old = ssl.create_default_context(cafile=str(pki_files.authority))
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    old.set_ciphers("aRSA")
+    await shake(3, old)
+    assert issues.keys == ["certificate_refused_key"]
+    await shake(1, client_context)
+    assert not issues.all
+
+
 async def test_a_wallbox_that_hangs_up(
     issues: Issues,
     site: Site,
@@ -385,7 +401,10 @@ async def test_a_wallbox_that_hangs_up(
 
 
 async def test_a_wallbox_that_looks_at_the_name_after_the_handshake(
-    issues: Issues, site: Site, client_context: ssl.SSLContext
+    issues: Issues,
+    site: Site,
+    client_context: ssl.SSLContext,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """It then hangs up without a word, and another name is why."""
     lax = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -415,6 +434,11 @@ async def test_a_wallbox_that_looks_at_the_name_after_the_handshake(
     assert issues.keys == ["certificate_refused_name"]
     async with dial(site, client_context):
         assert not issues.all
+    # Who comes by an address asks for no name: the log has a line that says so.
+    for _ in range(3):
+        await come("")
+    await until(lambda: "TLS fails (hung up after the handshake)" in caplog.text)
+    assert not issues.all
 
 
 async def test_refusals_once_in_a_while(

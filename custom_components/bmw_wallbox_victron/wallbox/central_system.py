@@ -57,6 +57,7 @@ _REFUSED: Final = {
     Refusal.AUTHORITY: Problem.CERTIFICATE_REFUSED_AUTHORITY,
     Refusal.NAME: Problem.CERTIFICATE_REFUSED_NAME,
     Refusal.VALIDITY: Problem.CERTIFICATE_REFUSED_EXPIRED,
+    Refusal.KEY: Problem.CERTIFICATE_REFUSED_KEY,
 }
 #: The WebSocket server logs headers with passwords and frames with tokens, at levels
 #: that users switch on. It writes here: nowhere. What matters is logged by us, our own
@@ -298,6 +299,7 @@ class CentralSystem:
         self._problems.report(
             _REFUSED[refusal],
             address,
+            error=failure.reason,
             address=address,
             alert=failure.alert or "none",
             host=failure.host or "-",

@@ -41,6 +41,12 @@ _REFUSALS: Final = re.compile(
 )
 
 
+#: How a handshake ends where the client cannot check a key of this kind.
+_NO_WAY_TO_CHECK: Final = frozenset(
+    {"NO_SHARED_CIPHER", "NO_SUITABLE_SIGNATURE_ALGORITHM"}
+)
+
+
 class Refusal(Enum):
     """What a client does not accept of the certificate."""
 
@@ -52,6 +58,8 @@ class Refusal(Enum):
     """The name: the client came by another one."""
     VALIDITY = auto()
     """Its dates, or those of one in its chain."""
+    KEY = auto()
+    """The kind of its key: the client knows RSA alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,16 +85,19 @@ class HandshakeFailure:
     def refusal(self) -> Refusal | None:
         """Return what the client does not accept of the certificate; None: no refusal.
 
-        Some hang up where they should send the alert. That counts if they asked for a
-        name: what looks for open ports knows none.
+        Some hang up where they should send the alert, or have no cipher for the key.
+        That counts if they asked for a name: what looks for open ports knows none.
         """
         alert, certificate = self.alert, self.certificate
+        cannot = self.reason in _NO_WAY_TO_CHECK
         if certificate is None or (
-            alert is None and not (self.hung_up and self.host is not None)
+            alert is None and (self.host is None or not (self.hung_up or cannot))
         ):
             return None
         if self.host is not None and not is_for(certificate.names, self.host):
             return Refusal.NAME
+        if cannot:
+            return None if certificate.rsa else Refusal.KEY
         if alert == "certificate_expired":
             return Refusal.VALIDITY
         if alert == "unknown_ca" or certificate.chain in (
@@ -192,7 +203,8 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
     def eof_received(self) -> None:
         """Pass it on to the WebSocket, where there is one. The transport closes."""
         if self._secured:
-            self._hung_up()
+            if not self.transport.is_closing():
+                self._hung_up()
             super().eof_received()
 
     @override
@@ -231,12 +243,15 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
         _LOGGER.debug("TLS handshake with %s failed: %s", self._address, failure.reason)
         self._on_handshake(self._address, failure)
 
-    def _is_doubtful(self, host: str) -> bool:
-        """Return whether a client that came by a name has reason to hang up still.
+    def _is_doubtful(self) -> bool:
+        """Return whether a client has reason to hang up still.
 
-        Some libraries look at the certificate only once the handshake is over.
+        Some libraries look at the certificate only once the handshake is over. Who asks
+        for no name may have come by an address.
         """
-        return self.certificate is None or bool(objection(self.certificate, (host,)))
+        if self.host is None or self.certificate is None:
+            return True
+        return objection(self.certificate, (self.host,)) is not None
 
     def _accepted(self) -> None:
         """Take note that the client accepts the certificate."""
@@ -250,7 +265,7 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
             self._judged = True
             self._failed(
                 HandshakeFailure(
-                    reason="hung up after it",
+                    reason="hung up after the handshake",
                     hung_up=True,
                     host=self.host,
                     certificate=self.certificate,
@@ -269,7 +284,7 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
                 server_side=True,
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
             )
-            if self._early or self.host is None or not self._is_doubtful(self.host):
+            if self._early or not self._is_doubtful():
                 self._accepted()
             if secure is None or secure.is_closing():  # gone as soon as it was there
                 self._hung_up()
