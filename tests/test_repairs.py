@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 import logging
@@ -380,6 +381,52 @@ async def test_a_wallbox_that_hangs_up(
     assert issues.words["host"] == "localhost"
     box.ssl_context = client_context
     await box.connect()
+    assert not issues.all
+
+
+async def test_a_wallbox_that_looks_at_the_name_after_the_handshake(
+    issues: Issues, site: Site, client_context: ssl.SSLContext
+) -> None:
+    """It then hangs up without a word, and another name is why."""
+    lax = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    lax.check_hostname = False
+    lax.verify_mode = ssl.CERT_NONE
+    port = site.entry.data["port"]
+
+    async def come(host: str, *, word: bytes = b"") -> None:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=lax, server_hostname=host
+        )
+        writer.write(word)
+        writer.write_eof() if writer.can_write_eof() else writer.close()
+        with suppress(OSError):
+            await reader.read()
+
+    for _ in range(5):  # what watches the certificate's expiry
+        await come("localhost")
+    for _ in range(2):
+        await come("wallbox.example.org")
+    await come("wallbox.example.org", word=b"GET / HTTP/1.1\r\n\r\n")
+    for _ in range(2):
+        await come("wallbox.example.org")
+    assert not issues.all
+    await come("wallbox.example.org")
+    await until(lambda: bool(issues.all))
+    assert issues.keys == ["certificate_refused_name"]
+    async with dial(site, client_context):
+        assert not issues.all
+
+
+async def test_refusals_once_in_a_while(
+    hass: HomeAssistant,
+    issues: Issues,
+    shake: Callable[..., Any],
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """A browser that is opened now and then is nothing to mend."""
+    for _ in range(6):
+        await shake(2, ssl.create_default_context())
+        freezer.tick(3601)
     assert not issues.all
 
 
@@ -897,7 +944,10 @@ async def test_renewed_certificate_that_wallboxes_refuse(
     assert issues.words["url"] == f"wss://{host}:{entry.data['port']}"
     assert len(issues.changes) == 1
     await own_files(90)
-    await pass_time(hass, freezer, 601)
+    if settings.get("self_signed"):  # mended by what reloads
+        await hass.config_entries.async_reload(entry.entry_id)
+    else:
+        await pass_time(hass, freezer, 601)
     assert not issues.all
 
 

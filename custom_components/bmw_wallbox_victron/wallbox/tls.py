@@ -21,6 +21,7 @@ from .certificate import (
     Distrust,
     host_of,
     is_for,
+    objection,
 )
 from .connection_limit import ConnectionLimit
 from .errors import log_bug
@@ -136,6 +137,8 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
         """The certificate that it is shown."""
         self.host: str | None = None
         """The name that it asked for in TLS; None: none."""
+        self._judged = False
+        """Whether it was said what the client thinks of the certificate."""
         self.station: Station | None = None
         """Whose connection it is, once that was checked."""
 
@@ -180,6 +183,7 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
         returned, and the WebSocket has no transport yet to answer on.
         """
         if self._secured:
+            self._accepted()
             super().data_received(data)
         else:
             self._early.append(data)
@@ -188,6 +192,7 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
     def eof_received(self) -> None:
         """Pass it on to the WebSocket, where there is one. The transport closes."""
         if self._secured:
+            self._hung_up()
             super().eof_received()
 
     @override
@@ -195,6 +200,8 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
         """Pass it on to the WebSocket, where there is one."""
         self._limit.leave(self)
         if self._secured:
+            if exc is not None:
+                self._hung_up()
             super().connection_lost(exc)
 
     def turn_out(self, reason: str | None = None) -> None:
@@ -224,6 +231,32 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
         _LOGGER.debug("TLS handshake with %s failed: %s", self._address, failure.reason)
         self._on_handshake(self._address, failure)
 
+    def _is_doubtful(self, host: str) -> bool:
+        """Return whether a client that came by a name has reason to hang up still.
+
+        Some libraries look at the certificate only once the handshake is over.
+        """
+        return self.certificate is None or bool(objection(self.certificate, (host,)))
+
+    def _accepted(self) -> None:
+        """Take note that the client accepts the certificate."""
+        if not self._judged:
+            self._judged = True
+            self._on_handshake(self._address, None)
+
+    def _hung_up(self) -> None:
+        """Take note that the client went without a word after the handshake."""
+        if not self._judged:
+            self._judged = True
+            self._failed(
+                HandshakeFailure(
+                    reason="hung up after it",
+                    hung_up=True,
+                    host=self.host,
+                    certificate=self.certificate,
+                )
+            )
+
     async def _secure(self, transport: asyncio.Transport) -> None:
         """Shake hands and hand over to the WebSocket."""
         try:
@@ -236,11 +269,13 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
                 server_side=True,
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
             )
+            if self._early or self.host is None or not self._is_doubtful(self.host):
+                self._accepted()
             if secure is None or secure.is_closing():  # gone as soon as it was there
+                self._hung_up()
                 self._limit.leave(self)
                 transport.abort()
                 return
-            self._on_handshake(self._address, None)
             super().connection_made(secure)
             self._secured = True
             for data in self._early:
