@@ -114,6 +114,36 @@ async def show(client: Client, rig: Rig = CARAVAN) -> None:
     )
 
 
+async def show_energy(client: Client) -> None:
+    """Have the Energy dashboard show the battery, unless it has sources."""
+    entities = await _find_entities(client)
+
+    def find(key: str) -> str | None:
+        return entities.get(f"battery_{key}")
+
+    preferences = await client.ask("energy/get_prefs")
+    charged, discharged = find("energy_charged"), find("energy_discharged")
+    if preferences["energy_sources"] or charged is None or discharged is None:
+        return
+    sources: list[dict[str, Any]] = [
+        {
+            "type": "battery",
+            "stat_energy_from": discharged,
+            "stat_energy_to": charged,
+            "stat_soc": find("soc"),
+            "power_config": {"stat_rate_inverted": find("power")},
+        }
+    ]
+    if (solar := find("solar_energy")) is not None:
+        rate = find("solar_power")
+        sources.append({"type": "solar", "stat_energy_from": solar, "stat_rate": rate})
+    if (mains := find("mains_energy")) is not None:
+        sources.append(
+            {"type": "grid", "stat_energy_from": mains, "cost_adjustment_day": 0}
+        )
+    await client.ask("energy/save_prefs", energy_sources=sources)
+
+
 async def _find_entities(client: Client) -> dict[str, str | None]:
     """Return the integration's entities by unique id; None: one that is off."""
     return {

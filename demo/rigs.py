@@ -1,9 +1,10 @@
 """What the demo can have beside its wallbox: a caravan, or a boat."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from simulators.boat import identity as boat
 from simulators.boat.identity import PackIdentity
@@ -11,6 +12,7 @@ from simulators.caravan import identity as caravan
 from simulators.caravan.identity import Identity
 
 from .layout import BATTERY_LEVEL, PLUG_CURRENT, PLUG_POWER, PLUG_SWITCH
+from .past.totals import totals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,8 @@ class Rig:
     """The entity id of the number that sets how full the battery is."""
     options: Mapping[str, str] = field(default_factory=dict)
     """What its owner has set in the integration's options."""
+    totals: Callable[[datetime], dict[str, Any]] | None = None
+    """What was counted of its battery before the first start; None: nothing."""
     favorites: tuple[tuple[str, str], ...]
     """What the overview shows of it, by owner and key, where the integration has it."""
     awaited: frozenset[str]
@@ -83,6 +87,7 @@ BOAT: Final = Rig(
     plug_name="Boat shore power",
     level="number.boat_battery",
     options=MappingProxyType({"chemistry": "lifepo4", "bms_bank": "parallel"}),
+    totals=totals,
     favorites=(
         *_BATTERY,
         ("battery", "solar_power"),

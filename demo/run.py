@@ -36,6 +36,7 @@ async def _add_rig(client: Client, rig: Rig, *, add: bool) -> frozenset[str]:
         for device in await adding.add_all(client, rig):
             say(f"{device.name} was discovered; adding it with its key")
         await adding.show(client, rig)
+        await adding.show_energy(client)
     return await adding.find_added(client, rig)
 
 
@@ -110,7 +111,8 @@ async def run(
                 await furnish(client)
                 await hang_up_dashboards(client)
                 layout.furnished.touch()
-            added = await _add_rig(client, rig, add=options.add_caravan or rig.added)
+            add = options.add_caravan or options.history or rig.added
+            added = await _add_rig(client, rig, add=add)
             say("it runs; switching the wallbox on")
             living = asyncio.create_task(_live_wallbox(box, options.speed, layout))
             playing = asyncio.create_task(scenario.play())

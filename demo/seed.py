@@ -33,6 +33,8 @@ from homeassistant.helpers import (
     entity_registry as er,
     issue_registry as ir,
 )
+from homeassistant.helpers.storage import Store
+from homeassistant.util import dt as dt_util
 
 from .layout import (
     CHARGE_POINT_ID,
@@ -237,5 +239,12 @@ async def _seed_entry(
                 entry["subentries"].extend(new.as_dict()["subentries"])
             break
     else:
-        stored["entries"].append(_new_entry(server, rig, added=added).as_dict())
+        new = _new_entry(server, rig, added=added)
+        stored["entries"].append(new.as_dict())
+        if rig.totals is not None:
+            # As the integration stores what it has counted.
+            counted = Store[dict[str, Any]](
+                hass, 1, f"{DOMAIN}.{new.entry_id}.battery", private=True
+            )
+            await counted.async_save(rig.totals(dt_util.utcnow()))
     await store.async_save(stored)

@@ -33,6 +33,10 @@ from .kit.client import basic, dial, refused
 from .kit.site import CHARGE_POINT_ID, Site, settle
 from .kit.time import let_pass
 
+# What a wallbox does, whichever Home Assistant it is shown by.
+pytestmark = pytest.mark.any_homeassistant
+
+
 MakeWallbox = Callable[..., SimulatedWallbox]
 PASSWORD = "correct horse 16"
 BOOT = {

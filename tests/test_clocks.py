@@ -13,6 +13,10 @@ from simulators.wallbox import Car, SimulatedWallbox
 
 from .kit.site import CHARGE_POINT_ID, Site, settle
 
+# What a wallbox does, whichever Home Assistant it is shown by.
+pytestmark = pytest.mark.any_homeassistant
+
+
 MakeWallbox = Callable[..., SimulatedWallbox]
 
 HOUR = 3600.0

@@ -26,6 +26,10 @@ from simulators.wallbox import SimulatedWallbox
 
 from .kit.site import CHARGE_POINT_ID, Site, settle
 
+# What a wallbox does, whichever Home Assistant it is shown by.
+pytestmark = pytest.mark.any_homeassistant
+
+
 type MakeWallbox = Callable[..., SimulatedWallbox]
 type Reader = asyncio.StreamReader
 type Writer = asyncio.StreamWriter

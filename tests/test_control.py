@@ -45,6 +45,10 @@ from .kit.bench import (
 )
 from .kit.site import CHARGE_POINT_ID
 
+# What a wallbox does, whichever Home Assistant it is shown by.
+pytestmark = pytest.mark.any_homeassistant
+
+
 MakeWallbox = Callable[..., SimulatedWallbox]
 
 #: How long a limit may take from the answer that allowed it, s.
@@ -308,7 +312,6 @@ async def test_all_awkward_answers(make_bench: MakeBench, quirks: Quirks) -> Non
     assert not trial.shown
 
 
-@pytest.mark.any_homeassistant
 @pytest.mark.parametrize("first", SWITCHES[:-1], ids=str)
 async def test_two_awkward_answers(make_bench: MakeBench, first: Awkward) -> None:
     """Each pair of switches: within 10 s the limit holds, or is shown not to."""

@@ -5,6 +5,7 @@ import asyncio
 import base64
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 import importlib
 import json
@@ -21,6 +22,7 @@ import bcrypt
 from homeassistant.util import dt as dt_util, package
 import pytest
 
+from custom_components.bmw_wallbox_victron.stored_form import load_counters
 from demo import adding, instance, ports, run as demo
 from demo.arguments import parse_arguments
 from demo.client import NotReadyError, log_in
@@ -530,6 +532,20 @@ async def test_seed_with_the_boat(layout: Layout, hass_storage: dict[str, Any]) 
         *[("victron_device", None)] * 2,
         *[("bms", "jbd_bms")] * 2,
     ]
+    # What it has counted so far, as the integration reads it.
+    stored = hass_storage[f"bmw_wallbox_victron.{entry['entry_id']}.battery"]
+    lost: list[str] = []
+    counters = load_counters(stored["data"], lost)
+    assert lost == []
+    assert (counters.history.cycles, counters.solar_energy) == (40.21, 131.87)
+    # Each field has a value, but what no device of a boat tells.
+    assert [
+        field.name
+        for field in (*fields(counters), *fields(counters.history))
+        if not getattr(
+            counters, field.name, getattr(counters.history, field.name, None)
+        )
+    ] == ["alternator_energy", "days", "capacity_ah", "uncounted_ah", "full"]
 
 
 async def test_seed_puts_the_wallbox_back(

@@ -77,6 +77,11 @@ def test_every_page_is_found() -> None:
     assert found >= set((ROOT / "docs" / "images").rglob("*.png"))
 
 
+def test_the_readme_is_short() -> None:
+    """It says what this is and how to begin; the rest is on pages of its own."""
+    assert len((ROOT / "README.md").read_text().split()) <= 1600
+
+
 FRONTEND: Final = Path(hass_frontend.__file__).parent / "static" / "translations"
 UTILITY_METER: Final = CORE / "utility_meter" / "translations" / "en.json"
 

@@ -34,6 +34,10 @@ from simulators.wallbox import DELTA, Car, SimulatedWallbox
 
 from .kit.site import Site, settle
 
+# What a wallbox does, whichever Home Assistant it is shown by.
+pytestmark = pytest.mark.any_homeassistant
+
+
 type MakeWallbox = Callable[..., SimulatedWallbox]
 type Act = tuple[str, str, str, dict[str, Any]]
 
@@ -851,3 +855,44 @@ async def test_a_ledger_that_is_damaged(
     await restart(hass, site, files | {disk.ledger: b'{"version": 7, "data": [[['})
     assert await sessions(hass, site) == lines
     assert lost_target(hass, site) is None
+
+
+async def test_a_backup_of_before_is_restored(
+    hass: HomeAssistant,
+    site: Site,
+    disk: Disk,
+    make_wallbox: MakeWallbox,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """As docs/backup.md says: the total catches up, what was set is the backup's."""
+    wallbox = make_wallbox(register_wh=2_000_000)
+    await wallbox.connect()
+    await act_and_wait(hass, site, freezer, wallbox, limit(9))
+    await wallbox.plug_in(Car())
+    await later(hass, freezer, 600, wallbox)
+    await wallbox.unplug()
+    await later(hass, freezer, 5, wallbox)
+    (line,) = await sessions(hass, site)
+    backup = disk.copy()
+
+    await act_and_wait(hass, site, freezer, wallbox, limit(16))
+    await wallbox.plug_in(Car())
+    await later(hass, freezer, 600, wallbox)
+    await wallbox.unplug()
+    await later(hass, freezer, 5, wallbox)
+    assert len(await sessions(hass, site)) == 2
+
+    await wallbox.disconnect()
+    await restart(hass, site, backup)
+    assert site.number("energy_total") * 1000 < wallbox.charger.register_wh - 500
+    await wallbox.connect()
+    await wallbox.plug_in(Car())
+    await later(hass, freezer, 30, wallbox)
+    await later(hass, freezer, 30, wallbox)
+    assert site.state("current_limit", "number") == "9"
+    assert site.number("current") == pytest.approx(9, abs=0.5)
+    # What it has of the session that runs is shown once a minute.
+    assert site.number("energy_total") * 1000 == pytest.approx(
+        wallbox.charger.register_wh, abs=40
+    )
+    assert await sessions(hass, site) == [line]

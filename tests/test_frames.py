@@ -25,6 +25,10 @@ from simulators.wallbox.quirks import Bent
 
 from .kit.site import CHARGE_POINT_ID, Site, settle
 
+# What a wallbox does, whichever Home Assistant it is shown by.
+pytestmark = pytest.mark.any_homeassistant
+
+
 pytestmark = pytest.mark.usefixtures("unpaced")
 
 MakeWallbox = Callable[..., SimulatedWallbox]

@@ -32,6 +32,10 @@ from simulators.wallbox.device_model import MEASURANDS as MEASURED, VariableId
 from .kit.bench import Bench, MakeBench, charge
 from .kit.wallbox import RULE
 
+# What a wallbox does, whichever Home Assistant it is shown by.
+pytestmark = pytest.mark.any_homeassistant
+
+
 NOW = Now(datetime(2026, 3, 1, 12, tzinfo=UTC), 1000.0)
 
 

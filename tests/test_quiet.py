@@ -31,6 +31,10 @@ from .kit.radio import Radio
 from .kit.site import CHARGE_POINT_ID
 from .kit.world import PASSWORD, PLUG, TOKEN, World
 
+# What a wallbox does, whichever Home Assistant it is shown by.
+pytestmark = pytest.mark.any_homeassistant
+
+
 HOUR = 3600.0
 #: Devices count for 300 s.
 NIGHT_S = 240.0

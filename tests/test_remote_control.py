@@ -15,6 +15,10 @@ from simulators.wallbox.strict import Frame
 from .kit.bench import FULL, Bench, MakeBench, charge
 from .kit.site import Site
 
+# What a wallbox does, whichever Home Assistant it is shown by.
+pytestmark = pytest.mark.any_homeassistant
+
+
 WITH_CARD = replace(DELTA, auth_enabled=True)
 
 

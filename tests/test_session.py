@@ -27,6 +27,10 @@ from simulators.wallbox import DELTA, Car, RegisterRestarts, SimulatedWallbox
 
 from .kit.site import CHARGE_POINT_ID, Site, settle
 
+# What a wallbox does, whichever Home Assistant it is shown by.
+pytestmark = pytest.mark.any_homeassistant
+
+
 pytestmark = pytest.mark.usefixtures("unpaced")
 
 MakeWallbox = Callable[..., SimulatedWallbox]

@@ -17,6 +17,9 @@ from simulators.wallbox.quirks import CompositeOddity, SmartCharging
 
 from .kit.bench import FULL, Bench, MakeBench, charge
 
+# What a wallbox does, whichever Home Assistant it is shown by.
+pytestmark = pytest.mark.any_homeassistant
+
 
 def setting(bench: Bench, **quirks: Any) -> None:
     """Switch something on at the wallbox."""

@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 _CATCH_UP_S: Final = 3600.0
 """After so long the recorder gets the time to write what is in its line."""
 _TURNS: Final = 4
-"""Of the event loop, for what is due after a step: to be put in line, then to run."""
+"""For what is due after a step, and what follows from it."""
+_MOST_TURNS: Final = 256
+"""Until all BMSs that are polled have answered."""
+_TURN_S: Final = 2.0**-10
+"""How long each is, s: what follows comes after what it follows from."""
+
+
+def _polls() -> bool:
+    """Return whether the integration polls a BMS."""
+    return any(
+        task.get_name().startswith("poll of BMS") for task in asyncio.all_tasks()
+    )
 
 
 class Follower:
@@ -65,12 +76,18 @@ class Follower:
         if action:
             domain, _, service = action.partition(".")
             # Its answer needs the wallbox, which lives where the order came from.
-            self._hass.async_create_task(
-                self._hass.services.async_call(domain, service, data)
+            self._hass.async_create_background_task(
+                self._hass.services.async_call(domain, service, data), action
             )
-        self._clock.step(step_s)
-        for _ in range(_TURNS):
-            await asyncio.sleep(0)
+        turn_s = min(_TURN_S, step_s / _MOST_TURNS)
+        self._clock.step(step_s - _MOST_TURNS * turn_s)
+        left = _MOST_TURNS
+        while left > _MOST_TURNS - _TURNS or (left and _polls()):
+            # What is written to the disk belongs to this step, not to the next one.
+            await self._hass.async_block_till_done()
+            self._clock.step(turn_s)
+            left -= 1
+        self._clock.step(left * turn_s)
         self._since_catch_up_s += step_s
         if self._since_catch_up_s >= _CATCH_UP_S:
             self._since_catch_up_s = 0.0

@@ -20,9 +20,11 @@ from simulators.caravan.physics import (
     open_circuit_v,
 )
 
-PLAN: Final = Plan(start_h=34.0, mains=((0.0, 9.0), (41.0, 48.0)), driving=())
-"""A night in a harbour, a day and a night at anchor; first seen on the second morning,
-when the sun has just begun to charge what the night has taken."""
+PLAN: Final = Plan(
+    cycle_h=168.0, start_h=10.0, mains=((41.0, 57.0), (113.0, 128.0)), driving=()
+)
+"""A week with two nights in a harbour and five at anchor; first seen in the morning
+after one of these, when the sun charges what the night has taken."""
 
 _SLOW_OHM: Final = 0.006
 _SLOW_S: Final = 300.0
@@ -212,7 +214,7 @@ class Boat(DcSystem):
         """Let what is used come and go."""
         hour = self.hour % 24
         self._kettle_s = max(0.0, self._kettle_s - seconds)
-        each_hour = 1.5 if 7 <= hour < 10 or 15 <= hour < 19 else 0.0
+        each_hour = 0.6 if 7 <= hour < 10 or 15 <= hour < 19 else 0.0
         if self._chance.random() < each_hour * seconds / HOUR_S:
             self._kettle_s = _KETTLE_S
         amperes = self._loads.advance(seconds, self.hour)

@@ -147,6 +147,17 @@ def test_the_sun_is_the_chargers_own_counter_over_midnight() -> None:
     assert site.counters.solar_energy == pytest.approx(0.35)
 
 
+def test_the_sun_that_is_heard_once_a_minute_beside_others() -> None:
+    """3 kW; what others said since it was heard is no reading of it."""
+    site = Site()
+    for minute in range(11):
+        site.hear("mppt", "solar_charger", yield_today=0.05 * minute, pv_power=3000)
+        for second in range(60):
+            site.wait(1)
+            shunt(site, 10.0 + second % 2)
+    assert site.counters.solar_energy == pytest.approx(0.5)
+
+
 def test_an_unplugged_charger_invents_nothing() -> None:
     """A charger that is unplugged stays fresh for five minutes."""
     site = Site()

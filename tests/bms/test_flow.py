@@ -378,9 +378,15 @@ async def test_one_that_is_not_heard_is_not_said_to_work(
 
 @pytest.mark.parametrize("secret", ["123456", "Boot-2024"])
 async def test_one_that_answers_only_after_its_secret(
-    hass: HomeAssistant, entry: MockConfigEntry, radio: BmsRadio, secret: str
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    radio: BmsRadio,
+    monkeypatch: pytest.MonkeyPatch,
+    secret: str,
 ) -> None:
     """It is asked for, refused where it is wrong, and then it is polled with it."""
+    # How long the library waits for an answer that never comes; ours come at once.
+    monkeypatch.setattr("aiobmsble.basebms.BaseBMS._RETRY_TIMEOUT", 0.1)
     locked = SimulatedBms(Jbd(secret), ADDRESS)
     radio.hear(locked)
     flow, form = await add(hass, entry)

@@ -19,6 +19,7 @@ class FakeClient:
         self.answers: list[dict[str, str]] = []
         self.home: dict[str, Any] = {"favorite_entities": ["sensor.mine"], "x": 1}
         self.entities: list[dict[str, Any]] = []
+        self.sources: list[dict[str, Any]] = []
 
     async def ask(self, command: str, **fields: Any) -> Any:
         match command:
@@ -44,6 +45,11 @@ class FakeClient:
                 return {"value": self.home}
             case "frontend/set_system_data":
                 self.home = fields["value"]
+                return None
+            case "energy/get_prefs":
+                return {"energy_sources": self.sources}
+            case "energy/save_prefs":
+                self.sources = fields["energy_sources"]
                 return None
         raise AssertionError(command)
 
@@ -151,3 +157,17 @@ async def test_no_entities(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adding, "_ENTITIES_LIMIT_S", 0.0)
     with pytest.raises(adding.NotAddedError, match="no entities"):
         await adding.show(FakeClient())  # type: ignore[arg-type] # plays one
+
+
+async def test_the_energy_dashboard_shows_what_is_counted() -> None:
+    client = FakeClient()
+    await adding.show_energy(client)  # type: ignore[arg-type] # plays one
+    assert client.sources == []
+    client.add_entities("battery_energy_charged", "battery_energy_discharged")
+    client.add_entities("battery_solar_energy", "battery_mains_energy")
+    await adding.show_energy(client)  # type: ignore[arg-type] # plays one
+    assert [each["type"] for each in client.sources] == ["battery", "solar", "grid"]
+    # What its owner makes of it stays.
+    client.sources = client.sources[:1]
+    await adding.show_energy(client)  # type: ignore[arg-type] # plays one
+    assert len(client.sources) == 1

@@ -211,7 +211,7 @@ class Meter:
         gap_s = settings.freshness_timeout_s
         capacity_ah = self._capacity(sources, state, settings)
         self._count_battery(sources, capacity_ah, gap_s)
-        self._count_chargers(sources, gap_s, utcnow)
+        self._count_chargers(sources, gap_s, utcnow.timestamp() - now)
         self._count_load(sources, state.load_power, gap_s)
         history = passed(self.counters.history, now - self._now)
         self._now = now
@@ -291,9 +291,12 @@ class Meter:
             )
 
     def _count_chargers(
-        self, sources: Sequence[Source], gap_s: float, utcnow: datetime
+        self, sources: Sequence[Source], gap_s: float, wall_s: float
     ) -> None:
-        """Count what each charger delivers."""
+        """Count what each charger delivers.
+
+        `wall_s`: how far wall time is ahead of the clock of the sources, in s.
+        """
         counters = self.counters
         solar = mains = alternator = 0.0
         days = counters.days
@@ -302,7 +305,8 @@ class Meter:
                 today = source.number("yield_today") if source.fresh else None
                 if today is not None:
                     day = days.get(source.id, DayCounter())
-                    day, added = count_day(day, today, utcnow.timestamp())
+                    # Others may have been heard since: what counts is when it was.
+                    day, added = count_day(day, today, source.heard_at + wall_s)
                     days = {**days, source.id: day}
                     solar += added
             if source.role is Role.SOLAR_CHARGER and source.kind == METER:

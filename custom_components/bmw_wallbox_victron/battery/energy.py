@@ -102,21 +102,21 @@ class DayCounter:
     kwh: float | None = None
     """What it showed last; None: it was never read."""
     at: float = 0.0
-    """When, in s of a clock that goes on while Home Assistant does not run."""
+    """When it was heard, in s of a clock that goes on without Home Assistant."""
 
 
-def count_day(counter: DayCounter, kwh: float, now: float) -> tuple[DayCounter, float]:
-    """Take what a counter of the day shows; return what was added, in kWh.
+def count_day(counter: DayCounter, kwh: float, at: float) -> tuple[DayCounter, float]:
+    """Take what a counter of the day showed at a time; return what was added, in kWh.
 
     One that fell began anew. What no charger could have delivered since it was last
     read is a reading gone wrong, and adds nothing, neither when it comes nor when it
     goes; the first reading adds nothing, because it may be of before counting began.
     """
-    after = replace(counter, kwh=kwh, at=now)
+    after = replace(counter, kwh=kwh, at=at)
     if counter.kwh is None or kwh == counter.kwh:
         return after, 0.0
     added = kwh - counter.kwh if kwh > counter.kwh else kwh
-    hours = max(now - counter.at, 0.0) / _SECONDS_PER_HOUR
+    hours = max(at - counter.at, 0.0) / _SECONDS_PER_HOUR
     return after, added if added <= _AT_ONCE_KWH + _MOST_KW * hours else 0.0
 
 

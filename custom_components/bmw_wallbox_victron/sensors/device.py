@@ -90,6 +90,8 @@ _IF_PRESENT: Final = frozenset(
         "starter_voltage",
         "midpoint_voltage",
         "temperature",
+        "battery_temperature",
+        "soc",
         "output_voltage_2",
         "output_voltage_3",
         "output_current_2",
