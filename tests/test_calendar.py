@@ -124,7 +124,8 @@ async def test_a_session(
     assert site.state("sessions", "calendar") == "off"
     (over,) = await events(hass, site, **day)
     energy = site.number("energy_session")
-    assert over["summary"] == f"{energy:.1f} kWh"
+    number = f"{energy:.1f}".replace(".", "." if language == "en" else ",")
+    assert over["summary"] == f"{number} kWh"
     assert over["description"].splitlines() == [f"{duration}72 h 0 min", reason]
     assert datetime.fromisoformat(over["start"]) == start
     assert over["start"].endswith("+01:00")

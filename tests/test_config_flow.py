@@ -540,6 +540,16 @@ async def test_certificate_that_a_wallbox_refuses_later(
     await hass.async_block_till_done()
 
 
+async def test_wallbox_of_an_entry_that_has_lost_its_server(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """Its form opens all the same."""
+    hass.config_entries.async_update_entry(entry, data={})
+    subentry = wallbox_subentry(entry, CHARGE_POINT_ID)
+    _, form = await subentry_flow(hass, entry, subentry.subentry_id)
+    assert form["description_placeholders"] == {"url": "wss://homeassistant.local:9000"}
+
+
 async def test_certificate_that_a_wallbox_accepts_all_the_same(
     hass: HomeAssistant, server_input: dict[str, Any], tmp_path: Path
 ) -> None:

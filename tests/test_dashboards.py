@@ -1,6 +1,7 @@
 """The dashboards, against the entities of an installation with everything."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 import re
 from types import MappingProxyType
@@ -11,6 +12,7 @@ from homeassistant.config_entries import ConfigSubentry, ConfigSubentryData
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.template import Template
+from homeassistant.util import dt as dt_util
 from homeassistant.util.yaml import load_yaml_dict
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -28,7 +30,7 @@ from .kit.victron import GOOD, KEY
 FOLDER = Path(__file__).parents[1] / "dashboards"
 NAMES = ("battery", "wallbox")
 CARDS = {
-    *("gauge", "grid", "heading", "history-graph", "markdown"),
+    *("calendar", "gauge", "grid", "heading", "history-graph", "markdown"),
     *("statistic", "statistics-graph", "tile"),
 }
 FEATURES = {"numeric-input", "toggle"}
@@ -204,6 +206,61 @@ def test_nothing_unknown_is_shown() -> None:
     assert seen > 20
 
 
+def sentence(name: str) -> str:
+    """Find the text that says how it is."""
+    return str(next(v for key, v in walk(load(name)) if key == "content"))
+
+
+@pytest.mark.parametrize(
+    ("language", "away", "charging"),
+    [
+        ("en", "The wallbox is not connected. It ", "The car is charging."),
+        ("de", "Die Wallbox ist nicht verbunden. Sie ", "Das Auto lädt."),
+    ],
+)
+async def test_the_sentence_of_a_wallbox(
+    hass: HomeAssistant, entry: MockConfigEntry, language: str, away: str, charging: str
+) -> None:
+    """It says how it is, in the owner's language; and what a session brought, in kW."""
+    hass.config.language = language
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    template = Template(sentence("wallbox"), hass)
+    assert template.async_render(parse_result=False).startswith(away)
+    started = dt_util.utcnow() - timedelta(hours=2, minutes=3)
+    for entity_id, state, attributes in (
+        ("status", "charging", {"message": charging}),
+        ("power", "11016", {}),
+        ("session_energy", "20.21", {}),
+        ("session_started", started.isoformat(), {}),
+    ):
+        hass.states.async_set(f"sensor.bmw_wallbox_{entity_id}", state, attributes)
+    said = template.async_render(parse_result=False)
+    assert said.splitlines() == [charging, "## 11.0 kW · 20.2 kWh · 2 h 3 min"]
+    assert await hass.config_entries.async_unload(entry.entry_id)
+
+
+def test_time_to_go_is_in_hours(hass: HomeAssistant) -> None:
+    """Nobody has to divide by sixty."""
+    hass.states.async_set("sensor.battery_summary", "ok", {"message": "All is well."})
+    hass.states.async_set("sensor.battery_source", "battery_monitor")
+    hass.states.async_set(
+        "sensor.battery_time_to_go", "1234", {"friendly_name": "Battery Time to go"}
+    )
+    said = Template(sentence("battery"), hass).async_render(parse_result=False)
+    wanted = "All is well. Battery Time to go: **20 h 34 min**"
+    assert " ".join(said.split()) == wanted
+
+
+def test_there_are_no_words_in_them() -> None:
+    """Names are those of the entities, in the language of whoever looks."""
+    for name in NAMES:
+        (view,) = load(name)["views"]
+        for key, value in walk(view["sections"]):
+            if key in ("name", "title", "heading") and isinstance(value, str):
+                assert value in ("", "kWh", "24 h", "L1", "L2", "L3")
+
+
 def packs_template() -> str:
     """Find the text that tells of each pack of a bank."""
     (found,) = [
@@ -245,13 +302,14 @@ async def test_packs(
     for each in hass.states.async_entity_ids("sensor"):
         if each.startswith("sensor.pack_1"):
             hass.states.async_set(each, "unavailable")
+    hass.states.async_set("binary_sensor.pack_1_data_fresh", "off")
     told = Template(packs_template(), hass).async_render(parse_result=False)
     lines = [line for line in told.splitlines() if line.strip()]
     if count == 1:
         assert lines == []
     else:
         assert len(lines) == count
-        assert lines[0].startswith("**Pack 0**: 114")
+        assert lines[0].startswith("**Pack 0**: 76.0 % · 114")
         assert "18" in lines[0]
-        assert lines[1].startswith("**Pack 1**: not heard")
+        assert lines[1].startswith("**Pack 1**: ")
     assert await hass.config_entries.async_unload(entry.entry_id)

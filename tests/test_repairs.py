@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 import logging
@@ -328,7 +329,7 @@ async def test_certificate_refused(
     ]
     assert len(said) == 2
     assert said[0].startswith("127.0.0.1 tries to connect again and again")
-    assert "(alert: unknown_ca)" in said[0]
+    assert "TLS fails (TLSV1_ALERT_UNKNOWN_CA)" in said[0]
     assert said[1] == "TLS with 127.0.0.1 does not fail any more"
 
 
@@ -363,6 +364,22 @@ async def test_certificate_that_has_expired_for_a_wallbox(
     await hass.config_entries.async_unload(entry.entry_id)
 
 
+async def test_a_wallbox_that_knows_no_other_keys_than_rsa(
+    issues: Issues,
+    client_context: ssl.SSLContext,
+    pki_files: pki.Files,
+    shake: Callable[..., Any],
+) -> None:
+    """The certificate's key is another, as Let's Encrypt gives them."""
+    old = ssl.create_default_context(cafile=str(pki_files.authority))
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    old.set_ciphers("aRSA")
+    await shake(3, old)
+    assert issues.keys == ["certificate_refused_key"]
+    await shake(1, client_context)
+    assert not issues.all
+
+
 async def test_a_wallbox_that_hangs_up(
     issues: Issues,
     site: Site,
@@ -380,6 +397,60 @@ async def test_a_wallbox_that_hangs_up(
     assert issues.words["host"] == "localhost"
     box.ssl_context = client_context
     await box.connect()
+    assert not issues.all
+
+
+async def test_a_wallbox_that_looks_at_the_name_after_the_handshake(
+    issues: Issues,
+    site: Site,
+    client_context: ssl.SSLContext,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It then hangs up without a word, and another name is why."""
+    lax = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    lax.check_hostname = False
+    lax.verify_mode = ssl.CERT_NONE
+    port = site.entry.data["port"]
+
+    async def come(host: str, *, word: bytes = b"") -> None:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=lax, server_hostname=host
+        )
+        writer.write(word)
+        writer.write_eof() if writer.can_write_eof() else writer.close()
+        with suppress(OSError):
+            await reader.read()
+
+    for _ in range(5):  # what watches the certificate's expiry
+        await come("localhost")
+    for _ in range(2):
+        await come("wallbox.example.org")
+    await come("wallbox.example.org", word=b"GET / HTTP/1.1\r\n\r\n")
+    for _ in range(2):
+        await come("wallbox.example.org")
+    assert not issues.all
+    await come("wallbox.example.org")
+    await until(lambda: bool(issues.all))
+    assert issues.keys == ["certificate_refused_name"]
+    async with dial(site, client_context):
+        assert not issues.all
+    # Who comes by an address asks for no name: the log has a line that says so.
+    for _ in range(3):
+        await come("")
+    await until(lambda: "TLS fails (hung up after the handshake)" in caplog.text)
+    assert not issues.all
+
+
+async def test_refusals_once_in_a_while(
+    hass: HomeAssistant,
+    issues: Issues,
+    shake: Callable[..., Any],
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """A browser that is opened now and then is nothing to mend."""
+    for _ in range(6):
+        await shake(2, ssl.create_default_context())
+        freezer.tick(3601)
     assert not issues.all
 
 
@@ -897,7 +968,10 @@ async def test_renewed_certificate_that_wallboxes_refuse(
     assert issues.words["url"] == f"wss://{host}:{entry.data['port']}"
     assert len(issues.changes) == 1
     await own_files(90)
-    await pass_time(hass, freezer, 601)
+    if settings.get("self_signed"):  # mended by what reloads
+        await hass.config_entries.async_reload(entry.entry_id)
+    else:
+        await pass_time(hass, freezer, 601)
     assert not issues.all
 
 

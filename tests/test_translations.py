@@ -29,6 +29,7 @@ from custom_components.bmw_wallbox_victron.sensors.device import describe_device
 from custom_components.bmw_wallbox_victron.targets import Source, WallboxSource
 from custom_components.bmw_wallbox_victron.trigger import TRIGGERS
 from custom_components.bmw_wallbox_victron.victron.records import Kind
+from custom_components.bmw_wallbox_victron.wallbox.state import Status
 
 from .kit.files import ROOT, read_json
 from .kit.site import Site
@@ -314,6 +315,11 @@ def test_words_of_its_own(key: str) -> None:
         "on",
         "off",
     }
+
+
+def test_each_status_has_a_sentence() -> None:
+    """What a wallbox's status means is said for each, and for no other."""
+    assert STRINGS["selector"]["status_message"]["options"].keys() == {*Status}
 
 
 @pytest.mark.parametrize(("platform", "key"), ENTITIES)

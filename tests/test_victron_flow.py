@@ -28,7 +28,7 @@ from simulators.pki import Files
 from .kit.flows import open_form
 from .kit.radio import CHARGER, ORION, SHUNT, Radio, callbacks
 from .kit.site import Site
-from .kit.strings import assert_translated
+from .kit.strings import STRINGS, assert_translated
 from .kit.victron import GOOD, KEY
 
 MONITOR = GOOD[Kind.BATTERY_MONITOR]
@@ -109,6 +109,8 @@ async def test_from_nothing(hass: HomeAssistant, air: Radio) -> None:
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["title"] == NAME
     assert result["description"] == "victron"
+    # Where to find what it measures.
+    assert "**Battery**" in STRINGS["config"]["create_entry"]["victron"]
     assert result["description_placeholders"] == {
         "name": "SmartShunt HQ2147",
         "address": SHUNT,
@@ -190,6 +192,7 @@ async def test_instant_readout_that_is_off(hass: HomeAssistant, air: Radio) -> N
     flow = await by_hand(hass)
     assert offered(flow) == []
     result = await submit(hass, flow, SHUNT_DATA)
+    assert result["description"] == "victron_unheard"
     assert result["description_placeholders"] == {
         "name": "SmartShunt HQ2147",
         "address": SHUNT,

@@ -80,7 +80,7 @@ class WallboxCalendar(WallboxEntity, CalendarEntity):
             **await async_get_translations(hass, language, "selector", [DOMAIN]),
         }
         events = [
-            _event(session, texts)
+            _event(session, texts, point="." if language == "en" else ",")
             for session in self.station.ledger.sessions
             if session.start < end_date and session.end >= start_date
         ]
@@ -116,8 +116,9 @@ def _text(texts: dict[str, str], key: str) -> str:
     return texts.get(f"component.{DOMAIN}.selector.session_text.options.{key}", key)
 
 
-def _event(session: Session, texts: dict[str, str]) -> CalendarEvent:
+def _event(session: Session, texts: dict[str, str], *, point: str) -> CalendarEvent:
     """Return a session that ended as an event: its energy, how long, why it ended."""
+    energy = f"{session.energy_wh / 1000:.1f}".replace(".", point)
     minutes = round(session.duration / timedelta(minutes=1))
     lines = [
         _text(texts, "duration").format(hours=minutes // 60, minutes=minutes % 60),
@@ -129,6 +130,6 @@ def _event(session: Session, texts: dict[str, str]) -> CalendarEvent:
     return CalendarEvent(
         start=dt_util.as_local(session.start),
         end=dt_util.as_local(session.end),
-        summary=f"{session.energy_wh / 1000:.1f} kWh",
+        summary=f"{energy} kWh",
         description="\n".join(lines),
     )

@@ -31,6 +31,8 @@ class Problem(StrEnum):
     """The same, for the name that it is for."""
     CERTIFICATE_REFUSED_EXPIRED = "certificate_refused_expired"
     """The same, for its dates."""
+    CERTIFICATE_REFUSED_KEY = "certificate_refused_key"
+    """The same, for the kind of its key."""
 
     # A wallbox
     CONNECTION_LOST = "connection_lost"

@@ -103,16 +103,12 @@ def _unreadable_bms(advice: str) -> ProblemDescription:
     )
 
 
-def _tls_failed(cause: str) -> str:
-    """Return the line of who connects and does not get through TLS."""
-    return (
-        f"%(subject)s tries to connect again and again, and TLS fails ({cause}). "
-        "If it is a wallbox: check that the address in its installer app begins "
-        "with wss:// and has the name that the certificate is for, and that the "
-        "certificate comes from an authority that it trusts"
-    )
-
-
+_TLS_FAILED: Final = (
+    "%(subject)s tries to connect again and again, and TLS fails (%(error)s). "
+    "If it is a wallbox: check that the address in its installer app begins "
+    "with wss:// and has the name that the certificate is for, and that the "
+    "certificate comes from an authority that it trusts"
+)
 _UNKNOWN_CHARGE_POINT: Final = ProblemDescription(
     about=About.CLIENT,
     start=(
@@ -131,7 +127,7 @@ _UNKNOWN_CHARGE_POINT: Final = ProblemDescription(
 )
 _CERTIFICATE_REFUSED: Final = ProblemDescription(
     about=About.CLIENT,
-    start=_tls_failed("alert: %(alert)s"),
+    start=_TLS_FAILED,
     end="TLS with %(subject)s does not fail any more",
     fades_s=_HOUR_S,
     explains=(Problem.TLS_FAILED,),
@@ -207,7 +203,7 @@ TABLE: Final[Mapping[Problem, ProblemDescription]] = {
     ),
     Problem.TLS_FAILED: ProblemDescription(
         about=About.CLIENT,
-        start=_tls_failed("%(error)s"),
+        start=_TLS_FAILED,
         end="TLS with %(subject)s does not fail any more",
         calm_s=600,
         fades_s=_HOUR_S,
@@ -227,6 +223,7 @@ TABLE: Final[Mapping[Problem, ProblemDescription]] = {
             Problem.CERTIFICATE_REFUSED_AUTHORITY: ("address", "alert"),
             Problem.CERTIFICATE_REFUSED_NAME: ("address", "host", "names"),
             Problem.CERTIFICATE_REFUSED_EXPIRED: ("address", "date"),
+            Problem.CERTIFICATE_REFUSED_KEY: ("address",),
         }.items()
     },
     # A wallbox

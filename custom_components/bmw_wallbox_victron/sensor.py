@@ -16,6 +16,7 @@ from homeassistant.core import HassJob, HomeAssistant, callback
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.event import async_call_later
+from homeassistant.helpers.translation import async_get_cached_translations
 from homeassistant.helpers.typing import StateType
 
 from .const import ATTR_FLAGS, ATTR_MESSAGE, DOMAIN, SERVER_DEVICE
@@ -119,6 +120,18 @@ class WallboxSensor(WallboxEntity, SiteSensor):
     def native_value(self) -> StateType | datetime:
         """Return the state."""
         return self.entity_description.value_fn(self.wallbox)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any] | None:
+        """Return what the state means, in a sentence."""
+        if not self.entity_description.has_message:
+            return None
+        texts = async_get_cached_translations(
+            self.hass, self.hass.config.language, "selector", DOMAIN
+        )
+        messages = f"component.{DOMAIN}.selector.status_message.options."
+        return {ATTR_MESSAGE: texts.get(f"{messages}{self.native_value}")}
 
 
 def _occasion(state: WallboxState) -> Hashable:

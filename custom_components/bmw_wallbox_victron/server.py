@@ -190,6 +190,8 @@ class Server:
         self._problems.resolve(Problem.PORT_IN_USE)
         self._problems.resolve(Problem.SERVER_NOT_STARTED)
         await self._async_judge_certificate()
+        if self._problems.is_open(Problem.CERTIFICATE_UNTRUSTED):
+            await self._async_judge_trust()  # it may be mended by that
         if self._is_stopped():
             return
         device = dr.async_get(self._hass).async_get_or_create(

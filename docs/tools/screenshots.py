@@ -184,7 +184,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 async def _open_history(page: Page) -> None:
-    """Open the details of the wallbox's power."""
+    """Open the details of the car's current."""
     await page.locator("hui-gauge-card ha-card").click()
 
 

@@ -190,7 +190,9 @@ def test_host_that_a_client_gives(text: str | None, host: str | None) -> None:
         ("hung up", "b.example", Refusal.NAME),
         ("hung up", None, None),
         ("SSLV3_ALERT_HANDSHAKE_FAILURE", "a.example", None),
-        ("NO_SHARED_CIPHER", "b.example", None),
+        ("NO_SHARED_CIPHER", "a.example", None),
+        ("NO_SHARED_CIPHER", "b.example", Refusal.NAME),
+        ("NO_SHARED_CIPHER", None, None),
     ],
 )
 def test_refusal(reason: str, host: str | None, refusal: Refusal | None) -> None:

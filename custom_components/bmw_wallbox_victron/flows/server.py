@@ -39,6 +39,14 @@ SERVER_SCHEMA: Final = vol.Schema(
 )
 
 
+#: Of an entry that has lost its server.
+_DEFAULTS: Final = {
+    CONF_PORT: DEFAULT_PORT,
+    CONF_SSL_CERT: DEFAULT_SSL_CERT,
+    CONF_SSL_KEY: DEFAULT_SSL_KEY,
+}
+
+
 def clean_server(user_input: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was typed, without stray blanks."""
     return {
@@ -111,6 +119,7 @@ async def async_server_prospect(
     hass: HomeAssistant, server: Mapping[str, Any], entry: ConfigEntry | None
 ) -> Prospect:
     """Return what the wallboxes of an entry will make of a server's settings."""
+    server = {**_DEFAULTS, **server}
     if entry is None or entry.state is not ConfigEntryState.LOADED:
         return await async_prospect(hass, server, hosts=(), accepted=None)
     running = entry.runtime_data.server

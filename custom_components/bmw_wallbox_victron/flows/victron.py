@@ -74,6 +74,8 @@ class _Device:
     """The settings of its subentry."""
     described: Mapping[str, str]
     """What it is: name, model, kind and address."""
+    is_heard: bool
+    """Whether it has told what it is; then its key was checked."""
     other_monitors: Mapping[str, str]
     """The battery monitors that there are already, if this is one, too."""
 
@@ -217,6 +219,7 @@ class VictronSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
         return _Device(
             data={CONF_ADDRESS: address, CONF_ENCRYPTION_KEY: key},
             described=await async_describe(self.hass, address, info),
+            is_heard=_model_and_record(info)[1] is not None,
             other_monitors=(
                 battery_monitors(self._entry) if _is_battery_monitor(info) else {}
             ),
@@ -232,7 +235,7 @@ class VictronSteps[ResultT: FlowResult[Any, Any]](SiteFlow[ResultT]):
                 data=device.data,
                 unique_id=device.data[CONF_ADDRESS],
             ),
-            description="victron",
+            description="victron" if device.is_heard else "victron_unheard",
             placeholders=device.described,
         )
 

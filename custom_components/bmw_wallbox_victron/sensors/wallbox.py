@@ -53,6 +53,8 @@ class WallboxSensorEntityDescription(WallboxEntityDescription, SensorEntityDescr
 
     value_fn: Callable[[WallboxState], _Value]
     """The state."""
+    has_message: bool = False
+    """Whether the attribute `message` says the state in a sentence."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +176,7 @@ WALLBOX_SENSORS: Final = (
         options=_options(Status),
         available_fn=_kept,
         value_fn=lambda state: state.status,
+        has_message=True,
     ),
     WallboxSensorEntityDescription(
         key="charging_state",

@@ -44,6 +44,8 @@ _CLOSE_S: Final = 3
 #: So many handshakes in a row fail before that is a problem: a client that looks what
 #: is on this port fails once.
 _MANY_FAILURES: Final = 3
+#: If no more than so long lies between each and the next, in s.
+_FAILURES_WITHIN_S: Final = 3600
 #: Of so many addresses, each by what fails, that is counted.
 _MAX_ADDRESSES: Final = 32
 #: So many names of the certificate are said, where something is wrong with it.
@@ -55,6 +57,7 @@ _REFUSED: Final = {
     Refusal.AUTHORITY: Problem.CERTIFICATE_REFUSED_AUTHORITY,
     Refusal.NAME: Problem.CERTIFICATE_REFUSED_NAME,
     Refusal.VALIDITY: Problem.CERTIFICATE_REFUSED_EXPIRED,
+    Refusal.KEY: Problem.CERTIFICATE_REFUSED_KEY,
 }
 #: The WebSocket server logs headers with passwords and frames with tokens, at levels
 #: that users switch on. It writes here: nowhere. What matters is logged by us, our own
@@ -140,8 +143,9 @@ class CentralSystem:
         self._problems = problems
         self._server: Server | None = None
         self._limit: ConnectionLimit[SecureConnection] = ConnectionLimit()
-        self._failures: dict[tuple[Problem, str], int] = {}
-        """How many TLS handshakes in a row failed in a way, by address."""
+        self._failures: dict[tuple[Problem, str], tuple[int, float]] = {}
+        """How many TLS handshakes in a row failed in a way, by address; and when the
+        last one did, in s."""
         self.accepted: CertificateInfo | None = None
         """The certificate with which a wallbox got in last: it does not refuse that."""
         self._stopping = False
@@ -280,8 +284,10 @@ class CentralSystem:
             return
         refusal = failure.refusal if _is_near(address) else None
         problem = Problem.TLS_FAILED if refusal is None else Problem.CERTIFICATE_REFUSED
-        failures = self._failures.pop((problem, address), 0) + 1
-        self._failures[problem, address] = failures
+        now = asyncio.get_running_loop().time()
+        failures, failed_at = self._failures.pop((problem, address), (0, now))
+        failures = failures + 1 if now - failed_at <= _FAILURES_WITHIN_S else 1
+        self._failures[problem, address] = failures, now
         if len(self._failures) > _MAX_ADDRESSES:
             del self._failures[next(iter(self._failures))]
         if failures < _MANY_FAILURES and not self._problems.is_open(problem, address):
@@ -293,6 +299,7 @@ class CentralSystem:
         self._problems.report(
             _REFUSED[refusal],
             address,
+            error=failure.reason,
             address=address,
             alert=failure.alert or "none",
             host=failure.host or "-",

@@ -20,6 +20,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 #: No certificate or key file is longer, in bytes.
 _MAX_FILE: Final = 1_000_000
@@ -86,6 +87,8 @@ class CertificateInfo:
     """DNS names that it is for."""
     self_signed: bool
     """Whether it vouches for itself: a wallbox does not accept that."""
+    rsa: bool = True
+    """Whether its key is an RSA key: some clients know no other."""
     chain: Distrust | None = None
     """What a client finds wrong with its chain; None: nothing, or nobody looked."""
 
@@ -224,6 +227,8 @@ def _info(certificate: x509.Certificate) -> CertificateInfo:
         not_after=certificate.not_valid_after_utc,
         names=_names(certificate),
         self_signed=certificate.issuer == certificate.subject,
+        rsa=certificate.public_key_algorithm_oid
+        == PublicKeyAlgorithmOID.RSAES_PKCS1_v1_5,
     )
 
 

@@ -21,6 +21,7 @@ from .certificate import (
     Distrust,
     host_of,
     is_for,
+    objection,
 )
 from .connection_limit import ConnectionLimit
 from .errors import log_bug
@@ -40,6 +41,12 @@ _REFUSALS: Final = re.compile(
 )
 
 
+#: How a handshake ends where the client cannot check a key of this kind.
+_NO_WAY_TO_CHECK: Final = frozenset(
+    {"NO_SHARED_CIPHER", "NO_SUITABLE_SIGNATURE_ALGORITHM"}
+)
+
+
 class Refusal(Enum):
     """What a client does not accept of the certificate."""
 
@@ -51,6 +58,8 @@ class Refusal(Enum):
     """The name: the client came by another one."""
     VALIDITY = auto()
     """Its dates, or those of one in its chain."""
+    KEY = auto()
+    """The kind of its key: the client knows RSA alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +85,19 @@ class HandshakeFailure:
     def refusal(self) -> Refusal | None:
         """Return what the client does not accept of the certificate; None: no refusal.
 
-        Some hang up where they should send the alert. That counts if they asked for a
-        name: what looks for open ports knows none.
+        Some hang up where they should send the alert, or have no cipher for the key.
+        That counts if they asked for a name: what looks for open ports knows none.
         """
         alert, certificate = self.alert, self.certificate
+        cannot = self.reason in _NO_WAY_TO_CHECK
         if certificate is None or (
-            alert is None and not (self.hung_up and self.host is not None)
+            alert is None and (self.host is None or not (self.hung_up or cannot))
         ):
             return None
         if self.host is not None and not is_for(certificate.names, self.host):
             return Refusal.NAME
+        if cannot:
+            return None if certificate.rsa else Refusal.KEY
         if alert == "certificate_expired":
             return Refusal.VALIDITY
         if alert == "unknown_ca" or certificate.chain in (
@@ -136,6 +148,8 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
         """The certificate that it is shown."""
         self.host: str | None = None
         """The name that it asked for in TLS; None: none."""
+        self._judged = False
+        """Whether it was said what the client thinks of the certificate."""
         self.station: Station | None = None
         """Whose connection it is, once that was checked."""
 
@@ -180,6 +194,7 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
         returned, and the WebSocket has no transport yet to answer on.
         """
         if self._secured:
+            self._accepted()
             super().data_received(data)
         else:
             self._early.append(data)
@@ -188,6 +203,8 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
     def eof_received(self) -> None:
         """Pass it on to the WebSocket, where there is one. The transport closes."""
         if self._secured:
+            if not self.transport.is_closing():
+                self._hung_up()
             super().eof_received()
 
     @override
@@ -195,6 +212,8 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
         """Pass it on to the WebSocket, where there is one."""
         self._limit.leave(self)
         if self._secured:
+            if exc is not None:
+                self._hung_up()
             super().connection_lost(exc)
 
     def turn_out(self, reason: str | None = None) -> None:
@@ -224,6 +243,35 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
         _LOGGER.debug("TLS handshake with %s failed: %s", self._address, failure.reason)
         self._on_handshake(self._address, failure)
 
+    def _is_doubtful(self) -> bool:
+        """Return whether a client has reason to hang up still.
+
+        Some libraries look at the certificate only once the handshake is over. Who asks
+        for no name may have come by an address.
+        """
+        if self.host is None or self.certificate is None:
+            return True
+        return objection(self.certificate, (self.host,)) is not None
+
+    def _accepted(self) -> None:
+        """Take note that the client accepts the certificate."""
+        if not self._judged:
+            self._judged = True
+            self._on_handshake(self._address, None)
+
+    def _hung_up(self) -> None:
+        """Take note that the client went without a word after the handshake."""
+        if not self._judged:
+            self._judged = True
+            self._failed(
+                HandshakeFailure(
+                    reason="hung up after the handshake",
+                    hung_up=True,
+                    host=self.host,
+                    certificate=self.certificate,
+                )
+            )
+
     async def _secure(self, transport: asyncio.Transport) -> None:
         """Shake hands and hand over to the WebSocket."""
         try:
@@ -236,11 +284,13 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
                 server_side=True,
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
             )
+            if self._early or not self._is_doubtful():
+                self._accepted()
             if secure is None or secure.is_closing():  # gone as soon as it was there
+                self._hung_up()
                 self._limit.leave(self)
                 transport.abort()
                 return
-            self._on_handshake(self._address, None)
             super().connection_made(secure)
             self._secured = True
             for data in self._early:
