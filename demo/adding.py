@@ -9,7 +9,7 @@ from typing import Any, Final
 from simulators.caravan.identity import Identity
 
 from .client import Client
-from .layout import DOMAIN, ROOT
+from .layout import CHARGE_POINT_ID, DOMAIN, ROOT
 from .rigs import CARAVAN, Rig
 
 _DISCOVERY_LIMIT_S: Final = 60.0
@@ -118,8 +118,8 @@ async def show_energy(client: Client) -> None:
     """Have the Energy dashboard show the battery, unless it has sources."""
     entities = await _find_entities(client)
 
-    def find(key: str) -> str | None:
-        return entities.get(f"battery_{key}")
+    def find(key: str, owner: str = "battery") -> str | None:
+        return entities.get(f"{owner}_{key}")
 
     preferences = await client.ask("energy/get_prefs")
     charged, discharged = find("energy_charged"), find("energy_discharged")
@@ -131,16 +131,16 @@ async def show_energy(client: Client) -> None:
             "stat_energy_from": discharged,
             "stat_energy_to": charged,
             "stat_soc": find("soc"),
-            "power_config": {"stat_rate_inverted": find("power")},
         }
     ]
     if (solar := find("solar_energy")) is not None:
-        rate = find("solar_power")
-        sources.append({"type": "solar", "stat_energy_from": solar, "stat_rate": rate})
-    if (mains := find("mains_energy")) is not None:
-        sources.append(
-            {"type": "grid", "stat_energy_from": mains, "cost_adjustment_day": 0}
-        )
+        sources.append({"type": "solar", "stat_energy_from": solar})
+    # There is no meter of the house: what the wallbox takes stands for it.
+    sources += [
+        {"type": "grid", "stat_energy_from": drawn, "cost_adjustment_day": 0}
+        for drawn in (find("mains_energy"), find("energy_total", CHARGE_POINT_ID))
+        if drawn is not None
+    ]
     await client.ask("energy/save_prefs", energy_sources=sources)
 
 

@@ -279,7 +279,7 @@ async def test_on_by_default(
     hass: HomeAssistant, entry: MockConfigEntry, radio: BmsRadio, jbd: SimulatedBms
 ) -> None:
     """Its details are off, and so is what the BMS lacks."""
-    jbd.battery = Battery(temperatures=())
+    jbd.battery = Battery(current=4.2, temperatures=())
     radio.hear(jbd)
     await start(hass, entry)
     assert states(hass).keys() == {

@@ -165,8 +165,11 @@ async def test_the_energy_dashboard_shows_what_is_counted() -> None:
     assert client.sources == []
     client.add_entities("battery_energy_charged", "battery_energy_discharged")
     client.add_entities("battery_solar_energy", "battery_mains_energy")
+    client.add_entities("DE*BMW*EDEMO00000001_energy_total")
     await adding.show_energy(client)  # type: ignore[arg-type] # plays one
-    assert [each["type"] for each in client.sources] == ["battery", "solar", "grid"]
+    assert [each["type"] for each in client.sources] == [
+        *("battery", "solar", "grid", "grid")
+    ]
     # What its owner makes of it stays.
     client.sources = client.sources[:1]
     await adding.show_energy(client)  # type: ignore[arg-type] # plays one

@@ -235,7 +235,8 @@ def describe_device(state: DeviceState) -> Iterator[DeviceSensorEntityDescriptio
         yield from _describe(record, state.values)
     elif state.identity == bms_model.IDENTITY:
         yield from (
-            each.enabled_if_read(state)
+            # None tells a time to go while it is charged.
+            each if each.key == "time_to_go" else each.enabled_if_read(state)
             for each in BMS_SENSORS
             if each.key not in bms_model.NUMBERED or each.key in state.values
         )
