@@ -1,11 +1,14 @@
 """What the automation editor offers for a device: what can ever be true of it, only."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.setup import async_setup_component
+from homeassistant.util.yaml import load_yaml_dict
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
@@ -17,12 +20,13 @@ from custom_components.bmw_wallbox_victron.victron.records import Kind
 from simulators.bms import BmsRadio, Jbd, SimulatedBms
 
 from .kit.automations import automate, show
+from .kit.blueprints import SOURCE
 from .kit.radio import CHARGER, SHUNT, Radio
-from .kit.site import Site
+from .kit.site import CHARGE_POINT_ID, Site
 from .kit.strings import described
 from .kit.victron import GOOD, KEY, model_of
 
-SOURCE: Final = {"power_source_changed"}
+SOURCES: Final = {"power_source_changed"}
 DRAINING: Final = {"battery_draining_fast"}
 LEVEL: Final = {"battery_became_low", "battery_became_critical"}
 AT_LEAST: Final = {"battery_at_least"}
@@ -30,15 +34,15 @@ CHARGING: Final = {"battery_charging"}
 MAINS: Final = {"on_mains"}
 #: What is offered for the battery of a rig: triggers, conditions.
 RIGS: Final = {
-    (Kind.BATTERY_MONITOR,): (SOURCE | DRAINING | LEVEL, AT_LEAST | CHARGING),
+    (Kind.BATTERY_MONITOR,): (SOURCES | DRAINING | LEVEL, AT_LEAST | CHARGING),
     (Kind.BATTERY_MONITOR, Kind.AC_CHARGER): (
-        SOURCE | DRAINING | LEVEL,
+        SOURCES | DRAINING | LEVEL,
         AT_LEAST | CHARGING | MAINS,
     ),
-    (Kind.AC_CHARGER,): (SOURCE | DRAINING, MAINS),
-    (Kind.SOLAR_CHARGER,): (SOURCE | DRAINING, set[str]()),
-    (Kind.DC_DC_CONVERTER,): (SOURCE | DRAINING, set[str]()),
-    (Kind.VE_BUS,): (SOURCE | DRAINING | LEVEL, AT_LEAST | CHARGING | MAINS),
+    (Kind.AC_CHARGER,): (SOURCES | DRAINING, MAINS),
+    (Kind.SOLAR_CHARGER,): (SOURCES | DRAINING, set[str]()),
+    (Kind.DC_DC_CONVERTER,): (SOURCES | DRAINING, set[str]()),
+    (Kind.VE_BUS,): (SOURCES | DRAINING | LEVEL, AT_LEAST | CHARGING | MAINS),
     (Kind.BATTERY_SENSE,): (DRAINING, set[str]()),
 }
 
@@ -199,3 +203,64 @@ async def test_a_target_counts(
     # Nothing is settled within the first minute after a start.
     await show(hass, status, "low")
     assert automation.changes == ([] if chosen == "another device" else ["ok > low"])
+
+
+def fits(entity: er.RegistryEntry, wanted: Mapping[str, Any]) -> bool:
+    """Return whether the frontend offers an entity by a filter."""
+    has = {
+        "integration": entity.platform,
+        "domain": entity.domain,
+        "device_class": entity.original_device_class,
+    }
+    return all(has[key] == value for key, value in wanted.items())
+
+
+async def test_pickers(
+    hass: HomeAssistant, entry: MockConfigEntry, radio: Radio
+) -> None:
+    """A device that an action takes, and a switch of a blueprint, are what fits."""
+    entry_id = entry.entry_id
+    hass.config_entries.async_add_subentry(
+        entry,
+        ConfigSubentry(
+            subentry_type="victron_device",
+            title="Shunt",
+            data=MappingProxyType({"address": SHUNT, "encryption_key": KEY.hex()}),
+            unique_id=SHUNT,
+        ),
+    )
+    assert await hass.config_entries.async_setup(entry_id)
+    await hass.async_block_till_done()
+    radio.say(Kind.BATTERY_MONITOR, GOOD[Kind.BATTERY_MONITOR])
+    await hass.async_block_till_done()
+    entities = er.async_entries_for_config_entry(er.async_get(hass), entry_id)
+    names = {device: name for name, device in devices(hass, entry).items()}
+    assert set(names.values()) == {CHARGE_POINT_ID, "server", "battery", SHUNT}
+    for name, action in described("services").items():
+        selector = action["fields"]["device_id"]["selector"]["device"]
+        assert selector["filter"] == [{"integration": DOMAIN}]
+        (wanted,) = selector["entity"]
+        found = {names[each.device_id or ""] for each in entities if fits(each, wanted)}
+        owner = "battery" if name == "reset_history" else CHARGE_POINT_ID
+        assert found == {owner}, name
+    switches = 0
+    for path in SOURCE.glob("*.yaml"):
+        for key, value in walk(load_yaml_dict(str(path))["blueprint"]["input"]):
+            if key == "filter" and value.get("domain") == "switch":
+                (switch,) = [each for each in entities if fits(each, value)]
+                assert switch.unique_id == f"{CHARGE_POINT_ID}_charging"
+                switches += 1
+    assert switches
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert await hass.config_entries.async_unload(entry_id)
+
+
+def walk(value: Any, key: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Give all mappings in there, with the key that they are below."""
+    if isinstance(value, Mapping):
+        yield key, value
+        for name, inner in value.items():
+            yield from walk(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from walk(inner, key)

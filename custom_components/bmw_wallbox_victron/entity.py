@@ -1,8 +1,8 @@
 """Base entities: which device they belong to, when they are there, when they write."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self, override
+from typing import ClassVar, Final, Self, override
 
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import CONF_ADDRESS
@@ -22,6 +22,13 @@ from .coordinator import SiteCoordinator
 from .readings import DeviceState
 from .wallbox.state import WallboxState
 from .wallbox.station import Station
+
+#: The names that entity ids are made of where another one says more: ids stay.
+_FORMER_NAMES: Final[Mapping[str | None, str]] = {
+    "charge_detect_min_voltage": "Detection voltage",
+    "charge_detect_min_rise": "Detection rise",
+    "drain_fast_min_drop": "Fast drain drop",
+}
 
 
 class SiteEntity(CoordinatorEntity[SiteCoordinator]):
@@ -45,8 +52,11 @@ class SiteEntity(CoordinatorEntity[SiteCoordinator]):
         It is English in every language, because dashboards, blueprints and the
         documentation name entity ids.
         """
-        place = f"component.{DOMAIN}.entity.{domain}.{self.translation_key}.name"
-        return self.coordinator.english.get(place)
+        if (key := self.translation_key) in _FORMER_NAMES:
+            return _FORMER_NAMES[key]
+        return self.coordinator.english.get(
+            f"component.{DOMAIN}.entity.{domain}.{key}.name"
+        )
 
     @property
     @override
