@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 import re
+import shutil
+import ssl
+import subprocess
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -16,7 +19,13 @@ import pytest
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from custom_components.bmw_wallbox_victron.victron.records import Kind
+from custom_components.bmw_wallbox_victron.wallbox.certificate import (
+    examine,
+    load_context,
+    objection,
+)
 
+from .kit.client import dial
 from .kit.files import CORE, read_json
 from .kit.radio import SHUNT, Radio
 from .kit.site import Site
@@ -177,3 +186,39 @@ async def test_examples_are_taken(
     validated = await async_validate_config_item(hass, "example", config)
     assert validated is not None
     assert validated.validation_error is None
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="the steps need openssl")
+async def test_own_authority(site: Site, tmp_path: Path) -> None:
+    """The steps to one give a certificate for a wallbox that was given its root."""
+    (steps,) = (
+        body
+        for kind, body in _CODE.findall((ROOT / "docs" / "wallbox.md").read_text())
+        if kind == "sh" and "root.pem" in body
+    )
+    host = "wallbox.example.com"
+
+    def make() -> tuple[Any, ssl.SSLContext]:
+        """Type them in; return what is said of the certificate, and the wallbox's."""
+        subprocess.run(  # noqa: S603 - our own page
+            ["/bin/sh", "-e", "-c", steps],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+        )
+        chain, key = tmp_path / "fullchain.pem", tmp_path / "privkey.pem"
+        info = examine(load_context(str(chain), str(key)), str(chain))
+        strict = ssl.create_default_context(cafile=str(tmp_path / "root.pem"))
+        return objection(info, [host]), strict
+
+    hass = site.hass
+    said, context = await hass.async_add_executor_job(make)
+    assert said is None
+    paths = {"ssl_cert": "fullchain.pem", "ssl_key": "privkey.pem"}
+    files = {key: str(tmp_path / name) for key, name in paths.items()}
+    hass.config_entries.async_update_entry(
+        site.entry, data={**site.entry.data, **files}
+    )
+    await hass.async_block_till_done()
+    async with dial(site, context, server_hostname=host) as connection:
+        assert connection.subprotocol == "ocpp2.0.1"
