@@ -1,7 +1,7 @@
 """Adds a rig's devices as a user does: by the flows that discovery began."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 import json
 import time
 from typing import Any, Final
@@ -10,6 +10,7 @@ from simulators.caravan.identity import Identity
 
 from .client import Client
 from .layout import CHARGE_POINT_ID, DOMAIN, ROOT
+from .past.days import Statistic
 from .rigs import CARAVAN, Rig
 
 _DISCOVERY_LIMIT_S: Final = 60.0
@@ -142,6 +143,18 @@ async def show_energy(client: Client) -> None:
         if drawn is not None
     ]
     await client.ask("energy/save_prefs", energy_sources=sources)
+
+
+async def show_days(client: Client, days: Iterable[Statistic]) -> None:
+    """Give Home Assistant what the battery did before it was there."""
+    entities = await _find_entities(client)
+    for each in days:
+        if (entity_id := entities.get(f"battery_{each.key}")) is not None:
+            await client.ask(
+                "recorder/import_statistics",
+                metadata={**each.metadata, "statistic_id": entity_id},
+                stats=each.rows,
+            )
 
 
 async def _find_entities(client: Client) -> dict[str, str | None]:

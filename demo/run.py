@@ -4,6 +4,7 @@ import argparse
 import asyncio
 from collections.abc import Sequence
 import contextlib
+from datetime import UTC, datetime
 import os
 from pathlib import Path
 import signal
@@ -20,6 +21,7 @@ from .console import DemoError, say, tell
 from .furnishing import furnish, hang_up_dashboards, wait_live
 from .greeting import greet
 from .layout import ROOT, Layout, prepare
+from .past.days import live_days
 from .past.guide import LENGTH_S, BoxClock, Week
 from .ports import choose_ocpp_port, why_not_free
 from .process import Instance, logged_in, only_one, wait_running
@@ -113,6 +115,10 @@ async def run(
                 layout.furnished.touch()
             add = options.add_caravan or options.history or rig.added
             added = await _add_rig(client, rig, add=add)
+            if first and rig.totals is not None and not options.history:
+                now = datetime.now(UTC)
+                days = await asyncio.to_thread(live_days, now, rig.totals(now))
+                await adding.show_days(client, days)
             say("it runs; switching the wallbox on")
             living = asyncio.create_task(_live_wallbox(box, options.speed, layout))
             playing = asyncio.create_task(scenario.play())

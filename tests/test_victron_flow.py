@@ -17,6 +17,7 @@ from homeassistant.config_entries import (
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -656,6 +657,20 @@ async def test_the_next_reauth(
 # Two battery monitors
 
 
+def leads_to(hass: HomeAssistant, address: str) -> str | None:
+    """Return the device that the page of a device leads to."""
+    registry = dr.async_get(hass)
+    entry_id = the_entry(hass).entry_id
+    device = registry.async_get_device_by_identifier((DOMAIN, address), entry_id)
+    assert device is not None
+    if device.via_device_id is None:
+        return None
+    via = registry.async_get(device.via_device_id)
+    assert via is not None
+    ((_, identifier),) = via.identifiers
+    return identifier
+
+
 @pytest.mark.parametrize("main", [SHUNT, ORION])
 async def test_second_monitor(
     hass: HomeAssistant, caravan: Site, radio: Radio, main: str
@@ -678,6 +693,14 @@ async def test_second_monitor(
     await hass.async_block_till_done()
     _, form = await open_form(hass, entry, "battery")
     assert form["main_monitor"] == main
+    # Its page leads to where its readings are, and the other's does not.
+    for chosen in (main, SHUNT, ORION):
+        hass.config_entries.async_update_entry(entry, options={"main_monitor": chosen})
+        await hass.async_block_till_done()
+        radio.say(Kind.BATTERY_MONITOR, MONITOR, chosen)
+        await hass.async_block_till_done()
+        leads = {each: leads_to(hass, each) for each in (SHUNT, ORION)}
+        assert leads == {SHUNT: None, ORION: None} | {chosen: "battery"}
 
 
 async def test_second_monitor_as_subentry(

@@ -6,6 +6,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import ConfigType
 
+from .battery_link import async_lead_to_battery
 from .battery_store import BatteryStore
 from .battery_watch import async_forget_past
 from .const import DOMAIN, PLATFORMS, SUBENTRY_VICTRON
@@ -35,6 +36,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: SiteConfigEntry) -> bool
     await coordinator.async_start()
     entry.runtime_data = coordinator
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    async_lead_to_battery(entry)
     entry.async_on_unload(entry.add_update_listener(_async_apply_changes))
     coordinator.async_apply_changes()  # what was changed meanwhile
     return True

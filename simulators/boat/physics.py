@@ -92,6 +92,8 @@ class Energies:
     """From the panels."""
     mains: float = 0.0
     """From the shore."""
+    used: float = 0.0
+    """What came in less what the packs took: losses are used as well."""
 
 
 class Boat(DcSystem):
@@ -102,7 +104,7 @@ class Boat(DcSystem):
         *,
         capacities_ah: Sequence[float] = (100.0, 100.0),
         seed: int = 1,
-        soc: float = 0.52,
+        soc: float = 0.48,
         plan: Plan = PLAN,
     ) -> None:
         """Make one at the start of its plan; `soc` is 0 to 1."""
@@ -170,6 +172,11 @@ class Boat(DcSystem):
         given_w = self.solar_charger.current_a * self.voltage_v / _SOLAR_EFFICIENCY
         return min(given_w, self.sun_w)
 
+    @property
+    def used_w(self) -> float:
+        """What comes in less what the packs take, W."""
+        return self.pv_w + self.mains_w - self.current_a * self.voltage_v
+
     @override
     def _fill(self, soc: float) -> None:
         for pack in self.packs:
@@ -183,6 +190,7 @@ class Boat(DcSystem):
         self.energies.discharged += max(-watts, 0.0) * hours
         self.energies.solar += self.pv_w * hours
         self.energies.mains += self.mains_w * hours
+        self.energies.used += self.used_w * hours
         self.yield_today_wh += self.pv_w * hours
         for pack in self.packs:
             pack.advance(seconds)

@@ -6,6 +6,7 @@ import pytest
 
 from demo import adding
 from demo.layout import DOMAIN
+from demo.past.days import Statistic
 from simulators.caravan.identity import IDENTITIES, SHUNT
 
 
@@ -20,6 +21,7 @@ class FakeClient:
         self.home: dict[str, Any] = {"favorite_entities": ["sensor.mine"], "x": 1}
         self.entities: list[dict[str, Any]] = []
         self.sources: list[dict[str, Any]] = []
+        self.imported: dict[str, list[dict[str, Any]]] = {}
 
     async def ask(self, command: str, **fields: Any) -> Any:
         match command:
@@ -50,6 +52,9 @@ class FakeClient:
                 return {"energy_sources": self.sources}
             case "energy/save_prefs":
                 self.sources = fields["energy_sources"]
+                return None
+            case "recorder/import_statistics":
+                self.imported[fields["metadata"]["statistic_id"]] = fields["stats"]
                 return None
         raise AssertionError(command)
 
@@ -174,3 +179,17 @@ async def test_the_energy_dashboard_shows_what_is_counted() -> None:
     client.sources = client.sources[:1]
     await adding.show_energy(client)  # type: ignore[arg-type] # plays one
     assert len(client.sources) == 1
+
+
+async def test_home_assistant_is_given_the_days_before() -> None:
+    client = FakeClient()
+    client.add_entities("battery_soc")
+    rows = [{"start": "2026-11-29T06:00:00+00:00", "mean": 52.0}]
+    await adding.show_days(
+        client,  # type: ignore[arg-type] # plays one
+        [
+            Statistic(key, "%", "unitless", has_sum=False, rows=rows)
+            for key in ("soc", "solar_power")
+        ],
+    )
+    assert client.imported == {"sensor.battery_soc": rows}
