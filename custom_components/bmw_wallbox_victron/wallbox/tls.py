@@ -301,10 +301,13 @@ class SecureConnection(ServerConnection, asyncio.BufferedProtocol):
             self._limit.leave(self)
             transport.abort()
             reason = err.reason if isinstance(err, ssl.SSLError) else None
+            hung_up = isinstance(err, ConnectionResetError)
             self._failed(
                 HandshakeFailure(
-                    reason=reason or str(err) or type(err).__name__,
-                    hung_up=isinstance(err, ConnectionResetError),
+                    reason="hung up"
+                    if hung_up
+                    else reason or str(err) or type(err).__name__,
+                    hung_up=hung_up,
                     host=self.host,
                     certificate=self.certificate,
                 )

@@ -55,7 +55,7 @@ def lay_out(layout: Layout) -> None:
     clear(layout)
     prepare(layout)
     pki.issue(layout.folder / "ssl", names=(_NAME,))
-    pki.issue(layout.folder / "ssl" / "old", names=(_NAME,))
+    pki.issue(layout.folder / "ssl" / "old", names=(_NAME,), without_chain=True)
 
 
 async def _walk(options: argparse.Namespace, layout: Layout) -> None:

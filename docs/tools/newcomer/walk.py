@@ -105,6 +105,9 @@ class Walk:
             "be told of a wrong certificate, and mend it": self._set_up_server,
             "add the wallbox": self._add_wallbox,
             "see the wallbox connect and charge": self._connect,
+            "be told of a certificate that the wallbox refuses, and mend it": (
+                self._be_refused
+            ),
             "find the Victron devices discovered": self._discover,
             "be told of a wrong key, and mend it": self._add_shunt,
             "add the other Victron devices": self._add_chargers,
@@ -189,6 +192,40 @@ class Walk:
         await self._wait_state("sensor.bmw_wallbox_power", _above(10_000))
         await self._see("Status", "Charging")
         await self._person.picture("wallbox-charges")
+
+    async def _be_refused(self) -> None:
+        """Choose another authority's certificate: what the wallbox says is a notice."""
+        person, connected = self._person, "binary_sensor.bmw_wallbox_connected"
+        await self._reconfigure_server("ssl/old/")
+        await person.read("wallboxes will not accept this certificate")
+        await person.read("wss://")
+        await person.click("Close")
+        await self._wait_state(connected, "off")
+        await person.open_settings("System")
+        await person.follow("Repairs")
+        await person.follow(
+            "A device at 127.0.0.1 does not trust the certificate for wallboxes"
+        )
+        await person.read("use a certificate of a public authority")
+        await self._page.keyboard.press("Escape")
+        await self._reconfigure_server("ssl/")
+        await person.read("The server was changed.")
+        await person.click("Close")
+        await self._wait_state(connected, "on")
+        if await self._client.ask("repairs/list_issues") != {"issues": []}:
+            raise WalkError("the wallbox is back, and a notice is still there")
+        await self._wait_state("sensor.bmw_wallbox_power", _above(10_000))
+
+    async def _reconfigure_server(self, folder: str) -> None:
+        """Choose the certificate and the key of a folder."""
+        await self._open_integration()
+        row = self._page.locator("ha-config-entry-row").first
+        await row.get_by_role("button", name="Menu").first.click()
+        await settle(self._page)
+        await self._person.follow("Reconfigure")
+        await self._person.type(f"{folder}fullchain.pem", into="Certificate file")
+        await self._person.type(f"{folder}privkey.pem", into="Private key file")
+        await self._person.click("Submit")
 
     async def _discover(self) -> None:
         person = self._person
