@@ -218,7 +218,7 @@ async def _plan(url: str) -> list[Shot]:
         ),
         Shot("history", "/demo-wallbox/wallbox", _LOW_PHONE, 1, act=_open_history),
         Shot("wallbox-device", wallbox, Size(1440, 2330)),
-        Shot("battery-device", battery, Size(1440, 1670)),
+        Shot("battery-device", battery, Size(1440, 2480)),
         Shot(
             "integration",
             f"/config/integrations/integration/{DOMAIN}",
