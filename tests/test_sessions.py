@@ -387,7 +387,7 @@ async def test_many(
     await hass.async_block_till_done()
     sessions = await get_sessions(hass, site)
     assert [item["start"] for item in sessions] == [
-        item.start.isoformat() for item in old
+        dt_util.as_local(item.start).isoformat() for item in old
     ]
     assert [item["energy"] for item in sessions] == [
         round(1 + number / 1000, 3) for number in range(many)
