@@ -291,7 +291,7 @@ class Walk:
             if name == "Battery":
                 await person.picture("paste-dashboard")
             await person.click("Save")
-            await person.read("Saved")
+            await person.read(re.compile(r"^\s*Saved"))  # not "Unsaved changes"
             await person.click("Close", inside="hui-editor")
             await person.click("Done")
             await self._check_dashboard(name, file)
