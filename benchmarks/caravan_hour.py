@@ -44,9 +44,9 @@ class Tick:
     """By address: what these devices say."""
 
 
-def play(seconds: float = SECONDS) -> Iterator[Tick]:
-    """Return the hour, tick by tick."""
-    caravan = Caravan(soc=0.6, plan=_PLAN)
+def play(seconds: float = SECONDS, *, seed: int = 1) -> Iterator[Tick]:
+    """Return the hour, tick by tick. The seed is of what is switched on, and when."""
+    caravan = Caravan(soc=0.6, plan=_PLAN, seed=seed)
     devices = fit_out(caravan)
     decoders = {each.identity.address: Decoder(each.identity.key) for each in devices}
     for index in range(round(seconds / PACE_S)):

@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--reader", choices=("nobody", "ours", "core"), required=True)
     parser.add_argument("--all-entities", action="store_true")
     parser.add_argument("--seconds", type=float, default=3600)
+    parser.add_argument("--seed", type=int, default=1, help="of what is switched on")
     options = parser.parse_args()
     clock = SteppedClock()
     clock.install()
@@ -34,6 +35,7 @@ def main() -> int:
             reader=options.reader,
             all_entities=options.all_entities,
             seconds=options.seconds,
+            seed=options.seed,
         )
     )
     print(json.dumps(figures))

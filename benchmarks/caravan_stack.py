@@ -120,11 +120,12 @@ async def replay(
     reader: str,
     all_entities: bool,
     seconds: float,
+    seed: int,
 ) -> dict[str, Any]:
     """Play the hour and return the figures."""
     layout = Layout(folder)
     prepare(layout)
-    ticks = list(play(seconds))
+    ticks = list(play(seconds, seed=seed))
     with ExitStack() as stack:
         stack.enter_context(no_radios())
         if all_entities:

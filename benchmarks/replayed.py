@@ -7,8 +7,10 @@ from pathlib import Path
 import sqlite3
 from types import MappingProxyType
 from typing import Any, Final
+from unittest import mock
 
 from homeassistant import bootstrap, loader
+from homeassistant.components.http import HomeAssistantHTTP
 from homeassistant.config_entries import SOURCE_USER, ConfigEntries, ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.recorder import async_initialize_recorder
@@ -29,6 +31,7 @@ async def start(config: Path, *domains: str) -> HomeAssistant:
     async_initialize_recorder(hass)
     # What some of them ask for, to answer browsers: there are none.
     hass.config.components |= {"http", "websocket_api"}
+    hass.http = mock.create_autospec(HomeAssistantHTTP, instance=True)
     recorder = {"recorder": {"db_url": f"sqlite:///{config / _DATABASE}"}}
     for domain in ("homeassistant", "recorder", *domains):
         if not await async_setup_component(hass, domain, recorder):

@@ -77,8 +77,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         help=(
             "what is there beside the wallbox. caravan: SmartShunt, AC charger and "
             "DC-DC converter, to be discovered. boat: MultiPlus, solar charger and two "
-            "packs with a BMS each, no shunt, all of them added; its data stays in "
-            ".demo/boat (default: %(default)s)"
+            "packs with a BMS each, no shunt, all of them added, with a week of "
+            "statistics; its data stays in .demo/boat (default: %(default)s)"
         ),
     )
     parser.add_argument(

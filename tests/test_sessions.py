@@ -41,7 +41,8 @@ from .kit.site import (
 )
 from .kit.time import later
 
-pytestmark = pytest.mark.usefixtures("unpaced")
+# What a wallbox does, whichever Home Assistant it is shown by.
+pytestmark = [pytest.mark.any_homeassistant, pytest.mark.usefixtures("unpaced")]
 
 type Storage = dict[str, Any]
 

@@ -43,7 +43,16 @@ from .battery.tellable import tellable
 from .battery_settings import MainsEntities
 from .const import DOMAIN
 from .feed import Feed
-from .publish import TIME_TO_GO, Cancel, Publication, Rule, publish, rule_for, within
+from .publish import (
+    TIME_TO_GO,
+    Cancel,
+    Publication,
+    Rule,
+    publish,
+    rule_for,
+    steady,
+    within,
+)
 
 #: Where the status changes; and a battery that is full, or empty, is shown so.
 _SOC_THRESHOLDS: Final = (0.0, CRITICAL_SOC, LOW_SOC, OK_SOC, 100.0)
@@ -70,9 +79,9 @@ def rules_of(settings: Settings, scale: float) -> dict[str, Rule]:
         ),
         "current": within(0.2, CHARGING_OFF_CURRENT_A, CHARGING_MIN_CURRENT_A),
         "power": within(5),
-        "soc": within(0.5, *_SOC_THRESHOLDS),
+        "soc": steady(0.5, *_SOC_THRESHOLDS),
         "time_to_go": TIME_TO_GO,
-        "consumed_ah": within(0.2),
+        "consumed_ah": steady(0.2),
         "temperature": rule_for("temperature", "°C"),
         "voltage_change_15m": within(
             0.05,

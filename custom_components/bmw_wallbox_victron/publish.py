@@ -58,9 +58,24 @@ class Rule:
     """
 
 
-def within(amount: float, *thresholds: float, hold_s: float = 0.0) -> Rule:
-    """Return a rule with a fixed deadband."""
-    return Rule(deadband=lambda _: amount, thresholds=thresholds, hold_s=hold_s)
+def within(
+    amount: float,
+    *thresholds: float,
+    hold_s: float = 0.0,
+    ripple_s: float = RIPPLE_S,
+) -> Rule:
+    """Return a rule with a fixed deadband, by default in the middle of ripple."""
+    return Rule(
+        deadband=lambda _: amount,
+        thresholds=thresholds,
+        hold_s=hold_s,
+        ripple_s=ripple_s,
+    )
+
+
+def steady(amount: float, *thresholds: float) -> Rule:
+    """Return a rule with a fixed deadband for what is counted and has no noise."""
+    return within(amount, *thresholds, ripple_s=0.0)
 
 
 EXACT: Final = Rule()
@@ -76,8 +91,8 @@ CHARGING_POWER: Final = Rule(
     rest=0.0,
     ripple_s=RIPPLE_S,
 )
-CHARGING_CURRENT: Final = replace(within(0.3), rest=0.0, ripple_s=RIPPLE_S)
-CHARGING_VOLTAGE: Final = replace(within(2.0), rest=0.0, ripple_s=RIPPLE_S)
+CHARGING_CURRENT: Final = replace(within(0.3), rest=0.0)
+CHARGING_VOLTAGE: Final = replace(within(2.0), rest=0.0)
 #: What a wallbox has delivered, kWh: each Wh at first, then once a minute; and exact
 #: where a session begins, pauses or ends.
 CHARGING_ENERGY: Final = Rule(pace_s=PACE_ENERGY_S, credit=10)
@@ -85,15 +100,15 @@ CHARGING_ENERGY: Final = Rule(pace_s=PACE_ENERGY_S, credit=10)
 _BY_KEY: Final[Mapping[str, Rule]] = {
     "time_to_go": TIME_TO_GO,
     # A battery that is full, or empty, is shown so.
-    "soc": within(0.5, 0.0, 100.0),
+    "soc": steady(0.5, 0.0, 100.0),
 }
 _BY_UNIT: Final[Mapping[str, Rule]] = {
     "V": within(0.05),
     "A": within(0.2),
     "W": within(5),
     "VA": within(5),
-    "%": within(0.5),
-    "Ah": within(0.2),
+    "%": steady(0.5),
+    "Ah": steady(0.2),
     # Chargers send whole degrees: one to and fro is no news.
     "°C": within(1.5),
 }

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
 from demo.clock import SteppedClock
+from demo.layout import DOMAIN
 
 if TYPE_CHECKING:
     from homeassistant.core import HomeAssistant
@@ -22,17 +23,17 @@ _CATCH_UP_S: Final = 3600.0
 """After so long the recorder gets the time to write what is in its line."""
 _TURNS: Final = 4
 """For what is due after a step, and what follows from it."""
-_MOST_TURNS: Final = 256
-"""Until all BMSs that are polled have answered."""
-_TURN_S: Final = 2.0**-10
+_MOST_TURNS: Final = 4096
+"""Until all BMSs that are polled have answered, and all is on the disk."""
+_TURN_S: Final = 2.0**-14
 """How long each is, s: what follows comes after what it follows from."""
+_AWAITED: Final = ("poll of BMS ", f"Write {DOMAIN}.")
+"""What belongs to a step, and not to the next one: the integration's names of it."""
 
 
-def _polls() -> bool:
-    """Return whether the integration polls a BMS."""
-    return any(
-        task.get_name().startswith("poll of BMS") for task in asyncio.all_tasks()
-    )
+def _is_busy() -> bool:
+    """Return whether something goes on that is waited for."""
+    return any(task.get_name().startswith(_AWAITED) for task in asyncio.all_tasks())
 
 
 class Follower:
@@ -76,15 +77,14 @@ class Follower:
         if action:
             domain, _, service = action.partition(".")
             # Its answer needs the wallbox, which lives where the order came from.
-            self._hass.async_create_background_task(
-                self._hass.services.async_call(domain, service, data), action
+            self._hass.async_create_task(
+                self._hass.services.async_call(domain, service, data)
             )
         turn_s = min(_TURN_S, step_s / _MOST_TURNS)
         self._clock.step(step_s - _MOST_TURNS * turn_s)
         left = _MOST_TURNS
-        while left > _MOST_TURNS - _TURNS or (left and _polls()):
-            # What is written to the disk belongs to this step, not to the next one.
-            await self._hass.async_block_till_done()
+        while left > _MOST_TURNS - _TURNS or (left and _is_busy()):
+            await asyncio.sleep(0)
             self._clock.step(turn_s)
             left -= 1
         self._clock.step(left * turn_s)

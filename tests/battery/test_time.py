@@ -60,7 +60,7 @@ class Day:
 
     def get(self, key: str) -> Any:
         """Return what is known."""
-        return self.battery.state.by_key[key]
+        return getattr(self.battery.state, key)
 
 
 # The plug

@@ -93,10 +93,6 @@ class BatteryState(Measured):
     """Where the power comes from."""
     status: Status = Status.UNKNOWN
     """How full it is."""
-    summary: Summary = Summary.UNKNOWN
-    """All of it in a word."""
-    message: str = "unknown"
-    """The name of the sentence that goes with the summary."""
     charging_phase: str | None = None
     """The charge state of a charger: bulk, absorption, float and so on."""
     voltage_change_15m: float | None = None
@@ -125,6 +121,16 @@ class BatteryState(Measured):
     """Whether a battery monitor or BMS is silent for too long."""
     silent: tuple[str, ...] = ()
     """The names of those that are."""
+
+    @property
+    def summary(self) -> Summary:
+        """All of it in a word."""
+        return summarize(self.status, self.power_source, charging=self.charging_now)[0]
+
+    @property
+    def message(self) -> str:
+        """The name of the sentence that goes with the summary."""
+        return summarize(self.status, self.power_source, charging=self.charging_now)[1]
 
     @property
     def by_key(self) -> dict[str, Value]:
@@ -200,7 +206,6 @@ class Battery:
         fed = True in (mains, alternator, solar, charging)
         draining_due = self._drain(measured, movement, settings, scale, fed, now)
         status = status_of(measured.soc)
-        summary, message = summarize(status, source, charging=charging)
         silent, problem_due = _silent(devices, settings, now)
         flow = power_flow(sources, measured.power)
         self.state = BatteryState(
@@ -214,8 +219,6 @@ class Battery:
             source=measured.source,
             power_source=source,
             status=status,
-            summary=summary,
-            message=message,
             charging_phase=charging_phase(sources, mains),
             voltage_change_15m=movement.change,
             voltage_mean_15m=movement.mean,
