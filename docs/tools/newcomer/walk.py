@@ -275,6 +275,8 @@ class Walk:
 
     async def _import_dashboards(self) -> None:
         person = self._person
+        # The editor asks whether comments may go, where it sees one.
+        self._page.on("dialog", lambda dialog: dialog.accept())
         for name in ("Battery", "Wallbox"):
             file = ROOT / "dashboards" / f"{name.lower()}.yaml"
             await person.open_settings("Dashboards")
