@@ -363,7 +363,7 @@ async def test_a_disk_that_is_full(
     with full_disk():
         with pytest.raises(HomeAssistantError) as caught:
             await act(hass, site, STOP)
-        assert caught.value.translation_key == "wish_not_stored"
+        assert caught.value.translation_key == "not_stored"
         assert caught.value.translation_placeholders == {
             "reason": "No space left on device"
         }
@@ -392,7 +392,7 @@ async def test_a_start_while_the_disk_is_full(
     with full_disk():
         with pytest.raises(HomeAssistantError) as caught:
             await act(hass, site, PRESS_START)
-        assert caught.value.translation_key == "wish_not_stored"
+        assert caught.value.translation_key == "not_stored"
         await settle(hass, wallbox)
         assert site.state("status") == "charging"
         # What changes no target has nothing to tell of it.

@@ -26,10 +26,7 @@ from simulators.wallbox.quirks import Bent
 from .kit.site import CHARGE_POINT_ID, Site, settle
 
 # What a wallbox does, whichever Home Assistant it is shown by.
-pytestmark = pytest.mark.any_homeassistant
-
-
-pytestmark = pytest.mark.usefixtures("unpaced")
+pytestmark = [pytest.mark.any_homeassistant, pytest.mark.usefixtures("unpaced")]
 
 MakeWallbox = Callable[..., SimulatedWallbox]
 #: No frame may hold up Home Assistant for longer, in s.

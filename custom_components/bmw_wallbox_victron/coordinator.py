@@ -363,14 +363,14 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         try:
             await self._battery.async_save()
         except NotStoredError as err:
-            raise CommandError("wish_not_stored", reason=err.reason) from err
+            raise CommandError("not_stored", reason=err.reason) from err
 
     async def async_save_targets(self) -> None:
         """Return when all targets are on the disk. Raises CommandError."""
         try:
             await self._store.async_save_targets(self._states())
         except NotStoredError as err:
-            raise CommandError("wish_not_stored", reason=err.reason) from err
+            raise CommandError("not_stored", reason=err.reason) from err
 
     def _station(self, subentry: ConfigSubentry) -> Station:
         """Return the station of a subentry."""

@@ -1,8 +1,9 @@
 """Whether a key is right for what was heard of its device.
 
-A key is wrong after `FAILURES_FOR_WRONG` failures in a row, once proven right not
-before `RIGHT_FOR_SECONDS`; after that, two advertisements that agree are needed again,
-unless the key was once proven right.
+A key is wrong after `FAILURES_FOR_WRONG` failures in a row; one that was proven right
+not before `RIGHT_FOR_SECONDS` have passed since then. A key that was found wrong, and
+never proven right, has to be proven by two advertisements that agree before anything is
+shown.
 """
 
 from dataclasses import dataclass, replace

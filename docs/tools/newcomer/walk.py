@@ -275,6 +275,8 @@ class Walk:
 
     async def _import_dashboards(self) -> None:
         person = self._person
+        # The editor asks whether comments may go, where it sees one.
+        self._page.on("dialog", lambda dialog: dialog.accept())
         for name in ("Battery", "Wallbox"):
             file = ROOT / "dashboards" / f"{name.lower()}.yaml"
             await person.open_settings("Dashboards")
@@ -291,7 +293,7 @@ class Walk:
             if name == "Battery":
                 await person.picture("paste-dashboard")
             await person.click("Save")
-            await person.read("Saved")
+            await person.read(re.compile(r"^\s*Saved"))  # not "Unsaved changes"
             await person.click("Close", inside="hui-editor")
             await person.click("Done")
             await self._check_dashboard(name, file)
