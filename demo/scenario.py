@@ -25,6 +25,7 @@ def make_wallbox(
     context: ssl.SSLContext,
     register_wh: float,
     *,
+    charge_point_id: str = CHARGE_POINT_ID,
     name: str = "localhost",
     clock: Callable[[], datetime] = utc_now,
 ) -> SimulatedWallbox:
@@ -34,7 +35,7 @@ def make_wallbox(
     """
     return SimulatedWallbox(
         url=f"wss://{name}:{ocpp_port}",
-        charge_point_id=CHARGE_POINT_ID,
+        charge_point_id=charge_point_id,
         ssl_context=context,
         password=WALLBOX_PASSWORD,
         clock=clock,

@@ -253,7 +253,7 @@ def test_time_to_go_is_in_hours(hass: HomeAssistant) -> None:
 
 
 def test_there_are_no_words_in_them() -> None:
-    """Names are those of the entities, in the language of whoever looks."""
+    """Names are those of the entities, in Home Assistant's language."""
     for name in NAMES:
         (view,) = load(name)["views"]
         for key, value in walk(view["sections"]):

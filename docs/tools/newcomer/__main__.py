@@ -34,8 +34,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         description=(
             "Walks a newcomer's way in Chromium, by itself: from an empty Home "
             "Assistant with only the integration's folder to a wallbox that charges, "
-            "Victron devices, dashboards and an alert that fires. Keeps a picture of "
-            "each station. Ends with 1 where a step fails, and says which."
+            "Victron devices, an alert that fires, dashboards in German and a session "
+            "in the calendar. Keeps a picture of each station. Ends with 1 where a "
+            "step fails, and says which."
         ),
     )
     parser.add_argument(

@@ -18,14 +18,22 @@ class Person:
         self.pictures = 0
 
     async def picture(
-        self, name: str, *, page: Page | None = None, width: int | None = None
+        self,
+        name: str,
+        *,
+        page: Page | None = None,
+        width: int | None = None,
+        whole: bool = False,
     ) -> None:
-        """Take the next picture, of this page or another one; `width` px of it."""
+        """Take the next picture, of this page or another one; `width` px of it.
+
+        `whole`: beyond the window, too.
+        """
         self.pictures += 1
         # Nothing is pointed at: that would show its tooltip.
         await self.page.mouse.move(0, 799)
         file = f"{self.pictures:02}-{name}.png"
-        await take(page or self.page, self._folder / file, width=width)
+        await take(page or self.page, self._folder / file, width=width, whole=whole)
 
     async def click(self, name: str, *, inside: str | Locator | None = None) -> None:
         """Click a button by what is written on it, in a part of the page."""
@@ -54,7 +62,7 @@ class Person:
     async def type(self, text: str, *, into: str | Locator) -> None:
         """Type into a field, in place of what is there."""
         field = self._field(into) if isinstance(into, str) else into
-        await field.locator("input").first.click()
+        await field.locator("input, textarea").first.click()
         await self.page.keyboard.press("ControlOrMeta+a")
         await self.page.keyboard.type(text)
 

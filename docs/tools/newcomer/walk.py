@@ -18,6 +18,7 @@ from demo.console import DemoError
 from demo.layout import (
     BATTERY_LEVEL,
     CHARGE_POINT_ID,
+    DOMAIN,
     LOOPBACK,
     PLUG_SWITCH,
     ROOT,
@@ -43,10 +44,14 @@ _BLUEPRINT: Final = "battery_alerts.yaml"
 #: The sidebar and the first column of a dashboard, in px: the graphs beside them need
 #: hours to have anything to show.
 _FIRST_COLUMN: Final = 768
+_SECOND_ID: Final = "DE*BMW*EDEMO00000002"
+_SECOND_CONNECTED: Final = "binary_sensor.bmw_wallbox_de_bmw_edemo00000002_connected"
 _STATE_LIMIT_S: Final = 60.0
 _POLL_S: Final = 0.25
 _WRONG: Final = re.compile("Entity not found|Configuration error|not available")
 """What Home Assistant shows in place of a card."""
+_RAW: Final = "unknown|unavailable|[a-z0-9]+(?:_[a-z0-9]+)+"
+"""What a state looks like that nobody has translated."""
 
 
 class WalkError(DemoError):
@@ -116,6 +121,11 @@ class Walk:
             "import the blueprint": self._import_blueprint,
             "make an automation of it": self._make_automation,
             "be alerted of an empty battery": self._be_alerted,
+            "add a second wallbox, and remove it": self._add_second_wallbox,
+            "find what the SmartShunt measures": self._find_battery,
+            "make an automation by target, which fires": self._automate_by_target,
+            "see the dashboards in German": self._look_in_german,
+            "see the session in the calendar": self._see_session,
             "look back": self._look_back,
         }
 
@@ -157,14 +167,20 @@ class Walk:
 
     async def _add_wallbox(self) -> None:
         person = self._person
-        await person.type(CHARGE_POINT_ID, into="Charge point ID")
-        await person.type(WALLBOX_PASSWORD, into="Password")
+        await self._type_wallbox(CHARGE_POINT_ID)
         await person.picture("wallbox")
         await person.click("Submit")
-        told = await self._page.locator("ha-dialog").get_by_text("wss://").inner_text()
         await person.picture("installer-app")
+        self._box = await self._make_told(CHARGE_POINT_ID)
         await person.click("Skip and finish")
-        # What the installer's app is given is what the page said, and nothing else.
+
+    async def _type_wallbox(self, charge_point_id: str) -> None:
+        await self._person.type(charge_point_id, into="Charge point ID")
+        await self._person.type(WALLBOX_PASSWORD, into="Password")
+
+    async def _make_told(self, charge_point_id: str) -> SimulatedWallbox:
+        """Make a wallbox whose installer's app is given what the page says."""
+        told = await self._page.locator("ha-dialog").get_by_text("wss://").inner_text()
         server = urlsplit(told.strip())
         if server.hostname is None or server.port is None:
             raise WalkError(f"the page names no server for the installer app: {told}")
@@ -174,14 +190,16 @@ class Walk:
                 for each in ("fullchain", "privkey", "authority")
             )
         )
-        self._box = make_wallbox(
-            server.port, authority.client_context(), 1_234_567.0, name=server.hostname
+        return make_wallbox(
+            server.port,
+            authority.client_context(),
+            1_234_567.0,
+            charge_point_id=charge_point_id,
+            name=server.hostname,
         )
 
     async def _connect(self) -> None:
-        box = self._box
-        if box is None:
-            raise WalkError("there is no wallbox to switch on")
+        box = self._first_box()
         self._living = asyncio.create_task(box.run(1.0, retry_s=2.0))
         await self._open_integration()
         row = self._page.locator("ha-config-entry-device-row")
@@ -219,10 +237,7 @@ class Walk:
     async def _reconfigure_server(self, folder: str) -> None:
         """Choose the certificate and the key of a folder."""
         await self._open_integration()
-        row = self._page.locator("ha-config-entry-row").first
-        await row.get_by_role("button", name="Menu").first.click()
-        await settle(self._page)
-        await self._person.follow("Reconfigure")
+        await self._choose("Reconfigure", of=self._page.locator("ha-config-entry-row"))
         await self._person.type(f"{folder}fullchain.pem", into="Certificate file")
         await self._person.type(f"{folder}privkey.pem", into="Private key file")
         await self._person.click("Submit")
@@ -354,11 +369,146 @@ class Walk:
         await person.read("Battery critical")
         await person.picture("alerted", width=_FIRST_COLUMN)
 
+    async def _add_second_wallbox(self) -> None:
+        person = self._person
+        await self._page.keyboard.press("Escape")  # the notifications
+        await self._open_integration()
+        await person.click("Add wallbox")
+        await self._type_wallbox(_SECOND_ID)
+        await person.click("Submit")
+        await person.read("wss://")
+        await person.picture("second-wallbox")
+        box = await self._make_told(_SECOND_ID)
+        await person.click("Finish")
+        living = asyncio.create_task(box.run(1.0, retry_s=2.0))
+        try:
+            await self._wait_state(_SECOND_CONNECTED, "on")
+        finally:
+            living.cancel()
+            await asyncio.gather(living, return_exceptions=True)
+            await box.disconnect()
+        _check_protocol(box)
+        await self._wait_state("binary_sensor.bmw_wallbox_connected", "on")
+        row = self._page.locator("ha-config-sub-entry-row").filter(has_text=_SECOND_ID)
+        await self._choose("Delete", of=row)
+        await person.click("Delete", inside="ha-dialog")
+        await row.wait_for(state="detached")
+        there = {each["entity_id"] for each in await self._client.ask("get_states")}
+        if _SECOND_CONNECTED in there:
+            raise WalkError(
+                "the second wallbox was removed, and its entities are there"
+            )
+
+    async def _find_battery(self) -> None:
+        """Go from the page of the SmartShunt to that of the battery it measures."""
+        await self._open_integration()
+        row = self._page.locator("ha-config-entry-device-row")
+        await row.filter(has_text=SHUNT.name).first.click()
+        await settle(self._page)
+        via = self._page.get_by_text("Connected via")
+        await via.get_by_role("link", name="Battery", exact=True).click()
+        await settle(self._page)
+        await self._see("State of charge", "8%")
+        await self._see("Voltage", "V")
+        await self._person.picture("battery-measured")
+
+    async def _automate_by_target(self) -> None:
+        """Have the battery's own trigger, found by its device, notify."""
+        person, adding = self._person, "add-automation-element-dialog"
+        await person.open_settings("Automations & scenes")
+        await person.click("Create automation")
+        await person.follow("Start with an empty automation from scratch")
+        await person.click("Add trigger")
+        await person.follow("Devices", inside=adding)
+        await person.follow("Battery", inside=adding)
+        # Beside it, in the same line, is the target.
+        trigger = self._page.locator(adding).get_by_text("Power source changed")
+        await trigger.scroll_into_view_if_needed()
+        await person.picture("triggers-of-the-battery")
+        await trigger.click()
+        await settle(self._page)
+        await person.click("Add action")
+        await self._page.keyboard.type("persistent")
+        await settle(self._page)
+        await person.follow(
+            "Shows a persistent notification on the notifications panel."
+        )
+        row = self._page.locator("ha-settings-row").filter(has_text="Message")
+        await person.type("The power comes from elsewhere.", into=row.first)
+        await person.click("Save")
+        await self._page.keyboard.type("Power source")
+        await person.click("Save", inside="ha-dialog")
+        await self._wait_state("automation.power_source", "on")
+        await self._do("number.set_value", BATTERY_LEVEL, value=60)
+        await self._do("switch.turn_on", PLUG_SWITCH)
+        await self._wait_state("sensor.battery_power_source", "mains")
+        await person.follow("Notifications", inside="ha-sidebar")
+        await person.read("The power comes from elsewhere.")
+        await self._page.keyboard.press("Escape")
+        if not any(
+            each["entity_id"] == "automation.power_source"
+            and each["attributes"]["last_triggered"]
+            for each in await self._client.ask("get_states")
+        ):
+            raise WalkError("the automation by target has never fired")
+
+    async def _look_in_german(self) -> None:
+        """Look at the dashboards as who has set up Home Assistant in German."""
+        english = await self._names()
+        await self._set_language("de")
+        changed = english - await self._names()
+        if not changed:
+            raise WalkError("the names of the entities are still in English")
+        words = "|".join(re.escape(name) for name in sorted(changed))
+        wrong = re.compile(rf"^\s*(?:{words}|{_RAW})\s*$")
+        for name, sentence in (
+            ("battery", "Der Landstrom lädt die Batterie."),
+            ("wallbox", "Das Auto lädt."),
+        ):
+            await go(self._phone, f"/dashboard-{name}")
+            await self._phone.get_by_text(sentence).wait_for()
+            await self._person.picture(
+                f"dashboard-{name}-german", page=self._phone, whole=True
+            )
+            found = self._phone.locator("hui-view").get_by_text(wrong)
+            if texts := await found.filter(visible=True).all_inner_texts():
+                raise WalkError(f"the dashboard {name} says in German: {texts}")
+        await self._set_language("en")
+
+    async def _set_language(self, language: str) -> None:
+        """Set the language of Home Assistant and that of the user."""
+        await self._client.ask("config/core/update", language=language)
+        await self._client.ask(
+            "frontend/set_user_data", key="language", value={"language": language}
+        )
+        # Names come with the next start; this does without one.
+        for each in await self._client.ask("config_entries/get", domain=DOMAIN):
+            path = f"/api/config/config_entries/entry/{each['entry_id']}/reload"
+            await self._client.post(path, {})
+        await self._wait_state("sensor.bmw_wallbox_power", _above(10_000))
+        await self._wait_state("sensor.battery_power_source", "mains")
+        await go(self._page, "/")
+
+    async def _names(self) -> set[str]:
+        """Return the names of the integration's entities."""
+        listed = await self._client.ask("config/entity_registry/list")
+        ours = (each for each in listed if each["platform"] == DOMAIN)
+        return {each["original_name"] for each in ours} - {None}
+
+    async def _see_session(self) -> None:
+        person = self._person
+        await self._first_box().unplug()
+        await self._wait_state("sensor.bmw_wallbox_status", "available")
+        await person.follow("Calendar", inside="ha-sidebar")
+        await self._page.locator(".fc-event").get_by_text("kWh").first.click()
+        await settle(self._page)
+        await person.read("Ended: Car unplugged")
+        await person.picture("session")
+        await self._page.keyboard.press("Escape")
+
     async def _look_back(self) -> None:
         """Look for what went wrong although nobody saw it."""
-        box = self._box
-        if box is not None and box.violations:
-            raise WalkError(f"the protocol was broken: {'; '.join(box.violations)}")
+        _check_protocol(self._first_box())
         text = await asyncio.to_thread(
             self._layout.log.read_text, "utf-8", errors="replace"
         )
@@ -366,6 +516,17 @@ class Walk:
             raise WalkError(f"Home Assistant's log has an error: {errors[0]}")
 
     # What several stations need.
+
+    def _first_box(self) -> SimulatedWallbox:
+        if self._box is None:
+            raise WalkError("there is no wallbox yet")
+        return self._box
+
+    async def _choose(self, action: str, *, of: Locator) -> None:
+        """Choose from the menu of a row."""
+        await of.first.get_by_role("button", name="Menu").first.click()
+        await settle(self._page)
+        await self._person.follow(action)
 
     async def _open_integration(self) -> None:
         await self._person.open_settings("Devices & services")
@@ -381,7 +542,10 @@ class Walk:
     async def _see(self, name: str, value: str) -> None:
         """Wait until the page of a device says so."""
         row = self._page.locator("hui-generic-entity-row")
-        await row.filter(has_text=name).filter(has_text=value).first.wait_for()
+        named = row.filter(has=self._page.get_by_text(name, exact=True))
+        found = named.filter(has_text=value).first
+        await found.wait_for()
+        await found.scroll_into_view_if_needed()
 
     async def _do(self, action: str, entity_id: str, **data: Any) -> None:
         """Do something to the simulated caravan."""
@@ -412,6 +576,11 @@ class Walk:
             await asyncio.sleep(_POLL_S)
         what = "is not there" if state is None else f"is {state}"
         raise WalkError(f"{entity_id} {what} after {_STATE_LIMIT_S:.0f} s")
+
+
+def _check_protocol(box: SimulatedWallbox) -> None:
+    if box.violations:
+        raise WalkError(f"the protocol was broken: {'; '.join(box.violations)}")
 
 
 def _above(least: float) -> Callable[[str], bool]:
