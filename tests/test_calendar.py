@@ -174,8 +174,9 @@ async def test_ranges(
     with pytest.raises(ServiceValidationError, match="empty") as err:
         await days(start="2026-12-02 00:00:00", end="2026-12-01 00:00:00")
     assert err.value.translation_key == "range_is_empty"
-    with pytest.raises(vol.Invalid):
-        await days(start="yesterday")
+    for odd in ({"start": "yesterday"}, {"start": "0001-01-01"}, {"end": "9999-12-31"}):
+        with pytest.raises(vol.Invalid):
+            await days(**odd)
 
     new_year = datetime(2026, 12, 1, tzinfo=BERLIN)
     before = {"start": new_year - timedelta(days=30), "end": new_year}
@@ -183,3 +184,31 @@ async def test_ranges(
     shown = [await events(hass, site, **each) for each in (before, after)]
     assert [len(each) for each in shown] == [2, 2]
     assert shown[0][1] == shown[1][0]
+
+
+async def test_the_night_when_clocks_are_put_back(
+    hass: HomeAssistant,
+    site: Site,
+    make_wallbox: MakeWallbox,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """A session that ends at an earlier hour than it began spoils no calendar."""
+    start = datetime(2027, 10, 31, 2, 40, tzinfo=BERLIN)
+    day = {"start": start - timedelta(days=1), "end": start + timedelta(days=1)}
+    wallbox = make_wallbox()
+    await wallbox.connect()
+    await until(hass, freezer, start, wallbox)
+    await wallbox.plug_in(Car(phases=1, max_current_a=10))
+    half_past = dt_util.as_utc(start) + timedelta(minutes=30)
+    await until(hass, freezer, half_past, wallbox)
+    assert dt_util.as_local(half_past).hour == 2
+    await reload(hass, site)
+    assert site.state("sessions", "calendar") == "on"
+    (running,) = await events(hass, site, **day)
+    assert running["summary"] == "Charging session, not over yet"
+    await wallbox.connect()
+    await wallbox.unplug()
+    await settle(hass, wallbox)
+    (over,) = await events(hass, site, **day)
+    assert over["start"] == "2027-10-31T02:40:00+02:00"
+    assert over["description"].startswith("Duration: 0 h 30 min")

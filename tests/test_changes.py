@@ -231,6 +231,7 @@ async def rename_entry(hass: HomeAssistant, site: Site) -> None:
         rename_entry,
     ],
 )
+@pytest.mark.usefixtures("unpaced")
 async def test_wallbox_does_not_notice(
     hass: HomeAssistant, both: tuple[Site, SimulatedWallbox], change: Change
 ) -> None:

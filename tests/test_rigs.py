@@ -593,6 +593,19 @@ async def test_b7_a_pack_falls_silent(hass: HomeAssistant, make_rig: MakeRig) ->
     assert wired.shown("current") == -40.0
 
 
+async def test_a_pack_is_taken_out(hass: HomeAssistant, make_rig: MakeRig) -> None:
+    """The bank's state of charge leaps from 60 to 50 %, and nothing drains it."""
+    wired = await make_rig(Rig(packs=RIGS["B7: two JBDs"].packs, shows={}, exist=set()))
+    assert wired.shown("soc") == 60.0
+    first = next(iter(wired.site.entry.subentries))
+    hass.config_entries.async_remove_subentry(wired.site.entry, first)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    for _ in range(20):
+        await wired.wait(20)
+    assert (wired.shown("soc"), wired.shown("current")) == (50.0, -20.0)
+    assert tells(wired.site, "draining_fast") == "off"
+
+
 # The options of the battery
 
 

@@ -74,8 +74,12 @@ def rules_of(settings: Settings, scale: float) -> dict[str, Rule]:
     threshold is no news. `scale`: what a voltage for a 12 V battery counts times.
     """
     return {
+        # Loads come and go: it moves by more than ripple does.
         "voltage": within(
-            0.05, settings.charge_detect_v * scale, hold_s=_DETECTION_HOLD_S
+            0.05,
+            settings.charge_detect_v * scale,
+            hold_s=_DETECTION_HOLD_S,
+            ripple_s=0.0,
         ),
         "current": within(0.2, CHARGING_OFF_CURRENT_A, CHARGING_MIN_CURRENT_A),
         "power": within(5),

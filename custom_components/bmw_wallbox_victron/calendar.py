@@ -92,14 +92,14 @@ class WallboxCalendar(WallboxEntity, CalendarEntity):
 
     def _running(self, running: Transaction, end: datetime) -> CalendarEvent:
         """Return the session that runs, as an event until then."""
-        # The wallbox's clock may be ahead.
-        start = min(running.started_at, dt_util.utcnow())
+        # The wallbox's clock may be ahead; or ours was put back an hour since.
+        start = min(dt_util.as_local(running.started_at), dt_util.now())
         texts = async_get_cached_translations(
             self.hass, self.hass.config.language, "selector", DOMAIN
         )
         return CalendarEvent(
-            start=dt_util.as_local(start),
-            end=dt_util.as_local(max(end, start)),
+            start=start,
+            end=max(dt_util.as_local(end), start),
             summary=_text(texts, "running"),
         )
 
@@ -127,9 +127,12 @@ def _event(session: Session, texts: dict[str, str], *, point: str) -> CalendarEv
     if (reason := session.stop_reason) is not None:
         place = f"component.{DOMAIN}.entity.sensor.stopped_reason.state.{reason}"
         lines[1] = _text(texts, "reason").format(reason=texts.get(place, reason))
+    start = dt_util.as_local(session.start)
     return CalendarEvent(
-        start=dt_util.as_local(session.start),
-        end=dt_util.as_local(session.end),
+        start=start,
+        # Home Assistant compares what clocks show. In the night when they are put back
+        # it ends at the latest when they show its start again, for want of better.
+        end=max(dt_util.as_local(session.end), start.replace(fold=1)),
         summary=f"{energy} kWh",
         description="\n".join(lines),
     )

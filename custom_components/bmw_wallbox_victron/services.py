@@ -87,6 +87,7 @@ _RESET_HISTORY: Final = vol.Schema(
         },
     }
 )
+_NO_SUCH_TIME: Final = "Choose a time between the years 2 and 9998"
 
 
 def _date(value: Any) -> date | None:
@@ -98,15 +99,22 @@ def _date(value: Any) -> date | None:
 
 def _start(value: Any) -> datetime:
     """Validate the start of a range: local time, or with an offset; or a day."""
-    if (day := _date(value)) is not None:
-        return dt_util.start_of_local_day(day)
-    return dt_util.as_utc(cv.datetime(value))
+    day = _date(value)
+    try:
+        return dt_util.as_utc(
+            cv.datetime(value) if day is None else dt_util.start_of_local_day(day)
+        )
+    except OverflowError as err:
+        raise vol.Invalid(_NO_SUCH_TIME) from err
 
 
 def _end(value: Any) -> datetime:
     """Validate the end of a range, likewise: that day is in it."""
     day = _date(value)
-    return _start(value if day is None else day + timedelta(days=1))
+    try:
+        return _start(value if day is None else day + timedelta(days=1))
+    except OverflowError as err:
+        raise vol.Invalid(_NO_SUCH_TIME) from err
 
 
 type _Handler = Callable[[Station, ServiceCall], Awaitable[ServiceResponse]]

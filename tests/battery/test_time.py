@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.bmw_wallbox_victron.battery.battery import (
@@ -464,7 +464,6 @@ def played(said: list[tuple[float, float | None]]) -> Iterator[tuple[float, Any]
         yield now, voltage
 
 
-@settings(max_examples=40, deadline=None)
 @given(steps, st.integers(0, 1000))
 def test_trend(said: list[tuple[float, float | None]], wait: int) -> None:
     trend = Trend()
@@ -548,7 +547,6 @@ moments = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(moments)
 def test_no_stale_reading_ever_reaches_the_battery(said: list[Any]) -> None:
     """All that is known is what fresh sources alone say."""
@@ -574,7 +572,6 @@ def test_no_stale_reading_ever_reaches_the_battery(said: list[Any]) -> None:
             assert day.get("status") == day.get("summary") == "unknown"
 
 
-@settings(deadline=None)
 @given(moments)
 def test_never_mains_without_a_reason(said: list[Any]) -> None:
     """With the plug off for 2 s, or unknown and the charger silent or off: no mains."""

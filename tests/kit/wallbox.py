@@ -24,8 +24,6 @@ STEADY = 5000.0
 
 #: For the property-based tests: quick, and leaving nothing behind.
 RULE = settings(
-    max_examples=100,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

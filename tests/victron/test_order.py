@@ -1,6 +1,6 @@
 """An advertisement follows the one before, by its counter."""
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.bmw_wallbox_victron.victron.order import Order, Place
@@ -19,7 +19,6 @@ def hear(order: Order, counter: int, now: float) -> Place:
     return place
 
 
-@settings(deadline=None)
 @given(
     start=st.integers(0, 0xFFFF),
     behind=st.integers(150, 30_000),

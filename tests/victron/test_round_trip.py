@@ -7,7 +7,7 @@ are the same: each record, each row of it, each value that the row can have.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.bmw_wallbox_victron.readings import Flags, Value
@@ -135,7 +135,6 @@ def test_both_tables_have_the_same_rows(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", Kind)
-@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_every_value_comes_back(kind: Kind, data: st.DataObject) -> None:
     said = data.draw(records(kind))
@@ -185,7 +184,6 @@ def test_what_is_not_available_has_no_value(kind: Kind) -> None:
             assert reading.values[row.key] == 0
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 0xFFFF), st.binary(min_size=16, max_size=16))
 def test_the_envelope_comes_back(counter: int, key: bytes) -> None:
     kind = Kind.BATTERY_MONITOR

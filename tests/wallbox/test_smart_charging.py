@@ -467,7 +467,7 @@ BOXES = st.builds(
 )
 
 
-@settings(RULE, max_examples=200)
+@settings(RULE, max_examples=2 * RULE.max_examples)
 @given(BOXES, st.lists(OPERATIONS, max_size=25))
 def test_in_the_end_it_holds_or_is_shown(
     box: Box, operations: list[tuple[str, int]]
@@ -490,7 +490,7 @@ def test_in_the_end_it_holds_or_is_shown(
         assert shown or (enforced == pytest.approx(target_changed) and not exceeded)
 
 
-@settings(RULE, max_examples=200)
+@settings(RULE, max_examples=2 * RULE.max_examples)
 @given(st.lists(OPERATIONS, max_size=25))
 def test_an_honest_box_always_gets_there(operations: list[tuple[str, int]]) -> None:
     """One that keeps what it accepts ends with what is wished, and nothing is shown."""

@@ -157,7 +157,8 @@ class Battery:
         """The nominal voltage that was found, in V; None: none was needed yet."""
         self._trend = Trend()
         self._highest = Highest()
-        self._source: Role | None = None
+        self._sayers: tuple[Role | None, frozenset[str]] = (None, frozenset())
+        """Whose state of charge it is, by role and address."""
         self._plug = Steady()
         self._mains_off_at: float | None = None
         self._charging: bool | None = None
@@ -204,6 +205,8 @@ class Battery:
             _charging_seen(charging, measured.voltage, movement, settings, scale), now
         )
         fed = True in (mains, alternator, solar, charging)
+        same_role = (each.id for each in devices if each.role is measured.source)
+        self._follow(measured.source, frozenset(same_role))
         draining_due = self._drain(measured, movement, settings, scale, fed, now)
         status = status_of(measured.soc)
         silent, problem_due = _silent(devices, settings, now)
@@ -257,6 +260,15 @@ class Battery:
         )
         return due
 
+    def _follow(self, source: Role | None, ids: frozenset[str]) -> None:
+        """Take whose state of charge it is, fresh or not.
+
+        Another device, or a bank with other packs, may know it as another number.
+        """
+        if (source, ids) != self._sayers:
+            self._sayers = source, ids
+            self._highest.forget()
+
     def _drain(
         self,
         measured: Measured,
@@ -272,10 +284,6 @@ class Battery:
         """
         soc, due = measured.soc, None
         drains: bool | None = None
-        if measured.source != self._source:
-            # Another device may know the state of charge as another number.
-            self._source = measured.source
-            self._highest.forget()
         if soc is not None:
             highest, due = self._highest.take(soc, now)
             drains = highest - soc >= settings.drain_fast_min_drop - _NOISE
