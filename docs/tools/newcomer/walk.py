@@ -409,7 +409,8 @@ class Walk:
         await via.get_by_role("link", name="Battery", exact=True).click()
         await settle(self._page)
         await self._see("State of charge", "8%")
-        await self._see("Voltage", "V")
+        voltage = await self._see("Voltage", "V")
+        await voltage.scroll_into_view_if_needed()
         await self._person.picture("battery-measured")
 
     async def _automate_by_target(self) -> None:
@@ -539,13 +540,13 @@ class Walk:
         cards = self._page.locator("ha-config-flow-card")
         return cards.filter(has_text=device.name).filter(has_text=_INTEGRATION)
 
-    async def _see(self, name: str, value: str) -> None:
-        """Wait until the page of a device says so."""
+    async def _see(self, name: str, value: str) -> Locator:
+        """Wait until the page of a device says so, and return where."""
         row = self._page.locator("hui-generic-entity-row")
         named = row.filter(has=self._page.get_by_text(name, exact=True))
         found = named.filter(has_text=value).first
         await found.wait_for()
-        await found.scroll_into_view_if_needed()
+        return found
 
     async def _do(self, action: str, entity_id: str, **data: Any) -> None:
         """Do something to the simulated caravan."""
