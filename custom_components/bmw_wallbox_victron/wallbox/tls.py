@@ -32,7 +32,7 @@ _LOGGER = logging.getLogger(__name__)
 #: How long a client may take for the TLS handshake, in s.
 HANDSHAKE_TIMEOUT = 10
 #: So much is taken from one connection before the event loop's next round, in bytes.
-_ONE_GO = 4 * 1024
+_ONE_GO = 2 * 1024
 #: The alerts that refuse a certificate (RFC 8446, 6.2), in OpenSSL's words.
 _REFUSALS: Final = re.compile(
     "ALERT_("
