@@ -21,26 +21,43 @@ ATTR_MESSAGE: Final = "message"
 ATTR_PENDING: Final = "pending"
 ATTR_SILENT: Final = "silent"
 
-CONF_ALLOW_REBOOT: Final = "allow_reboot"
 CONF_ALLOWED_TOKENS: Final = "allowed_tokens"
+CONF_ALLOW_REBOOT: Final = "allow_reboot"
 CONF_BMS_BANK: Final = "bms_bank"
 CONF_CAPACITY_AH: Final = "capacity_ah"
 CONF_CHARGE_POINT_ID: Final = "charge_point_id"
 CONF_CHEMISTRY: Final = "chemistry"
 CONF_ENCRYPTION_KEY: Final = "encryption_key"
+CONF_EXTERNAL_LIMIT: Final = "external_limit"
+CONF_FALLBACK_MIN: Final = "fallback_min"
+CONF_FEED_IN_PRICE: Final = "feed_in_price"
+CONF_FIXED_PRICE: Final = "fixed_price"
 CONF_FRESHNESS_TIMEOUT: Final = "freshness_timeout"
+CONF_GRID_EXPORT: Final = "grid_export"
+CONF_GRID_POWER: Final = "grid_power"
+CONF_GRID_POWER_INVERTED: Final = "grid_power_inverted"
 CONF_HOST: Final = "host"
 """Address to listen on; absent: all. Not in the form: the demo and the tests set it."""
-CONF_MAIN_BMS: Final = "main_bms"
-CONF_MAIN_MONITOR: Final = "main_monitor"
+CONF_HOUSE_CURRENTS: Final = (
+    "house_current_l1",
+    "house_current_l2",
+    "house_current_l3",
+)
 CONF_MAINS_CURRENT: Final = "mains_current"
 CONF_MAINS_POWER: Final = "mains_power"
 CONF_MAINS_SWITCH: Final = "mains_switch"
+CONF_MAIN_BMS: Final = "main_bms"
+CONF_MAIN_FUSE: Final = "main_fuse"
+CONF_MAIN_MONITOR: Final = "main_monitor"
 CONF_MAX_CURRENT: Final = "max_current"
 CONF_METER_INTERVAL: Final = "meter_interval"
+CONF_METER_TIMEOUT: Final = "meter_timeout"
 CONF_MODEL: Final = "model"
 CONF_NOMINAL_VOLTAGE: Final = "nominal_voltage"
+CONF_PHASE_ORDER: Final = "phase_order"
+CONF_PRICE: Final = "price"
 CONF_RFID_TOKEN: Final = "rfid_token"  # noqa: S105 - a field's name
+CONF_SAFE_CURRENT: Final = "safe_current"
 CONF_SECRET: Final = "secret"  # noqa: S105 - a field's name
 CONF_SSL_CERT: Final = "ssl_cert"
 CONF_SSL_KEY: Final = "ssl_key"
@@ -51,6 +68,8 @@ DEFAULT_METER_INTERVAL: Final = 10
 DEFAULT_PORT: Final = 9000
 DEFAULT_SSL_CERT: Final = "/ssl/fullchain.pem"
 DEFAULT_SSL_KEY: Final = "/ssl/privkey.pem"
+DEFAULT_METER_TIMEOUT: Final = 60
+DEFAULT_SAFE_CURRENT: Final = 6
 MAX_CAPACITY_AH: Final = 20_000
 MAX_CURRENT: Final = 63
 MAX_FRESHNESS_TIMEOUT: Final = 900
@@ -58,6 +77,20 @@ MAX_METER_INTERVAL: Final = 60
 MIN_CURRENT: Final = 6
 MIN_FRESHNESS_TIMEOUT: Final = 30
 MIN_METER_INTERVAL: Final = 5
+
+PHASE_ORDER_UNKNOWN: Final = "unknown"
+PHASE_ORDERS: Final = (
+    "unknown",
+    "123",
+    "231",
+    "312",
+    "132",
+    "213",
+    "321",
+    "1",
+    "2",
+    "3",
+)
 
 NOMINAL_AUTO: Final = "auto"
 NOMINAL_VOLTAGES: Final = ("12", "24", "36", "48")
