@@ -1,4 +1,4 @@
-"""A dynamic price by quarter hours: tomorrow's known from 13:00, negative in the sun."""
+"""A dynamic price by quarter hours: tomorrow's is known from 13:00."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo

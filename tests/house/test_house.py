@@ -108,7 +108,7 @@ def test_an_oven_is_on_its_phase() -> None:
         for run in House(SUMMER + timedelta(days=day)).runs
         if run.name == "oven"
     )
-    assert oven.watts == (0, 2400, 0)
+    assert oven.watts == pytest.approx((0, 2400, 0))
     heated = sum(oven.heats(oven.begin_s + second) for second in range(540, 1440))
     assert heated == pytest.approx(450, abs=50)
 
