@@ -1,6 +1,6 @@
 """What the limit of a wallbox is to be, and what sets it: the strictest wins.
 
-One function, of what is wished, measured and planned. In the order of what counts first:
+One function of what is wished, measured and planned. What counts first, comes first:
 main fuse and external limit, pause, `start_at`, `current_limit`, then plan and mode.
 """
 
