@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import MISSING, fields, replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, time, timedelta, timezone
 import itertools
 import json
 import math
@@ -19,6 +19,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
+from custom_components.bmw_wallbox_victron.charging.record import SessionRecord
+from custom_components.bmw_wallbox_victron.charging.settings import (
+    ChargingMode,
+    ChargingSettings,
+)
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.storage import SiteStore, as_stored
 from custom_components.bmw_wallbox_victron.wallbox.clock import DeviceClock, Now
@@ -85,6 +90,7 @@ ENDED = Transaction(
     start_order=NOON,
     newest_order=NOON + timedelta(hours=1),
     energy=COUNT,
+    record=SessionRecord(pauses=3, wakes=1, waived=10.0),
 )
 RUNNING = Transaction(
     id="tx-2",
@@ -110,6 +116,14 @@ FULL = WallboxState(
         schedule=ChargingSchedule(periods=((0, 6.0), (3600, 0.0)), start=NOON),
         led_brightness=40,
         operative=True,
+        charging=ChargingSettings(
+            charging_mode=ChargingMode.SOLAR,
+            target_energy=12.5,
+            ready_by=time(6, 30),
+            start_at=NOON + timedelta(days=1),
+            plan=True,
+            planned_from=NOON,
+        ),
         lost=("schedule",),
     ),
 )
@@ -560,7 +574,9 @@ async def test_a_bent_session_of_several(
     )
 
 
-LIMITING = ("current_limit", "charging_allowed", "schedule")
+LIMITING = ("current_limit", "charging_allowed", "schedule", "charging")
+#: What a file of before may lack.
+FIRST = LIMITING[:3]
 START = "2026-10-03T12:00:00+00:00"
 
 
@@ -587,6 +603,12 @@ UNREADABLE: dict[str, list[Any]] = {
                 "9999-12-31T23:59:59+00:00",
             )
         ),
+    ],
+    "charging": [
+        *(None, "fast", [], {"charging_mode": "slow"}, {"plan": 1}),
+        *({"target_energy": energy} for energy in (-1.0, 101.0, math.nan, "10")),
+        *({"ready_by": moment} for moment in ("25:00", 7, None)),
+        *({"start_at": moment} for moment in ("07:00", 5, "2026-10-03T12:00:00")),
     ],
 }
 
@@ -629,10 +651,10 @@ PARTS: list[tuple[Any, tuple[str, ...]]] = [
     ("8 A", LIMITING),
     ([], LIMITING),
     (5, LIMITING),
-    ({}, LIMITING),
-    ({"lost": []}, LIMITING),
-    ({"current_limit": 8}, LIMITING[1:]),
-    ({"current_limit": 8, "charging_allowed": True}, LIMITING[2:]),
+    ({}, FIRST),
+    ({"lost": []}, FIRST),
+    ({"current_limit": 8}, FIRST[1:]),
+    ({"current_limit": 8, "charging_allowed": True}, FIRST[2:]),
     (WHOLE, ()),
     (WHOLE | {"lost": ["schedule", "current_limit"]}, ("current_limit", "schedule")),
     (WHOLE | {"lost": ["moon", "schedule"]}, ("schedule",)),

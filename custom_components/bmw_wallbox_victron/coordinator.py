@@ -28,6 +28,8 @@ from homeassistant.util import dt as dt_util
 from .battery.battery import BatteryState, Settings
 from .battery.counters import Counters
 from .battery_store import BatteryStore
+from .charging.status import ChargingStatus
+from .charging_watch import ChargingWatch
 from .const import (
     CONF_ALLOW_REBOOT,
     CONF_ALLOWED_TOKENS,
@@ -78,6 +80,10 @@ class SiteData:
     """What was counted of the battery, as far as it is stored; None: nothing yet."""
     battery_settings: Settings | None = None
     """The settings of the battery's rules; None: there is no battery."""
+    charging: Mapping[str, ChargingStatus] = field(default_factory=dict)
+    """What is shown of the charging of each wallbox, by charge point id."""
+    charging_tells: frozenset[str] = frozenset()
+    """The keys of the entities of charging that what is configured brings."""
     certificate: CertificateInfo | None = None
     """The server's certificate; None: there is no server."""
 
@@ -125,6 +131,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._changing = asyncio.Lock()
         self._interval = 0
         self._cancel_poll: Callable[[], None] | None = None
+        self.charging = ChargingWatch(self.stations)
         self.server = Server(
             hass, entry, problems=self._problems, stations=self.stations
         )
@@ -298,6 +305,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             battery_tells=self.devices.battery_tells,
             battery_counters=self.devices.battery_counters,
             battery_settings=self.devices.battery_settings,
+            charging=self.charging.statuses,
+            charging_tells=self.charging.tells,
             certificate=self.server.certificate,
         )
 

@@ -17,7 +17,6 @@ from .disk import Budget, DiskFile, Json, Writer
 from .problem import Problems
 from .readings import DeviceIdentity
 from .stored_form import (
-    LIMITING,
     dump_wallbox,
     lasting_target,
     load_devices,
@@ -29,7 +28,7 @@ from .stored_form import (
 from .wallbox.energy import RegisterCount
 from .wallbox.sessions import Session
 from .wallbox.state import Transaction, WallboxState
-from .wallbox.target import Target
+from .wallbox.target import LIMITING, Target
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ dataclasses give up at the first field, and take "8" for 8, or a time without a 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
-from datetime import datetime
+from datetime import datetime, time
 from enum import StrEnum
 from functools import cache
 import logging
@@ -19,20 +19,17 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 from .battery.counters import Counters
 from .battery.energy import DayCounter
 from .battery.history import History
-from .const import MAX_CURRENT, MIN_CURRENT
+from .charging.settings import ChargingSettings
+from .const import MAX_CURRENT, MAX_TARGET_ENERGY, MIN_CURRENT
 from .disk import Json
 from .readings import DeviceIdentity
 from .wallbox.energy import RegisterCount
 from .wallbox.enforcement import Enforcement
 from .wallbox.sessions import Session
 from .wallbox.state import EventType, Identity, Transaction, WallboxState
-from .wallbox.target import ChargingSchedule, Target
+from .wallbox.target import LIMITING, ChargingSchedule, Target
 
 _LOGGER = logging.getLogger(__name__)
-
-#: The fields of a target that bear on a limit. Where one of them is lost, its default
-#: would be full power.
-LIMITING: Final = ("current_limit", "charging_allowed", "schedule")
 
 #: What reading raises where somebody else has written.
 _UNREADABLE: Final = (TypeError, ValueError, OverflowError)
@@ -130,6 +127,8 @@ def _load_target(stored: Any) -> Target:
     content: Json = {}
     unreadable: list[str] = []
     for name, read in _TARGET.items():
+        if name in _NEWER and name not in stored:
+            continue
         try:
             content[name] = read(stored[name])
         except (KeyError, *_UNREADABLE):
@@ -180,13 +179,24 @@ def _read_brightness(stored: Any) -> int | None:
     return brightness
 
 
+def _read_charging(stored: Any) -> ChargingSettings:
+    """Read when and how a car is to charge."""
+    settings: ChargingSettings = _load(ChargingSettings, stored)
+    if not 0 <= settings.target_energy <= MAX_TARGET_ENERGY:
+        raise ValueError(stored)
+    return settings
+
+
 _TARGET: Final[Mapping[str, Callable[[Any], Any]]] = {
     "current_limit": _read_limit,
     "charging_allowed": lambda stored: _read(bool, stored),
     "schedule": _read_schedule,
     "led_brightness": _read_brightness,
     "operative": lambda stored: _read(bool | None, stored),
+    "charging": _read_charging,
 }
+#: What a file of before has not: that is no loss.
+_NEWER: Final = ("charging",)
 
 
 def _load_count(stored: Any, name: str, lost: list[str]) -> RegisterCount:
@@ -357,6 +367,8 @@ def _read(hint: Any, stored: Any) -> Any:
         return _load(hint, stored)
     if issubclass(hint, StrEnum):
         return hint(stored)
+    if issubclass(hint, time):
+        return time.fromisoformat(stored)
     if issubclass(hint, datetime):
         moment = datetime.fromisoformat(stored)
         if moment.tzinfo is None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from ..charging.record import SessionRecord
 from .clock import CLOCKS_AGREE, DeviceClock, Now
 from .energy import RegisterCount
 from .enforcement import Enforcement, Observed
@@ -204,6 +205,8 @@ class Transaction:
     """Number of the event that named the charging state."""
     energy: RegisterCount = field(default_factory=RegisterCount)
     """Energy of the session."""
+    record: SessionRecord = field(default_factory=SessionRecord)
+    """What was decided in it."""
 
     @property
     def key(self) -> tuple[str, int]:

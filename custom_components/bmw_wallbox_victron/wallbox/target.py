@@ -5,10 +5,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from ..charging.settings import ChargingSettings
 from .clock import Now
 
 #: Less than this is a pause (IEC 61851-1), in A.
 MIN_CURRENT_A: Final = 6.0
+
+
+#: The fields of a target that bear on a limit. Where one of them is lost, its default
+#: would be full power.
+LIMITING: Final = ("current_limit", "charging_allowed", "schedule", "charging")
 
 
 class ProfilePurpose(StrEnum):
@@ -188,6 +194,8 @@ class Target:
     """Brightness of the light, %; None: never set."""
     operative: bool | None = None
     """Whether the wallbox is in service; None: never set."""
+    charging: ChargingSettings = field(default_factory=ChargingSettings)
+    """When, and how much below `current_limit`, the car is to charge."""
     lost: tuple[str, ...] = ()
     """Names of the fields above that were stored and cannot be read any more: until
     they are set again, nothing above what the wallbox enforces is sent."""
@@ -195,7 +203,7 @@ class Target:
     @property
     def unreadable(self) -> bool:
         """Whether it is not known how much the car may draw."""
-        return bool({"current_limit", "charging_allowed", "schedule"} & {*self.lost})
+        return any(name in self.lost for name in LIMITING)
 
     def restricts(self, max_current: int, ceiling_a: float | None) -> bool:
         """Return whether it is less than the wallbox gives by itself.

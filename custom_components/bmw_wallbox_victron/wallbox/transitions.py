@@ -375,7 +375,7 @@ def _known(state: WallboxState, **changes: Any) -> WallboxState:
     """Take fields of the target; they are not lost any more."""
     found = set(changes)
     if found & {"current_limit", "charging_allowed"}:
-        found.add("schedule")  # who sets a limit by hand asks for no schedule
+        found |= {"schedule", "charging"}  # who sets it by hand asks for no others
     lost = tuple(name for name in state.target.lost if name not in found)
     return replace(state, target=replace(state.target, **changes, lost=lost))
 

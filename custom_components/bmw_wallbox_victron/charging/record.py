@@ -1,0 +1,15 @@
+"""What was decided in a session, as far as later decisions depend on it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRecord:
+    """What was decided in a session; it is stored with it."""
+
+    pauses: int = 0
+    """How many times mode or plan paused a car that had charged."""
+    wakes: int = 0
+    """How many times a car was woken."""
+    waived: float | None = None
+    """The target that was reached when its owner let it go on, kWh; None: never."""
