@@ -466,6 +466,39 @@ async def test_plan(hass: HomeAssistant, site: Site, show: Shown) -> None:
     assert attributes(site, "plan_start")["slots"] == []
 
 
+async def test_planned_in_the_calendar(
+    hass: HomeAssistant, site: Site, show: Shown
+) -> None:
+    """Each slot that is not over, beside the sessions."""
+    await show(site, replace(HELD, plan=(slot(-2), slot(-0.5), slot(10, 0.1234))))
+    entity_id = site.entity_id("calendar", "sessions")
+    response: Any = await hass.services.async_call(
+        "calendar",
+        "get_events",
+        {
+            "entity_id": entity_id,
+            "start_date_time": (NOON - timedelta(days=1)).isoformat(),
+            "end_date_time": (NOON + timedelta(days=1)).isoformat(),
+        },
+        blocking=True,
+        return_response=True,
+    )
+    assert response[entity_id]["events"] == [
+        {
+            "start": "2026-11-30T11:30:00+01:00",
+            "end": "2026-11-30T12:30:00+01:00",
+            "summary": "Charging by plan",
+            "description": "Price: 0.25 EUR a kWh",
+        },
+        {
+            "start": "2026-11-30T22:00:00+01:00",
+            "end": "2026-11-30T23:00:00+01:00",
+            "summary": "Charging by plan",
+            "description": "Price: 0.1234 EUR a kWh",
+        },
+    ]
+
+
 async def test_cost(
     hass: HomeAssistant, connected: Site, freezer: FrozenDateTimeFactory, show: Shown
 ) -> None:
