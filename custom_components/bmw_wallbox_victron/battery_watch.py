@@ -6,7 +6,6 @@ import math
 from typing import Any, Final
 
 from homeassistant.const import (
-    ATTR_UNIT_OF_MEASUREMENT,
     STATE_OFF,
     STATE_ON,
     UnitOfElectricCurrent,
@@ -42,6 +41,7 @@ from .battery.status import CRITICAL_SOC, LOW_SOC, OK_SOC
 from .battery.tellable import tellable
 from .battery_settings import MainsEntities
 from .const import DOMAIN
+from .entity_numbers import number_in
 from .feed import Feed
 from .publish import (
     TIME_TO_GO,
@@ -470,15 +470,4 @@ class BatteryWatch:
     ) -> float | None:
         """Return an entity's number in a unit; None: unavailable."""
         state = None if entity_id is None else self._hass.states.get(entity_id)
-        if state is None:
-            return None
-        try:
-            number = float(state.state)
-        except ValueError:
-            return None
-        if not math.isfinite(number):
-            return None
-        given = state.attributes.get(ATTR_UNIT_OF_MEASUREMENT)
-        if isinstance(given, str) and given in converter.VALID_UNITS:
-            return converter.convert(number, given, unit)
-        return number
+        return number_in(state, converter, unit)

@@ -2,8 +2,37 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from .settings import LimitReason
+
+
+class LimitMessage(StrEnum):
+    """Which sentence says what sets the limit: `selector.limit_message`."""
+
+    MAIN_FUSE = "main_fuse"
+    EXTERNAL_LIMIT = "external_limit"
+    NO_METER = "no_meter"
+    PAUSED = "paused"
+    START_AT = "start_at"
+    TARGET_REACHED = "target_reached"
+    CHARGING_PROFILE = "charging_profile"
+    """Limits over time, which an action has set."""
+    CURRENT_LIMIT = "current_limit"
+    PLAN = "plan"
+    """It waits for its next slot."""
+    PLAN_CHARGING = "plan_charging"
+    """It is in one."""
+    SOLAR = "solar"
+    SOLAR_WAITING = "solar_waiting"
+    SOLAR_SILENT = "solar_silent"
+    """The grid meter is silent: that counts as no surplus."""
+    WALLBOX = "wallbox"
+    OUT_OF_SERVICE = "out_of_service"
+    CAR = "car"
+    CAR_FULL = "car_full"
+    """It stopped by itself after it had charged."""
+    CAR_ASLEEP = "car_asleep"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,8 +43,8 @@ class ChargingStatus:
     """The limit of now, A; 0: a pause."""
     reason: LimitReason
     """What sets it."""
-    message: str
-    """The key of the sentence that says so."""
+    message: LimitMessage
+    """The sentence that says so."""
     until: datetime | None = None
     """Until when, where that is known."""
     car_asleep: bool | None = None
