@@ -12,7 +12,6 @@ import pytest
 
 from custom_components.bmw_wallbox_victron.charging.prices import Prices, PriceSlot
 from custom_components.bmw_wallbox_victron.charging.receipt import (
-    GridShare,
     Receipt,
     Tariff,
     more_complete,
@@ -232,83 +231,56 @@ def test_which_knows_more() -> None:
         assert more_complete(one, other) == more_complete(other, one) == more
 
 
-# The share of the grid
-
-
-@st.composite
-def courses(draw: st.DrawFn) -> list[tuple[int, float, float, float]]:
-    """Draw seconds, import, power and power of the others, in whole W."""
-    watts = st.integers(0, 11_000).map(float)
-    imports = st.integers(-8000, 12_000).map(float)
-    return draw(
-        st.lists(st.tuples(st.integers(1, 30), imports, watts, watts), min_size=1)
-    )
-
-
-@given(courses(), st.integers(0, 50), st.integers(0, 50))
-def test_the_share_is_what_flowed(
-    course: list[tuple[int, float, float, float]], before: int, after: int
+@settings(max_examples=100)
+@given(
+    st.sampled_from(NIGHTS),
+    st.lists(steps, min_size=1, max_size=8),
+    st.lists(st.floats(-0.5, 2), min_size=200, max_size=200),
+    st.lists(st.integers(0, 8), max_size=3),
+)
+def test_prices_that_come_later(
+    night: datetime, taken: list[Step], by_slot: list[float], known_at: list[int]
 ) -> None:
-    """Of each second that of its readings; of a second without any, all."""
-    share = GridShare()
-    at, drawn, imported, known = 1000, Fraction(), Fraction(), 0
-    for seconds, import_w, power_w, others_w in course:
-        share.heard(
-            at=at,
-            import_w=import_w,
-            power_w=power_w,
-            others_w=others_w,
-            stands_until=at + 20,
+    """What waited for a price costs what it would have cost with all known at once."""
+    everything = slots(night, by_slot, 30)
+    fine, waiting = Receipt(), Receipt()
+    at, counted, tariff = night, 0, Tariff(awaited=True)
+    for number, step in enumerate(taken):
+        if number in known_at:
+            part = everything[: len(everything) * number // 8]
+            tariff = Tariff(prices=part, awaited=True)
+            waiting = waiting.settled(tariff)
+        end, counted = at + step.minutes * MINUTE, counted + step.wh
+        for_both = {"begin": at, "end": end}
+        share = step.grid_share
+        whole = Tariff(prices=everything, awaited=True)
+        fine = fine.add(counted, **for_both, grid_share=share, tariff=whole)
+        waiting = waiting.add(counted, **for_both, grid_share=share, tariff=tariff)
+        assert waiting.unpriced_wh == pytest.approx(
+            sum(part.wh for part in waiting.open), abs=0.001
         )
-        counted = min(seconds, 20)
-        part = Fraction(1)
-        if power_w + others_w > 0:
-            part = min(Fraction(max(import_w, 0)) / Fraction(power_w + others_w), part)
-        drawn += Fraction(power_w) * counted
-        imported += Fraction(power_w) * part * counted
-        known += counted
-        at += seconds
-    share.heard(at=at, import_w=None, power_w=None, stands_until=at + 20)
-    mean = share.mean(1000 - before, at + after)
-    if mean is None:
-        assert drawn == 0
-        return
-    of_time = Fraction(known, at + after - 1000 + before)
-    assert mean == pytest.approx(float(1 - of_time + of_time * imported / drawn))
-    assert 0 <= mean <= 1
+        at = end
+    settled = waiting.settled(Tariff(prices=everything, awaited=True))
+    assert (settled.cost or 0) == pytest.approx(fine.cost, abs=0.001)
+    assert (settled.unpriced_wh, settled.open) == (0, ())
+    assert settled.grid_wh == fine.grid_wh
+    assert settled.settled(Tariff(awaited=True)) == settled
 
 
-def test_the_share_of_a_part() -> None:
-    """What stands counts, too; what was heard before the time does not."""
-    share = GridShare()
-    share.heard(at=0, import_w=4000, power_w=4000, stands_until=60)
-    share.heard(at=10, import_w=1000, power_w=4000, stands_until=70)
-    share.heard(at=20, import_w=-1000, power_w=4000, stands_until=80)
-    assert share.mean(10, 20) == 0.25
-    assert share.mean(15, 25) == 0.125
-    assert share.mean(20, 40) == 0
-    assert share.mean(60, 100) == 0.5
-    assert share.mean(80, 100) is None
-    assert share.mean(20, 20) is None
-
-
-def test_two_wallboxes_share_the_import() -> None:
-    """In proportion to what they draw."""
-    one, other = GridShare(), GridShare()
-    one.heard(at=0, import_w=3000, power_w=4000, others_w=2000, stands_until=60)
-    other.heard(at=0, import_w=3000, power_w=2000, others_w=4000, stands_until=60)
-    assert one.mean(0, 10) == other.mean(0, 10) == 0.5
-
-
-def test_readings_without_end() -> None:
-    """What is remembered does not grow, and the newest is there."""
-    share = GridShare()
-    for second in range(20_000):
-        share.heard(
-            at=second,
-            import_w=second % 3 * 1000,
-            power_w=2000,
-            stands_until=second + 60,
+def test_what_waits_is_bounded() -> None:
+    """A source of prices that never tells any costs the disk no more than this."""
+    receipt, at = Receipt(), NIGHTS[0]
+    for day in range(30):
+        end = at + timedelta(days=1)
+        receipt = receipt.add(
+            (day + 1) * 1000,
+            begin=at,
+            end=end,
+            grid_share=None,
+            tariff=Tariff(awaited=True),
         )
-    assert share.mean(19_000, 19_999) == pytest.approx(0.5, abs=0.01)
-    assert share.mean(0, 1000) is None
+        at = end
+    assert len(receipt.open) == 400
+    assert receipt.open[-1].end == at
+    assert receipt.unpriced_wh == pytest.approx(30_000)
+    assert receipt.cost is None

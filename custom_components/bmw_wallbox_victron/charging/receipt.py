@@ -3,11 +3,10 @@
 Energy comes from a register that is read now and then: what flowed between two readings
 is spread evenly over the time between them, and split where the price changes. All in
 UTC: a local hour may be there twice. Who reads the registers calls `Receipt.add` with
-each; `GridShare` says how much of that time's energy was import.
+each reading, and `Receipt.settled` when more prices are known.
 """
 
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,11 +14,24 @@ from typing import Final, Self
 
 from .prices import Prices, PriceSlot
 
-#: What adding shares up may be off by.
-_ROUNDING: Final = 1e-9
-#: So many times with one grid share each are remembered, and for so long, in s.
-_PIECES: Final = 2000
-_REMEMBERED_S: Final = 3600.0
+#: What waits for its price is sorted by these, which no price changes within.
+_QUARTER: Final = timedelta(minutes=15)
+#: So many of them wait at most.
+_MOST_OPEN: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time in which a kWh from the grid has one price."""
+
+    begin: datetime
+    """When it begins, UTC."""
+    share: float
+    """How much of the whole time it is, 0 to 1."""
+    end: datetime
+    """When it ends, UTC."""
+    price: float | None
+    """What a kWh costs; None: not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,38 +44,41 @@ class Tariff:
     """What it costs where there is no such price; None: that is not known."""
     feed_in_price: float = 0.0
     """What a kWh of sun would have earned."""
+    awaited: bool = False
+    """Whether more prices will come: what has none waits for them."""
 
     @property
     def known(self) -> bool:
-        """Return whether any price of the grid is known."""
-        return bool(self.prices) or self.fixed_price is not None
+        """Return whether anything of the grid has a price, or will have."""
+        return bool(self.prices) or self.fixed_price is not None or self.awaited
 
-    def over(self, begin: datetime, end: datetime) -> Iterator[tuple[float, float]]:
-        """Yield a share of the time, and what a kWh from the grid cost then.
-
-        Shares of which the price is not known are left out. A moment is a time, too.
-        """
+    def over(self, begin: datetime, end: datetime) -> Iterator[Span]:
+        """Yield the prices of a time, which may be a moment, in order."""
         begin, end = begin.astimezone(UTC), end.astimezone(UTC)
-        end = max(begin, end)
-        index = max(bisect_right(self.prices, begin, key=_start) - 1, 0)
-        last = bisect_right(self.prices, end, key=_start)
-        total, known = (end - begin) / _SECOND, 0.0
-        for slot in self.prices[index:last]:
+        if end <= begin:
+            yield Span(begin, 1.0, begin, self._at(begin))
+            return
+        at = begin
+        first = max(bisect_right(self.prices, begin, key=_start) - 1, 0)
+        for slot in self.prices[first : bisect_right(self.prices, end, key=_start)]:
             # In local time two moments with an hour between them may compare as one.
-            first, until = max(_start(slot), begin), _end(slot)
-            if total == 0:
-                if first <= begin < until:
-                    known = 1.0
-                    yield known, slot.price
-            elif first < (until := min(until, end)):
-                share = (until - first) / _SECOND / total
-                known += share
-                yield share, slot.price
-        if self.fixed_price is not None and known < 1.0:
-            yield 1.0 - known, self.fixed_price
+            start, until = max(_start(slot), begin), min(_end(slot), end)
+            if start < until:
+                if at < start:
+                    yield Span(
+                        at, (start - at) / (end - begin), start, self.fixed_price
+                    )
+                yield Span(start, (until - start) / (end - begin), until, slot.price)
+                at = until
+        if at < end:
+            yield Span(at, (end - at) / (end - begin), end, self.fixed_price)
 
-
-_SECOND: Final = timedelta(seconds=1)
+    def _at(self, moment: datetime) -> float | None:
+        """Return what a kWh from the grid costs at a moment."""
+        index = bisect_right(self.prices, moment, key=_start) - 1
+        if index >= 0 and moment < _end(self.prices[index]):
+            return self.prices[index].price
+        return self.fixed_price
 
 
 def _start(slot: PriceSlot) -> datetime:
@@ -88,6 +103,18 @@ def remembered(known: Prices, newer: Prices, oldest: datetime) -> Prices:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unpriced:
+    """Energy from the grid that waits for its price."""
+
+    begin: datetime
+    """When it began to flow, UTC."""
+    end: datetime
+    """When it had flowed, UTC: in the same quarter of an hour."""
+    wh: float
+    """How much it is, Wh."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """The receipt of a session, so far; empty: nothing was accounted for."""
 
@@ -105,6 +132,8 @@ class Receipt:
     """What it cost, in Home Assistant's currency; None: no price was ever known."""
     until: datetime | None = None
     """The time of the newest reading that is in it, UTC; None: there is none."""
+    open: tuple[Unpriced, ...] = ()
+    """Of what has no price, that which waits for one, in the order of time."""
 
     @property
     def solar_share(self) -> float | None:
@@ -112,6 +141,11 @@ class Receipt:
         if self.energy_wh <= 0 or self.unmetered_wh >= self.energy_wh:
             return None
         return self.solar_wh / self.energy_wh * 100
+
+    @property
+    def totals(self) -> Self:
+        """Return what lasts of it, once its session is over."""
+        return replace(self, until=None, open=())
 
     def add(
         self,
@@ -133,16 +167,19 @@ class Receipt:
         # One is the rest of the other: they add up.
         grid_wh = gained * share
         solar_wh = gained - grid_wh
-        cost, priced = 0.0, 0.0
-        for part, price in tariff.over(begin, end):
-            cost += grid_wh * part * price / 1000
-            priced += part
-        known = priced > 0
-        unpriced_wh = grid_wh * (1.0 - priced) if priced < 1.0 - _ROUNDING else 0.0
-        if tariff.known:
-            cost += solar_wh * tariff.feed_in_price / 1000
-            known = known or solar_wh > 0
-        else:
+        cost, unpriced_wh = self.cost, self.unpriced_wh
+        waiting: list[Unpriced] = []
+        for span in tariff.over(begin, end):
+            wh = grid_wh * span.share
+            if span.price is not None:
+                cost = (cost or 0.0) + wh * span.price / 1000
+            elif wh > 0:
+                unpriced_wh += wh
+                if tariff.awaited:
+                    waiting += _quarters(span.begin, span.end, wh)
+        if tariff.known and solar_wh > 0:
+            cost = (cost or 0.0) + solar_wh * tariff.feed_in_price / 1000
+        elif not tariff.known:
             unpriced_wh += solar_wh
         return replace(
             self,
@@ -150,10 +187,63 @@ class Receipt:
             grid_wh=self.grid_wh + grid_wh,
             solar_wh=self.solar_wh + solar_wh,
             unmetered_wh=self.unmetered_wh + (gained if grid_share is None else 0.0),
-            unpriced_wh=self.unpriced_wh + unpriced_wh,
-            cost=(self.cost or 0.0) + cost if known else self.cost,
+            unpriced_wh=unpriced_wh,
+            cost=cost,
             until=max(begin.astimezone(UTC), end.astimezone(UTC)),
+            open=_joined(self.open, waiting) if waiting else self.open,
         )
+
+    def settled(self, tariff: Tariff) -> Self:
+        """Return it with a price for what waited, as far as that is known by now."""
+        cost, unpriced_wh = self.cost, self.unpriced_wh
+        waiting: list[Unpriced] = []
+        for part in self.open:
+            spans = list(tariff.over(part.begin, part.end))
+            prices = [span.price for span in spans if span.price is not None]
+            if len(prices) < len(spans):
+                waiting.append(part)
+                continue
+            unpriced_wh = max(unpriced_wh - part.wh, 0.0)
+            for span, price in zip(spans, prices, strict=True):
+                cost = (cost or 0.0) + part.wh * span.share * price / 1000
+        if len(waiting) == len(self.open):
+            return self
+        if not waiting and unpriced_wh < _ROUNDING_WH:
+            unpriced_wh = 0.0
+        return replace(self, cost=cost, unpriced_wh=unpriced_wh, open=tuple(waiting))
+
+
+#: What adding up may be off by, in Wh.
+_ROUNDING_WH: Final = 1e-6
+
+
+def _quarters(begin: datetime, end: datetime, wh: float) -> Iterator[Unpriced]:
+    """Yield energy by quarters of an hour."""
+    at, total = begin, end - begin
+    while (until := _quarter(at) + _QUARTER) < end:
+        yield Unpriced(begin=at, end=until, wh=wh * ((until - at) / total))
+        at = until
+    yield Unpriced(begin=at, end=end, wh=wh * ((end - at) / total) if total else wh)
+
+
+def _quarter(moment: datetime) -> datetime:
+    """Return when the quarter of an hour began: all zones have whole ones."""
+    return moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0)
+
+
+def _joined(known: tuple[Unpriced, ...], newer: list[Unpriced]) -> tuple[Unpriced, ...]:
+    """Put together what waits, by quarters of an hour; not without end."""
+    found: dict[datetime, Unpriced] = {_quarter(part.begin): part for part in known}
+    for part in newer:
+        quarter = _quarter(part.begin)
+        if (other := found.get(quarter)) is not None:
+            part = Unpriced(
+                begin=min(part.begin, other.begin),
+                end=max(part.end, other.end),
+                wh=part.wh + other.wh,
+            )
+        found[quarter] = part
+    return tuple(found[quarter] for quarter in sorted(found)[-_MOST_OPEN:])
 
 
 def more_complete(known: Receipt, newer: Receipt) -> Receipt:
@@ -161,94 +251,3 @@ def more_complete(known: Receipt, newer: Receipt) -> Receipt:
     if newer.energy_wh != known.energy_wh:
         return max(known, newer, key=lambda receipt: receipt.energy_wh)
     return newer if newer.unpriced_wh < known.unpriced_wh else known
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A time in which nothing changed."""
-
-    begin: float
-    """When it began, s."""
-    end: float
-    """When it ended, s."""
-    power_w: float
-    """What the wallbox drew, W."""
-    grid_share: float
-    """How much of that was import, 0 to 1."""
-
-
-class GridShare:
-    """How much of what one wallbox draws is import, over time.
-
-    All times are those of the steady clock, in s.
-    """
-
-    def __init__(self) -> None:
-        """Begin without a reading."""
-        self._pieces: deque[_Piece] = deque(maxlen=_PIECES)
-        self._stands: _Piece | None = None
-        """What was heard last, and until when it counts at most."""
-
-    def heard(
-        self,
-        *,
-        at: float,
-        import_w: float | None,
-        power_w: float | None,
-        others_w: float = 0.0,
-        stands_until: float,
-    ) -> None:
-        """Take what grid and wallbox say at `at`; call it when either says anything.
-
-        `import_w`: from the grid, W, negative: into it; `power_w`: what this wallbox
-        draws, W; None: not known. `others_w`: what the other wallboxes draw, W: import
-        is shared in proportion. It counts until the next call, `stands_until` at most:
-        when the older of the two readings is too old to say anything.
-        """
-        self._close(at)
-        if import_w is None or power_w is None:
-            self._stands = None
-            return
-        drawn_w = max(power_w, 0.0) + max(others_w, 0.0)
-        share = min(max(import_w, 0.0) / drawn_w, 1.0) if drawn_w > 0 else 1.0
-        self._stands = _Piece(at, stands_until, max(power_w, 0.0), share)
-
-    def mean(self, begin: float, end: float) -> float | None:
-        """Return the share of the energy from `begin` to `end` that was import, 0 to 1.
-
-        Where it is not known, all counts as import. None: it is nowhere known.
-        """
-        drawn = imported = covered_s = 0.0
-        pieces = list(self._pieces)
-        if self._stands is not None:
-            pieces.append(self._stands)
-        for piece in reversed(pieces):
-            if piece.end <= begin:
-                break
-            seconds = min(piece.end, end) - max(piece.begin, begin)
-            if seconds > 0:
-                covered_s += seconds
-                drawn += piece.power_w * seconds
-                imported += piece.power_w * piece.grid_share * seconds
-        if drawn <= 0 or end <= begin:
-            return None
-        known = min(covered_s / (end - begin), 1.0)
-        return 1.0 - known * (1.0 - imported / drawn)
-
-    def _close(self, at: float) -> None:
-        """End what was heard last."""
-        piece, self._stands = self._stands, None
-        if piece is None:
-            return
-        piece = replace(piece, end=min(piece.end, at))
-        if piece.end <= piece.begin:
-            return
-        last = self._pieces[-1] if self._pieces else None
-        if last is not None and replace(piece, begin=last.begin) == replace(
-            last, end=piece.end if last.end == piece.begin else last.end
-        ):
-            self._pieces.pop()
-            piece = replace(piece, begin=last.begin)
-        self._pieces.append(piece)
-        while self._pieces[0].end < at - _REMEMBERED_S:
-            self._pieces.popleft()
