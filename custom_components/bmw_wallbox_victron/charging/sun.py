@@ -1,0 +1,272 @@
+"""How much of the sun's surplus each wallbox may draw."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import floor, inf
+from typing import Final
+
+from ..wallbox.target import MIN_CURRENT_A
+from .settings import ChargingMode
+
+#: The surplus is averaged over this, s.
+WINDOW_S: Final = 60.0
+#: Room for 6 A counts once it has lasted for this, s.
+START_S: Final = 120.0
+#: And is missed once it has been missing for this, s.
+END_S: Final = 300.0
+#: A limit changes not more often than this, s.
+PACE_S: Final = 10.0
+#: So long a car may take to use a limit, s; after it, what it leaves is for others.
+_TAKE_UP_S: Final = 60.0
+#: The power of a wallbox whose last reading is older counts as none, s.
+_STALE_S: Final = 90.0
+#: Readings of the surplus that differ by less than this are alike, W.
+_STEP_W: Final = 10.0
+#: Amperes that are whole but for the error of sums, A.
+_EPSILON_A: Final = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SunLoad:
+    """A wallbox whose mode is one of the sun's."""
+
+    key: str
+    """Its charge point id."""
+    mode: ChargingMode
+    """Solar or solar_min."""
+    watts_per_amp: float
+    """Phases in use times their voltage, W per A."""
+    wish_a: float
+    """The most that it may draw by all other rules, A."""
+    idle: bool = False
+    """Whether it has no session: nothing is kept for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SunLimit:
+    """What the sun lets a wallbox draw."""
+
+    amps: int
+    """The limit, A; 0: a pause, by the mode solar alone."""
+    surplus: bool
+    """Whether that is from surplus; off: it waits, or holds 6 A until the pause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SunLimits:
+    """What the sun lets wallboxes draw."""
+
+    limits: Mapping[str, SunLimit]
+    """By charge point id."""
+    surplus_w: float
+    """Mean of the last minute of what the wallboxes in a solar mode may draw, W."""
+    due: float | None
+    """When it changes next without a new reading, in s; None: never."""
+
+
+class _Power:
+    """The power of a wallbox over time; straight between readings."""
+
+    def __init__(self) -> None:
+        self.idle = False
+        self._readings: deque[tuple[float, float]] = deque()
+
+    def note(self, watts: float, at: float) -> None:
+        """Take a reading, W."""
+        if not self._readings or at > self._readings[-1][0]:
+            self._readings.append((at, watts))
+
+    def note_idle(self, now: float, *, idle: bool) -> None:
+        """Take whether it certainly draws nothing."""
+        if idle or self.idle:
+            self.note(0.0, now)
+        self.idle = idle
+
+    def forget(self, before: float) -> None:
+        """Drop what says nothing of a time after `before`."""
+        while len(self._readings) > 1 and self._readings[1][0] <= before:
+            self._readings.popleft()
+
+    def known_until(self, now: float) -> float:
+        """Return until when its power is known."""
+        if self.idle or not self._readings:
+            return now
+        last = self._readings[-1][0]
+        return last if now - last < _STALE_S else now
+
+    def at(self, moment: float) -> float:
+        """Return its power at a moment, W."""
+        later: tuple[float, float] | None = None
+        for at, watts in reversed(self._readings):
+            if at <= moment:
+                if later is None:
+                    return watts if moment - at < _STALE_S and not self.idle else 0.0
+                part = (moment - at) / (later[0] - at)
+                return watts + (later[1] - watts) * part
+            later = at, watts
+        return 0.0 if later is None else later[1]
+
+    def highest(self, since: float) -> float:
+        """Return the highest of the readings since then, W."""
+        return max((watts for at, watts in self._readings if at >= since), default=inf)
+
+
+@dataclass(slots=True)
+class _State:
+    """How far a wallbox is on its way to a start or an end."""
+
+    amps: int = 0
+    """What it was let draw last, A."""
+    changed: float = -inf
+    """When that changed, in s."""
+    running: bool = False
+    """Whether room for 6 A has lasted, and has not been missing for long."""
+    room: bool = False
+    """Whether there is room for 6 A now."""
+    since: float | None = None
+    """Since when, in s; None: nobody has looked yet."""
+
+
+class Sun:
+    """The surplus of the sun, and what each wallbox may draw of it."""
+
+    def __init__(self, *, meter_timeout_s: float) -> None:
+        """Begin without any reading."""
+        self._timeout_s = meter_timeout_s
+        self._grid: deque[tuple[float, float]] = deque()
+        self._reported: float | None = None
+        self._powers: dict[str, _Power] = {}
+        self._states: dict[str, _State] = {}
+
+    def note_grid(self, watts: float | None, at: float) -> None:
+        """Take the power from the grid, W, as of when it was reported.
+
+        Negative: to the grid. Also where it is the same as before. None: the sensor is
+        unavailable.
+        """
+        if watts is None:
+            self._forget_grid()
+        elif self._reported is None or at > self._reported:
+            self._reported = at
+            self._grid.append((at, watts))
+
+    def _forget_grid(self) -> None:
+        """Forget what was read: there is no reading now."""
+        self._reported = None
+        self._grid.clear()
+
+    def note_power(self, key: str, watts: float, at: float) -> None:
+        """Take the measured power of a wallbox, W."""
+        self._power(key).note(watts, at)
+
+    def note_idle(self, key: str, *, idle: bool, now: float) -> None:
+        """Take whether a wallbox is connected and has no session, so draws nothing."""
+        self._power(key).note_idle(now, idle=idle)
+
+    def _power(self, key: str) -> _Power:
+        return self._powers.setdefault(key, _Power())
+
+    def remove(self, key: str) -> None:
+        """Forget a wallbox."""
+        self._powers.pop(key, None)
+        self._states.pop(key, None)
+
+    def take(self, loads: Sequence[SunLoad], now: float) -> SunLimits:
+        """Return what each may draw; the first in order is served first.
+
+        Those that are not in `loads` any more begin anew when they come back.
+        """
+        keys = [load.key for load in loads]
+        self._states = {key: self._states.get(key, _State()) for key in keys}
+        surplus, changes_at = self._surplus(keys, now)
+        dues: list[float | None] = [changes_at]
+        left = surplus
+        limits: dict[str, SunLimit] = {}
+        for load in sorted(loads, key=lambda load: load.idle):
+            state = self._states[load.key]
+            dues.append(_step(state, load, left, now))
+            limits[load.key] = SunLimit(
+                amps=state.amps, surplus=state.running and state.room
+            )
+            if not load.idle:
+                left -= self._kept(load, state, now)
+        return SunLimits(
+            limits=limits,
+            surplus_w=surplus,
+            due=min((due for due in dues if due is not None), default=None),
+        )
+
+    def _kept(self, load: SunLoad, state: _State, now: float) -> float:
+        """Return what a wallbox keeps from those after it, W."""
+        offered = state.amps * load.watts_per_amp
+        if now - state.changed < _TAKE_UP_S:
+            return offered
+        used = self._power(load.key).highest(now - _TAKE_UP_S)
+        return min(offered, used + load.watts_per_amp)
+
+    def _surplus(self, keys: Iterable[str], now: float) -> tuple[float, float | None]:
+        """Return the mean surplus of the last minute, W, and when it changes.
+
+        What the wallboxes drew at a reading of the grid is known once they have been
+        read after it: readings of the grid that are younger wait.
+        """
+        if self._reported is None or now >= self._reported + self._timeout_s:
+            self._forget_grid()
+            return 0.0, None
+        powers = [self._power(key) for key in keys]
+        known = min((power.known_until(now) for power in powers), default=now)
+        until = max((at for at, _ in self._grid if at <= known), default=None)
+        if until is None:
+            return 0.0, self._reported + self._timeout_s
+        # A reading stands until the next one, and the last that counts until now.
+        start = now - WINDOW_S
+        while len(self._grid) > 1 and self._grid[1][0] <= min(start, until):
+            self._grid.popleft()
+        for power in self._powers.values():
+            power.forget(self._grid[0][0])
+        area = seconds = 0.0
+        ends = now
+        due = self._reported + self._timeout_s
+        newest: float | None = None
+        for at, watts in reversed(self._grid):
+            if at > until:
+                continue
+            surplus = sum(power.at(at) for power in powers) - watts
+            newest = surplus if newest is None else newest
+            if abs(surplus - newest) > _STEP_W:
+                # The mean moves while the window does.
+                due = min(due, now + PACE_S / 2)
+            lasted = max(ends - max(at, start), 0.0)
+            ends = at
+            area += lasted * surplus
+            seconds += lasted
+        return (area / seconds if seconds else newest or 0.0), due
+
+
+def _step(state: _State, load: SunLoad, left_w: float, now: float) -> float | None:
+    """Take what is left for a wallbox; return when its limit changes by itself."""
+    amps = floor(left_w / load.watts_per_amp + _EPSILON_A)
+    room = amps >= MIN_CURRENT_A
+    if room is not state.room or state.since is None:
+        state.room, state.since = room, now
+    lasts_s = END_S if state.running else START_S
+    due: float | None = None
+    if room is not state.running:
+        if now - state.since >= lasts_s:
+            state.running = room
+        else:
+            due = state.since + lasts_s
+    least = int(MIN_CURRENT_A)
+    wanted = 0
+    if state.running or load.mode is ChargingMode.SOLAR_MIN:
+        wanted = max(least, amps)
+        if not state.running:
+            wanted = least
+        wanted = max(least, min(wanted, floor(load.wish_a)))
+    if wanted != state.amps:
+        if now - state.changed >= PACE_S:
+            state.amps, state.changed = wanted, now
+        else:
+            due = min(due or inf, state.changed + PACE_S)
+    return due

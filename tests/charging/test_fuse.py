@@ -1,0 +1,191 @@
+"""The house does not pass its main fuse."""
+
+from typing import Any
+
+import pytest
+
+from custom_components.bmw_wallbox_victron.charging.fuse import (
+    FuseGuard,
+    Rooms,
+    wallbox_phases,
+)
+
+KEY = "box"
+
+
+def guard(**changes: Any) -> FuseGuard:
+    """Return the guard of a house with a 25 A fuse and one watched phase."""
+    options: dict[str, Any] = {
+        "fuse_a": 25.0,
+        "phase_order": "123",
+        "meter_timeout_s": 60.0,
+        "house_phases": (1,),
+    }
+    return FuseGuard(**options | changes)
+
+
+class Bench:
+    """A guard with one wallbox, whose meters are read as a test says."""
+
+    def __init__(self, limit_a: float = 16.0, **changes: Any) -> None:
+        self.guard = guard(**changes)
+        self.now = 1000.0
+        self.limit(limit_a)
+
+    def limit(self, amps: float, *, idle: bool = False) -> None:
+        """Put a limit in force."""
+        self.guard.note_wallbox(KEY, limit_a=amps, idle=idle, now=self.now)
+
+    def box(self, amps: float) -> None:
+        """Read the wallbox."""
+        self.guard.note_currents(KEY, {1: amps, 2: amps, 3: amps}, self.now)
+
+    def house(self, amps: float | None, phase: int = 1) -> float | None:
+        """Read the house; return the room."""
+        self.guard.note_house(phase, amps, self.now)
+        return self.room
+
+    def wait(self, seconds: float) -> float | None:
+        """Let time pass; return the room."""
+        self.now += seconds
+        return self.room
+
+    def steady(self, house: float, box: float, seconds: float = 60.0) -> float | None:
+        """Read both every 5 s for a while."""
+        for _ in range(int(seconds / 5)):
+            self.wait(3)
+            self.box(box)
+            self.wait(2)
+            self.house(house)
+        return self.room
+
+    @property
+    def rooms(self) -> Rooms:
+        """What there is now."""
+        return self.guard.rooms(self.now)
+
+    @property
+    def room(self) -> float | None:
+        """The room of the first phase."""
+        return self.rooms.amps[1]
+
+
+def test_room_is_what_the_house_leaves() -> None:
+    """The fuse less what the house takes without the wallbox, once it has lasted."""
+    assert Bench().steady(house=21, box=16) == 20
+
+
+def test_a_start_of_the_car_is_no_load_of_the_house() -> None:
+    """The house shows it before the wallbox does: the room stays."""
+    bench = Bench()
+    assert bench.steady(house=5, box=0) == 20
+    for amps in (9, 17, 21, 21):
+        bench.wait(1)
+        assert bench.house(amps) == 20
+    bench.box(16)
+    assert bench.wait(10) == 20
+    assert bench.steady(house=21, box=16) == 20
+
+
+def test_over_the_fuse_counts_at_the_first_reading() -> None:
+    """What is too much is taken off at once."""
+    bench = Bench()
+    bench.steady(house=21, box=16)
+    bench.wait(1)
+    assert bench.house(33) == 8
+
+
+def test_less_room_counts_once_it_is_certain() -> None:
+    """Below the fuse a load counts when the wallbox has been read after it."""
+    bench = Bench()
+    bench.steady(house=15, box=10)
+    bench.wait(1)
+    assert bench.house(22) == 19
+    bench.wait(3)
+    bench.box(10)
+    assert bench.room == 13
+
+
+def test_the_limit_in_force_bounds_what_is_the_cars() -> None:
+    """What the house takes beyond it is not the wallbox's."""
+    bench = Bench(limit_a=6.0)
+    bench.steady(house=5, box=0)
+    bench.wait(1)
+    assert bench.house(21) == 10
+
+
+def test_more_room_counts_after_30_s() -> None:
+    """And `due` says when."""
+    bench = Bench()
+    bench.steady(house=20, box=6)
+    assert bench.room == 11
+    bench.wait(3)
+    bench.box(6)
+    bench.wait(2)
+    began = bench.now
+    while bench.now < began + 28:
+        assert bench.house(11) == 11
+        bench.box(6)
+        bench.wait(2)
+    assert bench.rooms.due == began + 30
+    bench.now = began + 30
+    assert bench.room == 20
+
+
+def test_a_meter_that_reports_seldom_has_room_since_its_last_reading_but_one() -> None:
+    """A reading stands until the next."""
+    bench = Bench(meter_timeout_s=120.0, limit_a=6.0)
+    bench.steady(house=20, box=6)
+    for seconds in range(61):
+        if seconds % 10 == 0:
+            bench.box(6)
+        bench.wait(1)
+    bench.house(11)
+    bench.wait(3)
+    bench.box(6)
+    assert bench.wait(26) == 11
+    assert bench.wait(1) == 20
+
+
+@pytest.mark.parametrize("gone", ["silent", "unavailable"])
+def test_no_reading_is_no_room(gone: str) -> None:
+    """And after an outage the room begins with what is in force."""
+    bench = Bench(limit_a=16.0)
+    assert bench.room is None
+    bench.steady(house=21, box=16)
+    if gone == "silent":
+        assert bench.rooms.due == bench.now + 60
+        assert bench.wait(59) == 20
+        assert bench.wait(1) is None
+    else:
+        bench.wait(1)
+        assert bench.house(None) is None
+    bench.limit(6)
+    bench.wait(20)
+    bench.box(6)
+    bench.wait(5)
+    assert bench.house(11) == 6
+    assert bench.steady(house=11, box=6, seconds=20) == 6
+    assert bench.steady(house=11, box=6, seconds=15) == 20
+
+
+def test_a_car_that_takes_more_than_it_may_gets_less() -> None:
+    """A limit of 16 that lets 16.5 flow counts as 16: the house is over its fuse."""
+    bench = Bench()
+    bench.steady(house=24, box=16.5)
+    bench.wait(1)
+    assert bench.house(25.5) == pytest.approx(15.5)
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("123", [(1,), (2,), (3,)]),
+        ("231", [(3,), (1,), (2,)]),
+        ("2", [(), (1,), ()]),
+        ("unknown", [(1, 2, 3)] * 3),
+    ],
+)
+def test_phase_orders(order: str, expected: list[tuple[int, ...]]) -> None:
+    """Which phases of the wallbox are on the first, second and third of the house."""
+    assert [wallbox_phases(order, phase) for phase in (1, 2, 3)] == expected
