@@ -1,7 +1,7 @@
 """All wallboxes of a house, from readings and settings to the limit of each.
 
-It remembers what the rules need of the past, and says when it is to be asked again. What
-is decided is in `decide.py`.
+It remembers what the rules need of the past, and says when it is to be asked again.
+`decide.py` has what is decided.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -39,6 +39,14 @@ _POWER_STEP: Final = 0.02
 _TAKEN_UP_S: Final = 15.0
 #: So old a reading may be, in s.
 _STALE_S: Final = 90.0
+
+
+#: Where these pause a car, it is not to charge whatever it takes.
+_AT_STAKE: Final = (
+    LimitReason.MAIN_FUSE,
+    LimitReason.EXTERNAL_LIMIT,
+    LimitReason.NO_METER,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +103,7 @@ class Brain:
         self._sun = Sun(meter_timeout_s=self._settings.meter_timeout_s)
         self._memories: dict[str, _Memory] = {}
 
-    def configure(
-        self, settings: HouseSettings, house_phases: Sequence[int]
-    ) -> None:
+    def configure(self, settings: HouseSettings, house_phases: Sequence[int]) -> None:
         """Take what is set for the house, and which of its phases are measured.
 
         Where that changes, its readings begin anew.
@@ -188,9 +194,7 @@ class Brain:
                 self._sun.note_power(box.key, box.power_w, box.heard_at)
             if guard is None:
                 continue
-            guard.note_wallbox(
-                box.key, limit_a=box.in_force_a, idle=box.idle, now=now
-            )
+            guard.note_wallbox(box.key, limit_a=box.in_force_a, idle=box.idle, now=now)
             if box.heard_at is not None and box.currents:
                 guard.note_currents(box.key, box.currents, box.heard_at)
         if guard is not None:
@@ -381,7 +385,9 @@ class Brain:
             if memory.mode_on and not on and box.charged:
                 record = replace(record, pauses=record.pauses + 1)
             memory.mode_on = on
-        bounds = [Shared(amps=shared.amps, reason=shared.reason)] if shared.reason else []
+        bounds: list[Shared] = []
+        if shared.reason is not None:
+            bounds.append(Shared(amps=shared.amps, reason=shared.reason))
         if unknown:
             safe = self._settings.safe_current_a
             bounds.append(Shared(amps=safe, reason=LimitReason.NO_METER))
@@ -410,8 +416,7 @@ class Brain:
         return Outcome(
             decision=decision,
             cap_a=0.0 if off else decision.cap_a,
-            forced=decision.reason
-            in (LimitReason.MAIN_FUSE, LimitReason.EXTERNAL_LIMIT, LimitReason.NO_METER),
+            forced=decision.reason in _AT_STAKE,
             record=record,
             asleep=memory.car.asleep,
             plan=memory.plan,
