@@ -79,6 +79,9 @@ ENDED = Transaction(
     id_token="04ABCDEF",
     remote_start_id=7,
     phases_used=3,
+    phases=(1, 3),
+    charged=True,
+    full=True,
     abandoned=True,
     replaced=True,
     state_sequence=41,
@@ -141,6 +144,8 @@ LIVE: dict[str, Any] = {
     "surveyed": True,
     "smart_charging": True,
     "light": Light("StatusLED", "brightness", 30),
+    "cap_a": 10.0,
+    "cap_forced": True,
     "enforcement": Enforcement(ready=True),
 }
 

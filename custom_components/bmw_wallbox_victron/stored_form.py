@@ -38,6 +38,8 @@ _YEARS: Final = range(2000, 2200)
 _MAX_SECONDS: Final = 2**31
 #: Seconds of the steady clock, which begins anew with each start.
 _NOT_STORED: Final = ("anchor",)
+#: Fields of a transaction that version 0.1.0 had not.
+_SINCE_0_1_0: Final = ("phases", "charged", "full")
 
 
 # How it is written: Home Assistant's JSON knows dataclasses, times and enums
@@ -57,14 +59,24 @@ def dump_wallbox(state: WallboxState) -> Json:
         "identity": state.identity,
         **({} if state.host is None else {"host": state.host}),
         "energy": state.energy,
-        "transaction": state.transaction,
-        "recent": state.recent,
+        "transaction": state.transaction and _dump_transaction(state.transaction),
+        "recent": [_dump_transaction(item) for item in state.recent],
         "wish": {
             **{name: getattr(target, name) for name in (*_TARGET, "lost")},
             "schedule": schedule
             and {name: getattr(schedule, name) for name in _hints(ChargingSchedule)},
         },
         "enforcement": {"rebooted_at": state.enforcement.rebooted_at},
+    }
+
+
+def _dump_transaction(transaction: Transaction) -> Json:
+    """Return what lasts of a transaction; what 0.1.0 had not, only where it says so."""
+    return {
+        item.name: content
+        for item in fields(transaction)
+        if (content := getattr(transaction, item.name)) != item.default
+        or item.name not in _SINCE_0_1_0
     }
 
 

@@ -191,6 +191,12 @@ class Transaction:
     """remoteStartId of the RequestStartTransaction that an event named last."""
     phases_used: int | None = None
     """Phases in use, where the wallbox tells."""
+    phases: tuple[int, ...] = ()
+    """Which phases of the wallbox, of 1 to 3, have carried current in it."""
+    charged: bool = False
+    """Whether energy ever flowed in it."""
+    full: bool = False
+    """Whether the car stopped by itself after that, and charges no more."""
     abandoned: bool = False
     """Whether the socket was free after its newest event: its end was lost."""
     replaced: bool = False
@@ -264,6 +270,11 @@ class WallboxState:
     """Its light; None: it has none that can be set."""
     target: Target = field(default_factory=Target)
     """What its owner wants."""
+    cap_a: float | None = None
+    """The most that is allowed now of what its owner wants, A (`Station.cap`); less
+    than 6 A is a pause. None: all of it."""
+    cap_forced: bool = False
+    """Whether a pause by the cap may end a transaction that no limit pauses."""
     enforcement: Enforcement = field(default_factory=Enforcement)
     """How far it has got with that."""
     said_at: Mapping[str, float] = field(default_factory=dict)
@@ -359,8 +370,11 @@ class WallboxState:
 
         Or a message that takes a second longer would have a schedule sent again.
         """
-        setpoint = self.enforcement.setpoint
-        return CLOCKS_AGREE * (2 if setpoint is not None and setpoint.following else 1)
+        setpoint, accepted = self.enforcement.setpoint, self.enforcement.accepted
+        agreed = (setpoint is not None and setpoint.following) or any(
+            each.step is not None for each in accepted.values()
+        )
+        return CLOCKS_AGREE * (2 if agreed else 1)
 
     @property
     def phases_known(self) -> int | None:
@@ -392,6 +406,33 @@ class WallboxState:
         if self.active is None:
             return 0.0 if self._heard else None
         return None if self.meter is None else getattr(self.meter, quantity)
+
+    @property
+    def phase_currents(self) -> tuple[float | None, float | None, float | None]:
+        """The currents measured now on the wallbox's L1 to L3, A; None: not told.
+
+        They are 0 where no session runs.
+        """
+        return (
+            self.live("current_l1"),
+            self.live("current_l2"),
+            self.live("current_l3"),
+        )
+
+    @property
+    def supplied_phases(self) -> frozenset[int]:
+        """The phases of the wallbox, of 1 to 3, that are connected, as far as told."""
+        return frozenset(phase for phase in (1, 2, 3) if self.tells_phase(phase))
+
+    @property
+    def session_phases(self) -> frozenset[int]:
+        """The phases, of 1 to 3, that carried current in this session.
+
+        Before any did: in the last session in which one did.
+        """
+        sessions = (self.transaction, *self.recent)
+        known = (item.phases for item in sessions if item is not None and item.phases)
+        return frozenset(next(known, ()))
 
     def tells_phase(self, phase: int) -> bool:
         """Return whether the wallbox tells of a phase, of one that is connected."""

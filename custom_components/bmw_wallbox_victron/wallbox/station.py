@@ -87,6 +87,20 @@ class Station:
             self.connection.refresh()
         self.update(self.state, look=True)
 
+    def cap(self, amps: float | None, *, forced: bool = False) -> None:
+        """Let no more than `amps` A flow on a phase; None: what the owner wishes.
+
+        Less than 6 A is a pause, which keeps the transaction. `forced`: on a wallbox
+        that takes no limit the pause ends it, as the owner's stop does. That is for
+        what must not be exceeded: a mode that did so would never charge again.
+
+        It is not stored: it holds until the next one, over all connections. A lower
+        one goes out before anything else, a higher one at the pace of limits.
+        """
+        if (amps, forced) != (self.state.cap_a, self.state.cap_forced):
+            state = replace(self.state, cap_a=amps, cap_forced=forced)
+            self.update(state, look=True)
+
     def update(
         self, state: WallboxState, *, look: bool = False, replayed: bool = False
     ) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 import hmac
 
+from .target import Fallback
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StationConfig:
@@ -22,6 +24,18 @@ class StationConfig:
     """Seconds between two meter readings while a session runs."""
     allow_reboot: bool = False
     """Whether a limit that does not hold may be answered with a reboot."""
+    fallback_s: float | None = None
+    """After how many seconds without Home Assistant the wallbox steps down; None: it
+    never does."""
+    safe_current_a: float = 6.0
+    """To which limit it does, A; 0: a pause."""
+
+    @property
+    def fallback(self) -> Fallback | None:
+        """What the wallbox does without Home Assistant; None: it goes on."""
+        if self.fallback_s is None:
+            return None
+        return Fallback(after_s=self.fallback_s, most_a=self.safe_current_a)
 
     def admits(self, credentials: str | None) -> bool:
         """Check HTTP Basic credentials: the user is the station's id (Part 2, A00)."""

@@ -6,7 +6,13 @@ from datetime import datetime, timedelta
 from .clock import JITTER_S, Now, moved_back
 from .energy import ROUNDING_WH, RegisterCount, lifetime
 from .meter_values import CLOCK_NEVER_SET
-from .state import EventType, Transaction, TransactionEvent, WallboxState
+from .state import (
+    ChargingState,
+    EventType,
+    Transaction,
+    TransactionEvent,
+    WallboxState,
+)
 
 #: How many transactions before the current one may still be completed by late events.
 REMEMBERED_TRANSACTIONS = 8
@@ -226,6 +232,22 @@ def _name_state(transaction: Transaction, event: TransactionEvent) -> Transactio
     )
 
 
+def filled(
+    transaction: Transaction, before: ChargingState, *, paused: bool
+) -> Transaction:
+    """Take note of a car that stopped by itself after it had charged: it is full.
+
+    `before`: the state before the newest event. `paused`: whether we let nothing flow.
+    """
+    now = transaction.charging_state
+    if now is ChargingState.CHARGING:
+        return replace(transaction, full=False) if transaction.full else transaction
+    stopped = before is ChargingState.CHARGING and now is ChargingState.SUSPENDED_EV
+    if not stopped or paused or not transaction.charged:
+        return transaction
+    return replace(transaction, full=True)
+
+
 def _start_stamp(event: TransactionEvent) -> datetime | None:
     """Return what was written as the time of a start; None: it is none."""
     return event.written if event.event_type is EventType.STARTED else None
@@ -259,6 +281,12 @@ def transaction_set_back(transaction: Transaction, by: timedelta) -> Transaction
 
 
 # Its energy
+
+
+def counting(transaction: Transaction, energy: RegisterCount) -> Transaction:
+    """Return a transaction with the energy that was counted for it."""
+    charged = transaction.charged or energy.counted_wh > 0
+    return replace(transaction, energy=energy, charged=charged)
 
 
 def count_register(
