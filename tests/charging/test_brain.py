@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ class World:
     wall: datetime = NOON
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
-    def add(self, key: str = "box", **changes: object) -> None:
+    def add(self, key: str = "box", **changes: Any) -> None:
         """Add a wallbox, with a car of three phases that takes what it may."""
         box = Box(
             key=key,
@@ -52,7 +53,7 @@ class World:
         )
         self.boxes[key] = replace(box, **changes)
 
-    def change(self, key: str = "box", **changes: object) -> None:
+    def change(self, key: str = "box", **changes: Any) -> None:
         """Change what is known of a wallbox."""
         self.boxes[key] = replace(self.boxes[key], **changes)
 
@@ -338,7 +339,7 @@ def test_a_car_that_sleeps_is_woken(world: World) -> None:
     "changes", [{"full": True}, {"authorized": False}, {"allowed": False}]
 )
 def test_a_car_that_may_not_or_is_full_is_left_alone(
-    world: World, changes: dict[str, bool]
+    world: World, changes: dict[str, Any]
 ) -> None:
     """It does not sleep."""
     world.change(car_paused=True, **changes)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 import math
+from typing import Any
 
 from hypothesis import given, strategies as st
 import pytest
@@ -98,7 +99,7 @@ SITUATIONS = st.builds(
     ],
 )
 def test_what_limits(
-    changes: dict[str, object], limit: float, cap: float | None, reason: LimitReason
+    changes: dict[str, Any], limit: float, cap: float | None, reason: LimitReason
 ) -> None:
     """In the order of the specification."""
     if "mode" in changes:
