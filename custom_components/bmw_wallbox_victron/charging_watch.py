@@ -109,14 +109,19 @@ class ChargingWatch:
         self._decide()
 
     @callback
+    def cancel_start(self, station: Station) -> None:
+        """Forget the moment that charging waits for, if there is one."""
+        if station.state.target.charging.start_at is not None:
+            self.set(station, start_at=None)
+
+    @callback
     def started(self, station: Station) -> None:
-        """Take note that an owner lets a car charge: nothing waits any more.
+        """Take note that an owner has charging start now: nothing waits any more.
 
         A session whose target was reached goes on.
         """
+        self.cancel_start(station)
         settings, active = station.state.target.charging, station.state.active
-        if settings.start_at is not None:
-            self.set(station, start_at=None)
         if active is None or not (
             0 < settings.target_energy * 1000 <= active.energy.counted_wh
         ):
