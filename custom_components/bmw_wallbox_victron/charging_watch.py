@@ -1,6 +1,6 @@
 """Wallboxes, meters, prices and time -> the limit of each wallbox."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, time
 import logging
@@ -11,16 +11,20 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from .charging.brain import Brain, Outcome
-from .charging.inputs import House
+from .charging.inputs import Box, House
+from .charging.receipt import Receipt, Tariff
 from .charging.settings import ChargingMode, HouseSettings
 from .charging.status import ChargingStatus
 from .charging_settings import house_entities_of, house_settings_of, tells_of
+from .const import CONF_PRICE
 from .problem import Problem, Problems
 from .publish import Cancel
 from .site_meters import LimitUnit, SiteMeters
+from .site_prices import SitePrices
 from .wallbox import remote_control, transitions
 from .wallbox.box import box_of
 from .wallbox.errors import CommandError
+from .wallbox.state import WallboxState
 from .wallbox.station import Station
 
 _LOGGER = logging.getLogger(__name__)
@@ -62,6 +66,12 @@ class ChargingWatch:
         self._on_change = on_change
         self._brain = Brain(dt_util.get_default_time_zone())
         self._meters = SiteMeters(hass, self.look)
+        self._prices = SitePrices(
+            hass,
+            problems=problems,
+            call_later=call_later,
+            on_change=self._on_prices,
+        )
         self._settings = HouseSettings()
         self._looked_at = -math.inf
         self._due = math.inf
@@ -69,6 +79,7 @@ class ChargingWatch:
         self._deciding = False
         self._stopped = True
         self._silent: frozenset[str] = frozenset()
+        self._has_prices = False
         self.statuses: Mapping[str, ChargingStatus] = {}
         """What is shown of each wallbox, by charge point id."""
         self.tells: frozenset[str] = frozenset()
@@ -83,8 +94,10 @@ class ChargingWatch:
         phases = [phase for phase, _ in entities.house_currents]
         self._brain.configure(self._settings, phases)
         self._meters.async_follow(entities)
+        self._prices.async_follow(options.get(CONF_PRICE))
+        self._has_prices = CONF_PRICE in options
+        self._on_prices()
         before, self.tells = self.tells, tells_of(options)
-        self._decide()
         if self.tells != before:
             self._on_change()
 
@@ -93,7 +106,21 @@ class ChargingWatch:
         """Stop following, and all timers."""
         self._stopped = True
         self._meters.async_stop()
+        self._prices.async_stop()
         self._look_again(math.inf, 0.0)
+
+    @callback
+    def _on_prices(self) -> None:
+        """Take what energy costs now."""
+        tariff = Tariff(
+            prices=self._prices.prices,
+            fixed_price=self._settings.fixed_price,
+            feed_in_price=self._settings.feed_in_price,
+            awaited=self._has_prices,
+        )
+        for station in self._stations.values():
+            station.set_tariff(tariff)
+        self._decide()
 
     # What an owner sets
 
@@ -168,10 +195,13 @@ class ChargingWatch:
             self._allow_what_waited()
             now = self._looked_at = self._hass.loop.time()
             self._brain.set_time_zone(dt_util.get_default_time_zone())
+            boxes = [box_of(each, self._settings) for each in self._stations.values()]
+            house = self._house(now)
+            self._tell_grid(boxes, house, now)
             outcomes, due = self._brain.step(
-                [box_of(each, self._settings) for each in self._stations.values()],
-                self._house(now),
-                (),
+                boxes,
+                house,
+                self._prices.prices,
                 now=now,
                 wall=dt_util.utcnow(),
             )
@@ -180,10 +210,27 @@ class ChargingWatch:
         finally:
             self._deciding = False
         self._look_again(math.inf if due is None else due, now)
-        statuses = {key: _status(outcome) for key, outcome in outcomes.items()}
+        statuses = {
+            key: _status(outcome, self._stations[key].state)
+            for key, outcome in outcomes.items()
+        }
         if statuses != self.statuses:
             self.statuses = statuses
             self._on_change()
+
+    def _tell_grid(self, boxes: Sequence[Box], house: House, now: float) -> None:
+        """Tell the receipts where the energy of now comes from."""
+        import_w, stands_s = None, 0.0
+        if house.grid is not None:
+            import_w, reported_at = house.grid
+            stands_s = max(reported_at + self._settings.meter_timeout_s - now, 0.0)
+        drawn_w = sum(box.power_w or 0.0 for box in boxes)
+        for box in boxes:
+            self._stations[box.key].grid_heard(
+                import_w,
+                others_w=drawn_w - (box.power_w or 0.0),
+                stands_s=stands_s,
+            )
 
     def _tell(self, station: Station, outcome: Outcome) -> None:
         """Have a wallbox do what was decided."""
@@ -254,13 +301,17 @@ class ChargingWatch:
         self._silent = silent
 
 
-def _status(outcome: Outcome) -> ChargingStatus:
+def _status(outcome: Outcome, state: WallboxState) -> ChargingStatus:
     """Return what is shown of a wallbox."""
-    decision = outcome.decision
+    decision, plan = outcome.decision, outcome.plan
+    receipt = Receipt() if state.transaction is None else state.transaction.receipt
     return ChargingStatus(
         limit_a=decision.limit_a,
         reason=decision.reason,
         message=decision.message,
         until=decision.until,
         car_asleep=outcome.asleep,
+        cost=receipt.cost,
+        solar_share=receipt.solar_share,
+        plan=() if plan is None or state.active is None else plan.slots,
     )

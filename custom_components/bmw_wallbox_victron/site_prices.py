@@ -68,9 +68,7 @@ class SitePrices:
         if self._action is not None or "." not in source:
             self._ask_soon(0.0)
             return
-        self._stop = async_track_state_change_event(
-            self._hass, source, self._on_entity
-        )
+        self._stop = async_track_state_change_event(self._hass, source, self._on_entity)
         self._read_entity()
 
     @callback
@@ -99,6 +97,7 @@ class SitePrices:
                 state.attributes,
                 unit=unit_of(state),
                 time_zone=dt_util.get_default_time_zone(),
+                today=dt_util.now().date(),
             )
         except PricesNotUnderstoodError as err:
             if state.state != STATE_UNKNOWN:
@@ -180,9 +179,7 @@ class SitePrices:
     def _take(self, source: str, newer: Prices) -> None:
         """Take prices that were read."""
         self._problems.resolve(Problem.PRICES_UNREADABLE, source)
-        prices = without_before(
-            merged(self.prices, newer), dt_util.utcnow() - _KEPT
-        )
+        prices = without_before(merged(self.prices, newer), dt_util.utcnow() - _KEPT)
         if prices != self.prices:
             self.prices = prices
             self._on_change()
