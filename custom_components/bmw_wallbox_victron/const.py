@@ -77,11 +77,19 @@ DEFAULT_SSL_KEY: Final = "/ssl/privkey.pem"
 DEFAULT_METER_TIMEOUT: Final = 60
 DEFAULT_SAFE_CURRENT: Final = 6
 MAX_CAPACITY_AH: Final = 20_000
+MAX_FALLBACK_MIN: Final = 60
+MAX_MAIN_FUSE: Final = 125
+MAX_METER_TIMEOUT: Final = 600
+MAX_PRICE: Final = 100_000
+MAX_SAFE_CURRENT: Final = 32
 MAX_TARGET_ENERGY: Final = 100
 MAX_CURRENT: Final = 63
 MAX_FRESHNESS_TIMEOUT: Final = 900
 MAX_METER_INTERVAL: Final = 60
 MIN_CURRENT: Final = 6
+MIN_FALLBACK_MIN: Final = 6
+MIN_MAIN_FUSE: Final = 16
+MIN_METER_TIMEOUT: Final = 60
 MIN_FRESHNESS_TIMEOUT: Final = 30
 MIN_METER_INTERVAL: Final = 5
 
@@ -98,6 +106,9 @@ PHASE_ORDERS: Final = (
     "2",
     "3",
 )
+
+#: Integrations whose coming prices are had by an action.
+PRICE_INTEGRATIONS: Final = ("nordpool", "tibber")
 
 NOMINAL_AUTO: Final = "auto"
 NOMINAL_VOLTAGES: Final = ("12", "24", "36", "48")
