@@ -107,9 +107,6 @@ PHASE_ORDERS: Final = (
     "3",
 )
 
-#: Integrations whose coming prices are had by an action.
-PRICE_INTEGRATIONS: Final = ("nordpool", "tibber")
-
 NOMINAL_AUTO: Final = "auto"
 NOMINAL_VOLTAGES: Final = ("12", "24", "36", "48")
 

@@ -22,6 +22,7 @@ from homeassistant.util.unit_conversion import (
 )
 import voluptuous as vol
 
+from ..charging.price_actions import PRICE_ACTIONS
 from ..charging.price_shapes import PricesNotUnderstoodError, read_prices
 from ..const import (
     CONF_EXTERNAL_LIMIT,
@@ -51,7 +52,6 @@ from ..const import (
     MIN_METER_TIMEOUT,
     PHASE_ORDER_UNKNOWN,
     PHASE_ORDERS,
-    PRICE_INTEGRATIONS,
 )
 from .base import dropdown, whole_number
 from .options_base import OptionsSteps, choice, entity_field, numbers
@@ -136,7 +136,7 @@ def _price(hass: HomeAssistant) -> NumberSelector:
 @callback
 def _price_sources(hass: HomeAssistant) -> Iterator[SelectOptionDict]:
     """Return what is known to have coming prices."""
-    for domain in PRICE_INTEGRATIONS:
+    for domain in PRICE_ACTIONS:
         for entry in hass.config_entries.async_entries(domain):
             yield SelectOptionDict(value=entry.entry_id, label=entry.title)
     for state in hass.states.async_all(_PRICED):
@@ -247,7 +247,7 @@ def _is_price_source(hass: HomeAssistant, price: str) -> bool:
     """Return whether prices can be asked of it."""
     entry = hass.config_entries.async_get_entry(price)
     if entry is not None:
-        return entry.domain in PRICE_INTEGRATIONS
+        return entry.domain in PRICE_ACTIONS
     entities = er.async_get(hass)
     registered = entities.async_get(price)
     if registered is not None and registered.platform == DOMAIN:
