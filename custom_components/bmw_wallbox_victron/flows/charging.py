@@ -67,6 +67,23 @@ _LIMITS: Final = [
     EntityWithDeviceFilterSelectorConfig(domain=["number", "input_number"]),
     EntityWithDeviceFilterSelectorConfig(domain=[*_SWITCHED]),
 ]
+_FUSE: Final[Mapping[vol.Marker, Any]] = {
+    vol.Optional(CONF_MAIN_FUSE): whole_number(MIN_MAIN_FUSE, MAX_MAIN_FUSE, "A"),
+    vol.Required(CONF_PHASE_ORDER, default=PHASE_ORDER_UNKNOWN): choice(
+        CONF_PHASE_ORDER, [*PHASE_ORDERS]
+    ),
+    vol.Required(CONF_METER_TIMEOUT, default=DEFAULT_METER_TIMEOUT): whole_number(
+        MIN_METER_TIMEOUT, MAX_METER_TIMEOUT, "s"
+    ),
+}
+_FALLBACK: Final[Mapping[vol.Marker, Any]] = {
+    vol.Required(CONF_SAFE_CURRENT, default=DEFAULT_SAFE_CURRENT): whole_number(
+        0, MAX_SAFE_CURRENT, "A"
+    ),
+    vol.Required(CONF_FALLBACK_MIN, default=0): whole_number(
+        0, MAX_FALLBACK_MIN, "min"
+    ),
+}
 #: Entities of these may carry coming prices.
 _PRICED: Final = ("sensor", "event", "binary_sensor", "calendar")
 
@@ -100,20 +117,9 @@ def _fields(hass: HomeAssistant, entry: ConfigEntry) -> dict[vol.Marker, Any]:
         fields |= entity_field(hass, entry, key, numbers("current"))
     return {
         **fields,
-        vol.Optional(CONF_MAIN_FUSE): whole_number(MIN_MAIN_FUSE, MAX_MAIN_FUSE, "A"),
-        vol.Required(CONF_PHASE_ORDER, default=PHASE_ORDER_UNKNOWN): choice(
-            CONF_PHASE_ORDER, [*PHASE_ORDERS]
-        ),
-        vol.Required(CONF_METER_TIMEOUT, default=DEFAULT_METER_TIMEOUT): whole_number(
-            MIN_METER_TIMEOUT, MAX_METER_TIMEOUT, "s"
-        ),
+        **_FUSE,
         **entity_field(hass, entry, CONF_EXTERNAL_LIMIT, _LIMITS),
-        vol.Required(CONF_SAFE_CURRENT, default=DEFAULT_SAFE_CURRENT): whole_number(
-            0, MAX_SAFE_CURRENT, "A"
-        ),
-        vol.Required(CONF_FALLBACK_MIN, default=0): whole_number(
-            0, MAX_FALLBACK_MIN, "min"
-        ),
+        **_FALLBACK,
         vol.Optional(CONF_PRICE): dropdown([*_price_sources(hass)], custom_value=True),
         vol.Optional(CONF_FIXED_PRICE): _price(hass),
         vol.Required(CONF_FEED_IN_PRICE, default=0): _price(hass),
