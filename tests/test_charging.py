@@ -205,13 +205,16 @@ async def test_what_waits_is_cleared_by_the_switch(make_bench: MakeBench) -> Non
     """And by a start: its owner has decided anew."""
     bench = make_bench(phases=3)
     await charge(bench, CAR)
-    for decide in (lambda: bench.allow(True), lambda: bench.press("start_charging")):
+    for how in ("switch", "button"):
         start_at = dt_util.utcnow() + timedelta(minutes=10)
         coordinator(bench).charging.set(station(bench), start_at=start_at)
         await bench.pass_time(10)
         assert bench.amps == 0
         assert says(bench, 0, LimitReason.START_AT)
-        decide()
+        if how == "switch":
+            bench.allow(True)
+        else:
+            bench.press("start_charging")
         await bench.pass_time(10)
         assert bench.amps == 32
         assert station(bench).state.target.charging.start_at is None
