@@ -182,6 +182,9 @@ def test_exact_over_outages(
         assert receipt.energy_wh == pytest.approx(own[-1][1] - own[0][1], abs=0.1)
         assert receipt.unpriced_wh == 0
         assert receipt.cost == pytest.approx(cost_of(own, prices), abs=0.005)
+    # The sessions add up to the register.
+    accounted = sum(session.receipt.energy_wh for session in box.remembered)
+    assert box.state.energy.counted_wh - 5_000_000 == pytest.approx(accounted, abs=0.5)
     in_ledger = {line.transaction_id: line.receipt for line in box.ledger.sessions}
     assert in_ledger == {item.id: item.receipt.totals for item in box.remembered}
 
