@@ -248,7 +248,7 @@ async def test_no_such_target(site: Site, value: float) -> None:
     assert settings(site).target_energy == 0
 
 
-@pytest.mark.parametrize("moment", [NOON, NOON - timedelta(days=1)])
+@pytest.mark.parametrize("moment", [NOON, NOON - timedelta(days=1), NOON.replace(hour=0) - timedelta(days=1)])
 async def test_a_start_that_has_passed(site: Site, moment: datetime) -> None:
     """It is refused with a sentence that says what to do."""
     with pytest.raises(ServiceValidationError) as raised:
@@ -257,6 +257,15 @@ async def test_a_start_that_has_passed(site: Site, moment: datetime) -> None:
         )
     assert raised.value.translation_key == "start_has_passed"
     assert settings(site).start_at is None
+
+
+async def test_today_without_a_time(site: Site) -> None:
+    """A dashboard sends midnight for a day; the time is chosen after that."""
+    midnight = NOON.replace(hour=0)
+    await call(
+        site, "datetime", "start_at", "set_value", datetime=midnight.isoformat()
+    )
+    assert settings(site).start_at == NOON.replace(hour=23, minute=59)
 
 
 async def test_what_was_lost_is_not_shown(site: Site, show: Shown) -> None:
