@@ -27,6 +27,7 @@ from custom_components.bmw_wallbox_victron.wallbox.enforcement import (
 )
 from custom_components.bmw_wallbox_victron.wallbox.target import (
     ChargingSchedule,
+    Fallback,
     ProfileKind,
     ProfilePurpose,
     Setpoint,
@@ -58,6 +59,8 @@ OPERATIONS = st.one_of(
         ),
     ),
     st.tuples(st.just("schedule"), st.integers(10, 120)),
+    st.tuples(st.just("cap"), st.integers(0, 40)),
+    st.tuples(st.just("fallback"), st.sampled_from([0, 360, 600])),
 )
 
 
@@ -71,6 +74,10 @@ def act(world: World, operations: list[tuple[str, int]]) -> None:
                 world.target = replace(world.target, charging_allowed=False)
             case "resume":
                 world.target = replace(world.target, charging_allowed=True)
+            case "cap":
+                world.cap_a = None if value > MAX_CURRENT else float(value)
+            case "fallback":
+                world.fallback = Fallback(after_s=value, most_a=6.0) if value else None
             case "plug":
                 if world.box.session is None:
                     world.box.plug_in(f"session {number}")
@@ -165,7 +172,7 @@ def test_an_honest_box_always_gets_there(operations: list[tuple[str, int]]) -> N
 
 
 CALM = st.one_of(
-    st.tuples(st.just("limit"), st.integers(6, 32)),
+    st.tuples(st.sampled_from(["limit", "cap"]), st.integers(6, 32)),
     st.tuples(st.sampled_from(["pause", "resume", "plug", "unplug"]), st.just(0)),
     st.tuples(st.just("run"), st.integers(1, 90)),
     st.tuples(
