@@ -22,12 +22,18 @@ from .kit.bench import (
     charge,
     profile_of,
 )
-from .kit.site import CHARGE_POINT_ID
+from .kit.site import CHARGE_POINT_ID, Site
 
 # What a wallbox does, whichever Home Assistant it is shown by.
 pytestmark = pytest.mark.any_homeassistant
 
 FALLBACK_S = 360
+
+
+@pytest.fixture(autouse=True)
+def _nobody_else_decides(site: Site) -> None:
+    """Have the test alone set the cap."""
+    site.entry.runtime_data.charging.async_stop()
 
 
 def station_of(bench: Bench) -> Station:
