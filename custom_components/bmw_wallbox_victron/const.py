@@ -10,16 +10,22 @@ PLATFORMS: Final = (
     Platform.BINARY_SENSOR,
     Platform.BUTTON,
     Platform.CALENDAR,
+    Platform.DATETIME,
     Platform.EVENT,
     Platform.NUMBER,
+    Platform.SELECT,
     Platform.SENSOR,
     Platform.SWITCH,
+    Platform.TIME,
 )
 
 ATTR_FLAGS: Final = "flags"
+ATTR_LIMIT: Final = "limit"
 ATTR_MESSAGE: Final = "message"
 ATTR_PENDING: Final = "pending"
 ATTR_SILENT: Final = "silent"
+ATTR_SLOTS: Final = "slots"
+ATTR_UNTIL: Final = "until"
 
 CONF_ALLOWED_TOKENS: Final = "allowed_tokens"
 CONF_ALLOW_REBOOT: Final = "allow_reboot"
@@ -71,11 +77,19 @@ DEFAULT_SSL_KEY: Final = "/ssl/privkey.pem"
 DEFAULT_METER_TIMEOUT: Final = 60
 DEFAULT_SAFE_CURRENT: Final = 6
 MAX_CAPACITY_AH: Final = 20_000
+MAX_FALLBACK_MIN: Final = 60
+MAX_MAIN_FUSE: Final = 125
+MAX_METER_TIMEOUT: Final = 600
+MAX_PRICE: Final = 100_000
+MAX_SAFE_CURRENT: Final = 32
 MAX_TARGET_ENERGY: Final = 100
 MAX_CURRENT: Final = 63
 MAX_FRESHNESS_TIMEOUT: Final = 900
 MAX_METER_INTERVAL: Final = 60
 MIN_CURRENT: Final = 6
+MIN_FALLBACK_MIN: Final = 6
+MIN_MAIN_FUSE: Final = 16
+MIN_METER_TIMEOUT: Final = 60
 MIN_FRESHNESS_TIMEOUT: Final = 30
 MIN_METER_INTERVAL: Final = 5
 

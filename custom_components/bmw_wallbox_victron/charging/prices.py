@@ -1,7 +1,7 @@
 """Prices of energy over time."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,3 +18,68 @@ class PriceSlot:
 
 #: Slots in the order of time that do not overlap; there may be gaps.
 type Prices = tuple[PriceSlot, ...]
+
+
+def in_utc(prices: Prices) -> Prices:
+    """Return the same prices in UTC.
+
+    Python compares and subtracts times of one zone by their clock, which is an hour
+    wrong where daylight saving time changes in between.
+    """
+    return tuple(
+        replace(slot, start=slot.start.astimezone(UTC), end=slot.end.astimezone(UTC))
+        for slot in prices
+    )
+
+
+def price_at(prices: Prices, moment: datetime) -> float | None:
+    """Return what a kWh costs at `moment`; None: not known."""
+    moment = moment.astimezone(UTC)
+    return next(
+        (slot.price for slot in in_utc(prices) if slot.start <= moment < slot.end), None
+    )
+
+
+def mean_price(prices: Prices, begin: datetime, end: datetime) -> float | None:
+    """Return what a kWh costs on average from `begin` to `end`.
+
+    Over time, as for a power that does not change. None: not known of all of it.
+    """
+    begin, end = begin.astimezone(UTC), end.astimezone(UTC)
+    if end <= begin:
+        return price_at(prices, begin)
+    known = paid = 0.0
+    for slot in in_utc(prices):
+        seconds = (min(slot.end, end) - max(slot.start, begin)).total_seconds()
+        if seconds > 0:
+            known += seconds
+            paid += seconds * slot.price
+    # Sums of microseconds as floats.
+    if known < (end - begin).total_seconds() - 1e-3:
+        return None
+    return paid / known
+
+
+def merged(older: Prices, newer: Prices) -> Prices:
+    """Return both in UTC; where both know a price, that of `newer` counts."""
+    older, newer = in_utc(older), in_utc(newer)
+    slots = list(newer)
+    for slot in older:
+        start = slot.start
+        for other in newer:
+            if other.end <= start:
+                continue
+            if other.start >= slot.end:
+                break
+            if other.start > start:
+                slots.append(replace(slot, start=start, end=other.start))
+            start = other.end
+        if start < slot.end:
+            slots.append(replace(slot, start=start))
+    return tuple(sorted(slots, key=lambda slot: slot.start))
+
+
+def without_before(prices: Prices, moment: datetime) -> Prices:
+    """Return those that are not over at `moment`, in UTC; one that runs stays whole."""
+    moment = moment.astimezone(UTC)
+    return tuple(slot for slot in in_utc(prices) if slot.end > moment)

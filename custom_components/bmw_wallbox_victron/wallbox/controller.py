@@ -88,6 +88,10 @@ class Controller:
         self._step: Step = None
         self._look_at: float | None = None
         self._sent: Call | None = None
+        self._sent_for: ChargingSchedule | None = None
+        """The owner's limits for which it was sent."""
+        self._taken: ChargingSchedule | None = None
+        """Those for which a limit was accepted since the last target."""
         self._answered_at = 0.0
         self._begun: datetime | None = None
         self._alarm: Callable[[], None] | None = None
@@ -163,19 +167,32 @@ class Controller:
         now = station.now()
         enforcement, self._step, self._look_at = smart_charging.advance(
             state.enforcement,
-            state.target.limits(station.config.max_current),
+            self._owners_limits(state),
             state.observed(now),
             now.steady,
             allow_reboot=station.config.allow_reboot,
             restricts=self.restricts(state),
             unreadable=state.target.unreadable,
+            cap_a=state.cap_a,
+            cap_forced=state.cap_forced,
+            fallback=station.config.fallback,
         )
         return replace(state, enforcement=enforcement)
 
-    def restricts(self, state: WallboxState) -> bool:
-        """Return whether the target is less than the wallbox gives by itself."""
+    def _owners_limits(self, state: WallboxState) -> ChargingSchedule:
+        """Return the owner's limits, whatever caps them."""
+        return state.target.limits(self._station.config.max_current)
+
+    def restricts(self, state: WallboxState, *, capped: bool = True) -> bool:
+        """Return whether less is wished than the wallbox gives by itself.
+
+        `capped`: whether the cap counts as well.
+        """
         max_current = self._station.config.max_current
-        return state.target.restricts(max_current, state.ceiling_a)
+        cap_a = state.cap_a if capped else None
+        return (cap_a is not None and cap_a < max_current) or state.target.restricts(
+            max_current, state.ceiling_a
+        )
 
     def act(self) -> None:
         """Do what `look` has found."""
@@ -222,11 +239,12 @@ class Controller:
         station = self._station
         self.settings.target_changed(changes)
         self._stops, self._stop_refusal = 0, None
+        self._taken = None
         state = transitions.target_set(station.state, changes)
         station.update(state, look=True)
         if station.connection is None:
             return
-        schedule = state.target.limits(station.config.max_current)
+        schedule = self._owners_limits(state)
         if changes.keys() & set(Kind):
             await self._until(lambda: self.settings.target_done(changes, station.state))
             return
@@ -269,10 +287,14 @@ class Controller:
                 future.set_exception(err)
 
     def _limit_done(self, schedule: ChargingSchedule) -> bool:
-        """Return whether the wallbox has accepted a schedule; raise if it refuses."""
+        """Return whether the wallbox has accepted a schedule; raise if it refuses.
+
+        A cap may lower it meanwhile, again and again: any limit counts that was sent
+        for it.
+        """
         state = self._station.state
-        if state.target.limits(self._station.config.max_current) != schedule:
-            return True  # there is a newer target
+        if self._taken == schedule or self._owners_limits(state) != schedule:
+            return True  # or there is a newer target
         enforcement = state.enforcement
         if enforcement.schedule != schedule:
             return False
@@ -285,6 +307,8 @@ class Controller:
             return False
         if any(taken.at(now) == setpoint for taken in enforcement.accepted.values()):
             return True
+        if enforcement.accepted:
+            return False  # that was for another cap, and this one was not tried yet
         if enforcement.retry_at is not None and not enforcement.unanswered:
             raise CommandError("limit_refused", reason=enforcement.refusal or "-")
         if enforcement.unanswered or (
@@ -304,7 +328,7 @@ class Controller:
         if state.enforcement.holds:
             return True
         if state.target.charging_allowed:
-            if self.restricts(state):
+            if self.restricts(state, capped=False):
                 raise CommandError("cannot_limit")
             return True
         if self._stop_refusal is not None:
@@ -361,6 +385,7 @@ class Controller:
         if isinstance(step, SetLimit) and step.purpose is ProfilePurpose.TX:
             step = replace(step, profile_id=1000 + secrets.randbelow(2**30))
         self._sent, self._begun = step, None
+        self._sent_for = state.enforcement.schedule
         request = self._request(step, now, partial(self._take, connection, step))
         sent = enforcement.sent(state.enforcement, step, now.steady)
         self._station.update(replace(state, enforcement=sent))
@@ -438,6 +463,8 @@ class Controller:
             composite = profiles.composite_limit(
                 answer.schedule, phases=state.phases_known, voltage=state.voltage
             )
+        if isinstance(sent, SetLimit) and outcome is Outcome.ACCEPTED:
+            self._taken = self._sent_for
         if isinstance(sent, StopTransaction) and outcome is not Outcome.LOST:
             self._stop_refusal = reason
         if reason is not None:

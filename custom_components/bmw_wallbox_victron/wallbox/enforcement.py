@@ -17,6 +17,8 @@ from .target import NEXT_KIND, ChargingSchedule, ProfileKind, ProfilePurpose, Se
 RECHECK_PACE: Final = 10.0
 #: Two reboots for a limit that does not hold are this far apart at least, in s.
 REBOOT_PAUSE: Final = 3600.0
+#: A profile that was refused, of which only the step down is newer, is sent again.
+RENEWAL_RETRY: Final = 15.0
 #: An answer that does not come is waited for so many times.
 PATIENT_LOSSES: Final = 2
 
@@ -54,9 +56,16 @@ class Enforcement:
     ready: bool = False
     """Whether the wallbox is connected and may be asked."""
     schedule: ChargingSchedule | None = None
-    """The limits that everything below is about."""
+    """The owner's limits, which everything below is about."""
+    owner_a: float | None = None
+    """What these allow now, A, whatever a cap makes of them."""
     setpoint: Setpoint | None = None
-    """What it is to be told of them now."""
+    """What it is to be told of them now, capped."""
+    lately: tuple[tuple[float, float], ...] = ()
+    """Until when which other limit was to hold, A, the newest last: a car that is
+    measured still does what it was told before."""
+    ends: bool = False
+    """Whether the transaction may be ended where no limit stops the car."""
     pin_a: float | None = None
     """What it enforced before anything was sent, A, where the target cannot be read."""
     kind: ProfileKind | None = None
@@ -100,6 +109,8 @@ class Enforcement:
     """What the composite schedule allows now, A; None: not known."""
     composite_at: float | None = None
     """When that was asked for; None: to be asked again."""
+    fitted_at: float | None = None
+    """When it last showed what was wished then; None: the newest one does not."""
     rechecked_at: float | None = None
     """When it was last to be asked for again because the wallbox wanted that."""
     recheck_at: float | None = None
@@ -124,6 +135,11 @@ class Enforcement:
     """Whether it was last seen to let more flow: only a reading can disprove that."""
     failing: bool = False
     """Whether a limit does not hold, and its owner is to know."""
+    failed_a: float | None = None
+    """The highest of the capped limits that did not hold, A: one above it proves
+    nothing."""
+    lifted_at: float | None = None
+    """Since when a limit above that has held instead."""
     rounds: int = 0
     """How many times everything was tried in vain."""
     retry_at: float | None = None
@@ -132,6 +148,10 @@ class Enforcement:
     """When it was rebooted because a limit did not hold: wall time, to be stored."""
     reboot_from: float | None = None
     """From when on it may be rebooted again."""
+    renewed_at: float | None = None
+    """When a profile was last taken for its step down alone (see `fallback`)."""
+    renew_from: float | None = None
+    """From when on one that was not is tried again."""
     mark: tuple[str | None, bool, int] | None = None
     """Transaction, suspended, period: where one changes, a limit must be confirmed."""
 
@@ -170,6 +190,8 @@ class SetLimit:
     """The transaction that a TxProfile is for."""
     profile_id: int | None = None
     """The id of a TxProfile, which was never used before; set when it is sent."""
+    renews: bool = False
+    """Whether the wallbox has that limit already, and only its step down is newer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,7 +270,11 @@ def disconnected(state: Enforcement) -> Enforcement:
     """Forget what only a connection can confirm; what did not hold still may not."""
     return Enforcement(
         schedule=state.schedule,
+        owner_a=state.owner_a,
         setpoint=state.setpoint,
+        lately=state.lately,
+        ends=state.ends,
+        failed_a=state.failed_a,
         pin_a=state.pin_a,
         kind=state.kind,
         kinds=state.kinds,
@@ -324,6 +350,8 @@ def answered(
     gave_up = losses >= PATIENT_LOSSES
     match call:
         case SetLimit():
+            if call.renews and outcome is not Outcome.UNSUPPORTED:
+                return _renewed(state, call, outcome, now, begun)
             return _set(state, call, outcome, now, gave_up, refusal, begun)
         case ClearTxProfile():
             if outcome is Outcome.LOST and not gave_up:
@@ -390,6 +418,31 @@ def _set(
         applied_at=now,
         reading_asked=False,
         unheld_since=now if state.unheld_since is None else state.unheld_since,
+    )
+
+
+def _renewed(
+    state: Enforcement,
+    call: SetLimit,
+    outcome: Outcome,
+    now: float,
+    begun: datetime | None,
+) -> Enforcement:
+    """Take the answer to a profile that has the limit of the one before.
+
+    Where it was not taken, that one goes on, until it steps down.
+    """
+    if outcome is not Outcome.ACCEPTED:
+        lost = outcome is Outcome.LOST  # that took long enough
+        return replace(state, renew_from=now if lost else now + RENEWAL_RETRY)
+    return replace(
+        state,
+        accepted={**state.accepted, call.purpose: call.setpoint},
+        accepted_kinds={**state.accepted_kinds, call.purpose: call.kind},
+        begun=begun,
+        renewed_at=now,
+        renew_from=None,
+        composite_at=None,
     )
 
 

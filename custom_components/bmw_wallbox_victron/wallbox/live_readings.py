@@ -35,11 +35,26 @@ def show(state: WallboxState, sample: Sample, now: Now) -> WallboxState:
     readings = sample.readings
     meter = state.meter or Sample(at=sample.at)
     return replace(
-        state,
+        _flowed(state, sample),
         meter=replace(meter, at=sample.at, **readings),
         meter_heard_at=now.steady,
         said_at={**state.said_at, **dict.fromkeys(readings, now.steady)},
     )
+
+
+def _flowed(state: WallboxState, sample: Sample) -> WallboxState:
+    """Keep with the running session what flows in it."""
+    active = state.active
+    if active is None or not is_flowing(sample):
+        return state
+    amps = (sample.current_l1, sample.current_l2, sample.current_l3)
+    carrying = {
+        phase for phase, each in enumerate(amps, 1) if (each or 0) >= PHASE_IN_USE_A
+    }
+    phases = tuple(sorted({*active.phases, *carrying}))
+    if phases == active.phases and active.charged:
+        return state
+    return replace(state, transaction=replace(active, phases=phases, charged=True))
 
 
 def aged(state: WallboxState, now: Now) -> WallboxState:

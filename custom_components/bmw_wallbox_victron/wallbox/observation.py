@@ -23,6 +23,8 @@ SETTLE: Final = 5.0
 SHOWN: Final = 9.0
 #: A limit that holds is looked at again so often, in s.
 RECHECK: Final = 300.0
+#: A limit that was to hold is remembered for so long after it was changed, in s.
+REMEMBERED: Final = 30.0
 #: A meter may be off by this much: in A, and as a part of the limit.
 TOLERANCE_A: Final = 1.0
 TOLERANCE: Final = 0.04
@@ -31,22 +33,37 @@ ROUNDING_A: Final = 0.5
 
 
 def look(
-    state: Enforcement, schedule: ChargingSchedule, observed: Observed, now: float
+    state: Enforcement,
+    schedule: ChargingSchedule,
+    observed: Observed,
+    now: float,
+    *,
+    cap_a: float | None = None,
 ) -> Enforcement:
-    """Take note of what changed since the last look."""
-    setpoint = schedule.setpoint(
+    """Take note of what changed since the last look.
+
+    `schedule`: the owner's limits. `cap_a`: the most of them that is allowed now, A.
+    """
+    limits = schedule if cap_a is None else schedule.capped(cap_a)
+    setpoint = limits.setpoint(
         now,
         clocks_agree=observed.clocks_agree
         and ProfileKind.RELATIVE not in (state.kind, *state.kinds.values()),
     )
+    owner_a = schedule.limit_at(now)
     if state.pin_a is not None:
         setpoint = Setpoint(amps=min(setpoint.amps, state.pin_a))
-    lowered = state.setpoint is None or setpoint.amps < state.setpoint.amps
+        owner_a = min(owner_a, state.pin_a)
+    before = state.setpoint
+    lowered = before is None or setpoint.amps < before.amps
     if lowered and state.over_since is None:
         # What was too much already is too much still, since then.
         state = replace(state, lowered_at=now)
+    if before is not None and setpoint.amps != before.amps:
+        kept = (each for each in state.lately if each[0] > now - REMEMBERED)
+        state = replace(state, lately=(*kept, (now, before.amps)))
     if schedule != state.schedule or (
-        state.pin_a is not None and setpoint != state.setpoint
+        state.pin_a is not None and owner_a != state.owner_a
     ):
         state = replace(
             state,
@@ -57,11 +74,17 @@ def look(
             composite_at=None,
             holds=False,
             unheld_since=None,
+            failed_a=None,
+            lifted_at=None,
             rounds=0,
             retry_at=None,
         )
-    if setpoint != state.setpoint:
-        state = replace(state, setpoint=setpoint)
+    elif lowered and not state.accepted:
+        # A cap may change every few seconds, so patience goes on through that; but what
+        # took no limit may take a lower one.
+        state = replace(state, refused=frozenset(), unanswered=frozenset())
+    if setpoint != before or owner_a != state.owner_a:
+        state = replace(state, setpoint=setpoint, owner_a=owner_a)
     if (
         state.begun is not None
         and observed.device_time is not None
@@ -134,27 +157,48 @@ def measure(
     Returns as well when it will have to be shown, unless it ends before that.
     """
     heard_at = observed.current_heard_at
+    asked_at, fitted_at = state.composite_at, state.fitted_at
+    if asked_at is not None and fits(state, observed):
+        state = replace(state, fitted_at=asked_at)
+    elif asked_at is not None and fitted_at is not None and asked_at > fitted_at:
+        state = replace(state, fitted_at=None)
     if not is_above(state, observed):
         if state.over_since is None:
             return state, None
         return replace(state, over_since=None), None
-    lowered_at = state.lowered_at
-    if lowered_at is None or heard_at is None or heard_at < lowered_at:
+    lowered_at = _too_much_since(state, observed)
+    if heard_at is None or lowered_at is None or heard_at < lowered_at:
         return state, None
-    since = heard_at if state.over_since is None else state.over_since
-    state = replace(state, over_since=since)
+    since = state.over_since
+    if since is None or since < lowered_at:
+        since = heard_at
+    state = replace(state, over_since=since, lowered_at=lowered_at)
     if state.failing:
         return state, None
     begun = lowered_at if since < lowered_at + 2 * SETTLE else since
     if heard_at >= begun + SETTLE:
         shown_at = begun + SHOWN
-    elif state.composite_at is not None and fits(state, observed):
+    elif state.fitted_at is not None and state.fitted_at >= lowered_at:
         return state, None  # the wallbox says that it was in time; a reading will tell
     else:
         shown_at = since + SHOWN
     if now < shown_at:
         return state, shown_at
     return replace(state, failing=True, holds=False, exceeded=True), None
+
+
+def _too_much_since(state: Enforcement, observed: Observed) -> float | None:
+    """Return since when the current that was measured is more than what was wished.
+
+    A limit that falls step by step, with a car that follows each step, is as long ago
+    as the step that the car has reached. None: it was never lowered.
+    """
+    allowed = [until for until, amps in state.lately if not _exceeds(observed, amps)]
+    if allowed:
+        return allowed[-1]
+    if state.lowered_at is None or not state.lately:
+        return state.lowered_at
+    return min(state.lowered_at, state.lately[0][0])
 
 
 def setpoint_of(state: Enforcement) -> Setpoint:
@@ -185,11 +229,15 @@ def fits(state: Enforcement, observed: Observed) -> bool:
 
 def is_above(state: Enforcement, observed: Observed) -> bool:
     """Return whether more flows than the target; in a session, whatever its state."""
-    target = setpoint_of(state).amps
-    return (
-        observed.transaction_id is not None
-        and observed.current_a is not None
-        and observed.current_a > target + max(TOLERANCE_A, TOLERANCE * target)
+    return observed.transaction_id is not None and _exceeds(
+        observed, setpoint_of(state).amps
+    )
+
+
+def _exceeds(observed: Observed, limit: float) -> bool:
+    """Return whether a current was measured that is above a limit, in A."""
+    return observed.current_a is not None and observed.current_a > limit + max(
+        TOLERANCE_A, TOLERANCE * limit
     )
 
 

@@ -30,6 +30,8 @@ _EVSE: Final = {
 #: How far the composite schedule is asked for, in s: only the present counts.
 _HORIZON_S: Final = 60
 _NOMINAL_V: Final = 230.0
+#: SmartChargingCtrlr.PeriodsPerSchedule of a Delta box.
+MOST_PERIODS: Final = 33
 #: No clock stands before this.
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: How long before now a schedule begins where it cannot begin in 1970.
@@ -46,14 +48,13 @@ def set_charging_profile(
     was set back since then finds the limit of now, not none.
     """
     offset = (device_time - begun).total_seconds() - now
+    # Of two in the same second the later one counts.
+    limits = {0: sent.setpoint.amps}
+    for begin, amps in sent.setpoint.changes[: MOST_PERIODS - 1]:
+        limits[max(round(begin + offset), 0)] = amps
     periods = [
-        ChargingSchedulePeriodType(start_period=0, limit=_tenths(sent.setpoint.amps))
-    ]
-    periods += [
-        ChargingSchedulePeriodType(
-            start_period=round(begin + offset), limit=_tenths(amps)
-        )
-        for begin, amps in sent.setpoint.following
+        ChargingSchedulePeriodType(start_period=start, limit=_tenths(amps))
+        for start, amps in limits.items()
     ]
     relative = sent.kind is ProfileKind.RELATIVE
     profile_id = PROFILE_IDS.get(sent.purpose, sent.profile_id)

@@ -31,6 +31,7 @@ from .enforcement import (
     Wait,
     kind_of,
 )
+from .fallback import renewal, stepping
 from .observation import (
     RECHECK,
     ROUNDING_A,
@@ -48,6 +49,7 @@ from .target import (
     MIN_CURRENT_A,
     NEXT_KIND,
     ChargingSchedule,
+    Fallback,
     ProfileKind,
     ProfilePurpose,
 )
@@ -81,24 +83,35 @@ def advance(
     allow_reboot: bool = False,
     restricts: bool = True,
     unreadable: bool = False,
+    cap_a: float | None = None,
+    cap_forced: bool = False,
+    fallback: Fallback | None = None,
 ) -> tuple[Enforcement, Step, float | None]:
     """Name what to do next, and note what was found out.
 
     Asked twice, it says the same: what it names counts as done with `answered`. The
     last part is when to look again in any case, though nothing happens meanwhile.
 
-    `restricts`: whether the target is less than the wallbox gives by itself.
-    `unreadable`: whether the target is not known.
+    `schedule`: the owner's limits. `cap_a`: the most of them that is allowed now, A;
+    `cap_forced`: where no limit does it, a pause by the cap ends the transaction, as
+    the owner's does. `restricts`: whether all that is less than the wallbox gives by
+    itself. `unreadable`: whether the target is not known. `fallback`: what the wallbox
+    is to do without us.
     """
     if unreadable:
         state = _pinned(state)
         # A pause is never more than what it enforces: that waits for nothing.
-        paused = all(amps == 0 for _, amps in schedule.periods)
+        paused = (cap_a is not None and cap_a < MIN_CURRENT_A) or all(
+            amps == 0 for _, amps in schedule.periods
+        )
         if state.pin_a is None and not paused:
             return _find_out(state, schedule, now)
     elif state.pin_a is not None:
         state = replace(state, pin_a=None)
-    state = look(state, schedule, observed, now)
+    state = look(state, schedule, observed, now, cap_a=cap_a)
+    ends = state.owner_a == 0 or cap_forced
+    if ends != state.ends:
+        state = replace(state, ends=ends)
     state, shown_at = measure(state, observed, now)
     moments = [at for at in (shown_at, schedule.next_change(now)) if at is not None]
     look_at = min(moments) if moments else None
@@ -110,9 +123,29 @@ def advance(
         state, step = _without_limits(state, observed, now, restricts=restricts)
     else:
         state, step = _with_limits(
-            state, observed, now, allow_reboot=allow_reboot, restricts=restricts
+            state,
+            observed,
+            now,
+            allow_reboot=allow_reboot,
+            restricts=restricts,
+            fallback=fallback,
         )
-    return state, step, look_at
+        if isinstance(step, SetLimit):
+            step = stepping(state, step, observed, fallback, now)
+        _, renewal_at = renewal(state, observed, fallback, now)
+        if renewal_at is not None:
+            look_at = min(renewal_at, renewal_at if look_at is None else look_at)
+    return _remembering_failure(state), step, look_at
+
+
+def _remembering_failure(state: Enforcement) -> Enforcement:
+    """Take note of a capped limit that does not hold: a higher one may come next."""
+    amps = setpoint_of(state).amps
+    if not state.failing or state.holds:
+        return state
+    if state.owner_a is not None and amps < state.owner_a:
+        state = replace(state, failed_a=max(amps, state.failed_a or 0.0))
+    return replace(state, lifted_at=None)
 
 
 def _pinned(state: Enforcement) -> Enforcement:
@@ -126,7 +159,7 @@ def _find_out(
     state: Enforcement, schedule: ChargingSchedule, now: float
 ) -> tuple[Enforcement, Step, None]:
     """Ask what the wallbox enforces, and send nothing before that is known."""
-    state = replace(state, schedule=schedule, setpoint=None, holds=False)
+    state = replace(state, schedule=schedule, setpoint=None, owner_a=None, holds=False)
     if not state.ready:
         return state, None, None
     if state.composite_at is None:
@@ -144,6 +177,7 @@ def _with_limits(
     *,
     allow_reboot: bool,
     restricts: bool,
+    fallback: Fallback | None,
 ) -> tuple[Enforcement, Step]:
     """Bring a wallbox that has smart charging to do the target."""
     untried = _untried(state, observed, now)
@@ -160,13 +194,13 @@ def _with_limits(
         if purpose in untried and (
             purpose is ProfilePurpose.TX_DEFAULT or purpose in state.used
         ):
-            paced_to = (
-                -math.inf if state.paced_from is None else state.paced_from + PACE
-            )
-            new = state.setpoint != state.paced_setpoint
-            if new and now < paced_to and setpoint_of(state).amps > 0:
+            paced_to = _paced_to(state)
+            if now < paced_to:
                 return state, Wait(paced_to)
             return state, _send(state, purpose, observed)
+    due, _ = renewal(state, observed, fallback, now)
+    if due is not None:
+        return state, due
     asked_at = state.composite_at
     if asked_at is None:
         return state, AskComposite()
@@ -196,6 +230,17 @@ def _with_limits(
             restricts=restricts,
         )
     return _prove(state, observed, now)
+
+
+def _paced_to(state: Enforcement) -> float:
+    """Return when the setpoint may be sent; a pause, and a cap that falls, at once."""
+    amps, before = setpoint_of(state).amps, state.paced_setpoint
+    if state.paced_from is None or before is None or state.setpoint == before:
+        return -math.inf
+    capped = state.owner_a is not None and amps < state.owner_a
+    if amps == 0 or (capped and amps < before.amps):
+        return -math.inf
+    return state.paced_from + PACE
 
 
 def _untried(
@@ -261,7 +306,7 @@ def _try_other_purposes(
     state = replace(
         state,
         # What held until now was forgotten: it is sent again before anything else.
-        accepted={} if state.holds else state.accepted,
+        accepted={} if state.holds and state.unheld_since is None else state.accepted,
         holds=False,
         unheld_since=unheld_since,
         failing=state.failing or (told and late),
@@ -291,7 +336,8 @@ def _try_other_purposes(
     if is_taken(state, now) and not late:
         return state, Wait(unheld_since + PATIENCE)
     state = replace(state, failing=state.failing or told)
-    if setpoint_of(state).amps == 0 and not state.accepted and flows(observed):
+    stops = state.ends and setpoint_of(state).amps == 0
+    if stops and not state.accepted and flows(observed):
         if not late:
             return state, Wait(unheld_since + PATIENCE)
         if (stopped := _stop(state, observed, now)) is not None:
@@ -343,6 +389,8 @@ def _without_limits(
         return replace(state, holds=not restricts, failing=restricts or over), None
     if not flows(observed):
         return replace(state, holds=True, failing=False, exceeded=False), None
+    if not state.ends:
+        return replace(state, holds=False, failing=True), None
     state = replace(state, holds=False)
     if (stopped := _stop(state, observed, now)) is not None:
         return state, stopped
@@ -400,13 +448,19 @@ def _prove(
     ):
         (kind,) = kinds
     settled = state.holds and state.unheld_since is None and state.rounds == 0
+    # A cap above the one that did not hold is no reason to say that they hold again.
+    lifted = state.failed_a is not None and setpoint_of(state).amps > state.failed_a
+    lifted_at = now if state.lifted_at is None else state.lifted_at
+    failing = state.failing and lifted and now < lifted_at + RECHECK
     if not settled or state.failing or state.exceeded or kind != state.kind:
         state = replace(
             state,
             kind=kind,
             unfollowed=state.unfollowed - ({state.latest} if state.latest else set()),
             holds=True,
-            failing=False,
+            failing=failing,
+            failed_a=state.failed_a if failing else None,
+            lifted_at=lifted_at if failing else None,
             exceeded=False,
             unheld_since=None,
             rounds=0,
@@ -415,6 +469,8 @@ def _prove(
         # Another purpose holds it for now. The default is what the next session needs.
         state = replace(state, retry_at=now + DEFAULT_RETRY)
     due = [state.retry_at, state.recheck_at]
+    if failing:
+        due.append(lifted_at + RECHECK)
     if observed.transaction_id is not None and state.composite_at is not None:
         due.append(state.composite_at + RECHECK)
     moments = [moment for moment in due if moment is not None]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from ..charging.receipt import Receipt
 from ..charging.record import SessionRecord
 from .clock import CLOCKS_AGREE, DeviceClock, Now
 from .energy import RegisterCount
@@ -191,6 +192,12 @@ class Transaction:
     """remoteStartId of the RequestStartTransaction that an event named last."""
     phases_used: int | None = None
     """Phases in use, where the wallbox tells."""
+    phases: tuple[int, ...] = ()
+    """Which phases of the wallbox, of 1 to 3, have carried current in it."""
+    charged: bool = False
+    """Whether energy ever flowed in it."""
+    full: bool = False
+    """Whether the car stopped by itself after that, and charges no more."""
     abandoned: bool = False
     """Whether the socket was free after its newest event: its end was lost."""
     replaced: bool = False
@@ -199,6 +206,8 @@ class Transaction:
     """Number of the event that named the charging state."""
     energy: RegisterCount = field(default_factory=RegisterCount)
     """Energy of the session."""
+    receipt: Receipt = field(default_factory=Receipt)
+    """What that cost, as far as it was accounted for."""
     record: SessionRecord = field(default_factory=SessionRecord)
     """What was decided in it."""
 
@@ -216,6 +225,24 @@ class Transaction:
     def newest(self) -> datetime:
         """Its newest event, on the wallbox's clock as it runs now."""
         return self.updated_at if self.newest_order is None else self.newest_order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """What a reading of the register told of a session: it waits for the receipt."""
+
+    key: tuple[str, int]
+    """The transaction's `key`."""
+    begin: datetime
+    """When the energy before it had flowed, on the wallbox's clock as it runs now."""
+    end: datetime
+    """When the reading was taken, likewise."""
+    before_wh: float
+    """What the session had when the flow began, Wh."""
+    counted_wh: float
+    """What it had when the reading was taken, Wh."""
+    late: bool = False
+    """Whether a later reading was there already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +291,11 @@ class WallboxState:
     """Its light; None: it has none that can be set."""
     target: Target = field(default_factory=Target)
     """What its owner wants."""
+    cap_a: float | None = None
+    """The most that is allowed now of what its owner wants, A (`Station.cap`); less
+    than 6 A is a pause. None: all of it."""
+    cap_forced: bool = False
+    """Whether a pause by the cap may end a transaction that no limit pauses."""
     enforcement: Enforcement = field(default_factory=Enforcement)
     """How far it has got with that."""
     said_at: Mapping[str, float] = field(default_factory=dict)
@@ -276,6 +308,8 @@ class WallboxState:
     """When the current transaction gave a sign of life, by the steady clock, in s."""
     freed: bool = False
     """Whether the socket was reported free since."""
+    flowed: tuple[Flow, ...] = field(default=(), compare=False)
+    """What waits for the receipts, in the order in which it was told."""
 
     # What follows from these
 
@@ -359,8 +393,11 @@ class WallboxState:
 
         Or a message that takes a second longer would have a schedule sent again.
         """
-        setpoint = self.enforcement.setpoint
-        return CLOCKS_AGREE * (2 if setpoint is not None and setpoint.following else 1)
+        setpoint, accepted = self.enforcement.setpoint, self.enforcement.accepted
+        agreed = (setpoint is not None and setpoint.following) or any(
+            each.step is not None for each in accepted.values()
+        )
+        return CLOCKS_AGREE * (2 if agreed else 1)
 
     @property
     def phases_known(self) -> int | None:
@@ -392,6 +429,33 @@ class WallboxState:
         if self.active is None:
             return 0.0 if self._heard else None
         return None if self.meter is None else getattr(self.meter, quantity)
+
+    @property
+    def phase_currents(self) -> tuple[float | None, float | None, float | None]:
+        """The currents measured now on the wallbox's L1 to L3, A; None: not told.
+
+        They are 0 where no session runs.
+        """
+        return (
+            self.live("current_l1"),
+            self.live("current_l2"),
+            self.live("current_l3"),
+        )
+
+    @property
+    def supplied_phases(self) -> frozenset[int]:
+        """The phases of the wallbox, of 1 to 3, that are connected, as far as told."""
+        return frozenset(phase for phase in (1, 2, 3) if self.tells_phase(phase))
+
+    @property
+    def session_phases(self) -> frozenset[int]:
+        """The phases, of 1 to 3, that carried current in this session.
+
+        Before any did: in the last session in which one did.
+        """
+        sessions = (self.transaction, *self.recent)
+        known = (item.phases for item in sessions if item is not None and item.phases)
+        return frozenset(next(known, ()))
 
     def tells_phase(self, phase: int) -> bool:
         """Return whether the wallbox tells of a phase, of one that is connected."""

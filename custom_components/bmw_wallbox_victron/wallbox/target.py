@@ -60,13 +60,67 @@ class Setpoint:
     """The limit of now, A."""
     following: tuple[tuple[float, float], ...] = ()
     """At which second of the steady clock which limit begins, in A."""
+    step: tuple[float, float] | None = field(default=None, compare=False)
+    """From which second of the steady clock on no more than how much is allowed, in A,
+    unless it is renewed before; None: it never steps down. Two setpoints are equal
+    where they differ in that alone: it is no limit while Home Assistant lives."""
 
     def at(self, now: float) -> Setpoint:
         """Return what is left of it at `now`."""
-        passed = [amps for begin, amps in self.following if begin <= now]
-        if not passed:
-            return self
-        return Setpoint(amps=passed[-1], following=self.following[len(passed) :])
+        passed = sum(begin <= now for begin, _ in self.following)
+        amps = self.following[passed - 1][1] if passed else self.amps
+        left = Setpoint(amps=amps, following=self.following[passed:])
+        if self.step is None:
+            return left
+        begin, most = self.step
+        return left.stepping(begin, most) if now < begin else left.capped(most)
+
+    def capped(self, most: float) -> Setpoint:
+        """Return it with no limit above `most`, in A."""
+        return Setpoint(
+            amps=min(self.amps, most),
+            following=tuple((begin, min(amps, most)) for begin, amps in self.following),
+        )
+
+    def stepping(self, begin: float, most: float) -> Setpoint:
+        """Return it with a step down to `most` A, if that lowers anything."""
+        lowers = any(amps > most for _, amps in _from(begin, self.amps, self.following))
+        return replace(self, step=(begin, most) if lowers else None)
+
+    @property
+    def changes(self) -> tuple[tuple[float, float], ...]:
+        """At which second of the steady clock which limit begins, its step included."""
+        if self.step is None:
+            return self.following
+        begin, most = self.step
+        return (
+            *((at, amps) for at, amps in self.following if at < begin),
+            *(
+                (at, min(amps, most))
+                for at, amps in _from(begin, self.amps, self.following)
+            ),
+        )
+
+
+def _from(
+    begin: float, amps: float, following: tuple[tuple[float, float], ...]
+) -> list[tuple[float, float]]:
+    """Return the limits from `begin` on, the one that is in force then first."""
+    passed = [limit for at, limit in following if at <= begin]
+    return [
+        (begin, passed[-1] if passed else amps),
+        *((at, limit) for at, limit in following if at > begin),
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback:
+    """What a wallbox does by itself where Home Assistant is not heard of any more."""
+
+    after_s: float
+    """How long after the last profile, s."""
+    most_a: float
+    """How much it allows then at most, A; 0: a pause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +140,15 @@ class ChargingSchedule:
             return self
         elapsed = (now.wall - self.start).total_seconds()
         return replace(self, anchor=now.steady - max(elapsed, 0.0))
+
+    def capped(self, most: float) -> ChargingSchedule:
+        """Return it with no limit above `most`, in A; less than 6 A is a pause."""
+        if most < MIN_CURRENT_A:
+            most = 0.0
+        return replace(
+            self,
+            periods=tuple((begin, min(amps, most)) for begin, amps in self.periods),
+        )
 
     def index_at(self, now: float) -> int:
         """Return which period runs."""

@@ -41,7 +41,10 @@ from .transactions import (
     begin,
     complete,
     count_register,
+    counting,
+    filled,
     find_transaction,
+    flows_set_back,
     follow,
     is_newest,
     moved,
@@ -168,7 +171,7 @@ def metered(state: WallboxState, samples: Iterable[Sample], now: Now) -> Wallbox
                 begins=idle and state.transaction is not None,
             )
             if active is not None:
-                state = replace(state, transaction=replace(active, energy=energy))
+                state = replace(state, transaction=counting(active, energy))
         # To the second: the meter's clock may tick in whole ones.
         if (
             active is not None
@@ -290,8 +293,11 @@ def _happened(state: WallboxState, event: TransactionEvent, now: Now) -> Wallbox
             state, energy = count_register(
                 state, transaction, sample.register, at, begins=begins
             )
-            transaction = replace(transaction, energy=energy)
+            transaction = counting(transaction, energy)
+    before = transaction.charging_state
     transaction = (follow if in_order else complete)(transaction, event, now)
+    if in_order:
+        transaction = filled(transaction, before, paused=_is_paused(state))
 
     flowed = state.charging_state is ChargingState.CHARGING
     if current is not None and transaction.key != current.key:
@@ -323,6 +329,12 @@ def _happened(state: WallboxState, event: TransactionEvent, now: Now) -> Wallbox
     elif not flows and (in_order or flowed):
         state = stopped(state, event.at, now)
     return state
+
+
+def _is_paused(state: WallboxState) -> bool:
+    """Return whether the wallbox is told to let nothing flow."""
+    setpoint = state.enforcement.setpoint
+    return setpoint is not None and setpoint.amps < MIN_CURRENT_A
 
 
 # The target
@@ -421,6 +433,7 @@ def _set_back(state: WallboxState, by: timedelta) -> WallboxState:
         transaction=current and transaction_set_back(current, by),
         meter=meter and replace(meter, at=moved_back(meter.at, by)),
         energy=state.energy.set_back(by),
+        flowed=flows_set_back(state.flowed, by),
     )
 
 

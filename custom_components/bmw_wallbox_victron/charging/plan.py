@@ -1,0 +1,250 @@
+"""When to charge, so that a target is met by a deadline at the cheapest hours."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from math import ceil
+from statistics import median
+from typing import Final
+
+from .cheapest import Piece, cheapest_parts
+from .prices import Prices, in_utc
+
+#: So much more time is planned than is needed.
+_RESERVE: Final = 1.05
+#: A window less is worth this part of what all costs: no window for a few seconds.
+_WINDOW_SHARE: Final = 0.0005
+#: Of two times that cost the same the later one counts: this part of a price an hour.
+_LATER_SHARE: Final = 1e-6
+#: What is not known costs this many times what is known: it comes last.
+_UNKNOWN_FACTOR: Final = 100
+#: And so much more for each hour that it is earlier: as late as is safe.
+_UNKNOWN_LATER_SHARE: Final = 0.01
+#: A gap that is this part of the time needed comes from a power that varies.
+_GAP_SHARE: Final = 0.08
+#: It is charged over if that costs no more than this part of all.
+_GAP_COST_SHARE: Final = 0.005
+#: For how long a plan goes on whose end nobody knows.
+_UNKNOWN_END: Final = timedelta(days=1)
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+_HOUR: Final = timedelta(hours=1) // _MICROSECOND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSlot:
+    """A time in which to charge."""
+
+    start: datetime
+    """When it begins, UTC."""
+    end: datetime
+    """When it ends, UTC."""
+    price: float | None
+    """What a kWh costs then, in Home Assistant's currency; None: not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """When to charge."""
+
+    slots: tuple[PlanSlot, ...] = ()
+    """In order; a window without a gap has one for each price."""
+    enough: bool
+    """Whether the target can be met by the deadline."""
+
+    def active(self, now: datetime) -> bool:
+        """Return whether to charge at `now`."""
+        now = now.astimezone(UTC)
+        return any(slot.start <= now < slot.end for slot in self.slots)
+
+    @property
+    def start(self) -> datetime | None:
+        """Return when the first slot begins; None: there is none."""
+        return self.slots[0].start if self.slots else None
+
+    @property
+    def windows(self) -> tuple[tuple[datetime, datetime], ...]:
+        """Return beginning and end of each time without a gap."""
+        windows: list[tuple[datetime, datetime]] = []
+        for slot in self.slots:
+            if windows and windows[-1][1] == slot.start:
+                windows[-1] = (windows[-1][0], slot.end)
+            else:
+                windows.append((slot.start, slot.end))
+        return tuple(windows)
+
+    def next_change(self, now: datetime) -> datetime | None:
+        """Return when the next window begins or ends after `now`; None: never."""
+        now = now.astimezone(UTC)
+        moments = (moment for window in self.windows for moment in window)
+        return next((moment for moment in moments if moment > now), None)
+
+
+def _pieces(
+    prices: Prices, now: datetime, deadline: datetime
+) -> Iterator[tuple[int, int, float | None]]:
+    """Yield all of the time until the deadline by its prices, in µs from now."""
+    last = (deadline - now) // _MICROSECOND
+    reached = 0
+    for slot in in_utc(prices):
+        start = max((slot.start - now) // _MICROSECOND, reached)
+        end = min((slot.end - now) // _MICROSECOND, last)
+        if end <= start:
+            continue
+        if start > reached:
+            yield reached, start, None
+        yield start, end, slot.price
+        reached = end
+    if reached < last:
+        yield reached, last, None
+
+
+def _without_first_gap(
+    parts: list[tuple[int, int]],
+    pieces: list[Piece],
+    needed: int,
+    scale: float,
+) -> list[tuple[int, int]]:
+    """Return the parts without the next pause, where it comes from a varying power."""
+    gap_start = 0
+    for start, end in parts:
+        if start > gap_start:
+            break
+        gap_start = end
+    else:
+        return parts
+    gap = (gap_start, start)
+    if gap[1] - gap[0] > needed * _GAP_SHARE:
+        return parts
+
+    def overlaps(part: tuple[int, int]) -> Iterator[tuple[Piece, int, int]]:
+        """Yield the pieces in a part, with what of them is in it."""
+        for piece in pieces:
+            begin, end = max(part[0], piece.start), min(part[1], piece.end)
+            if begin < end:
+                yield piece, begin, end
+
+    filled = list(overlaps(gap))
+    saved = max(piece.price for part in parts for piece, _, _ in overlaps(part))
+    extra = sum((piece.price - saved) * (end - begin) for piece, begin, end in filled)
+    if extra > _GAP_COST_SHARE * needed * scale:
+        return parts
+    return sorted([*parts, *((begin, end) for _, begin, end in filled)])
+
+
+def make_plan(
+    *,
+    now: datetime,
+    deadline: datetime,
+    energy_wh: float,
+    power_w: float,
+    prices: Prices,
+    max_windows: int = 4,
+    charging: bool = False,
+) -> Plan:
+    """Return when to charge `energy_wh` Wh with `power_w` W until `deadline`.
+
+    At the cheapest hours of the prices that are known, with a reserve of 5 %. Whole
+    slots of prices, the dearest of them cut, in `max_windows` windows at most; of two
+    that cost the same the one with fewer windows, then the later one. Time without a
+    price is used where that with prices does not suffice, as late as is safe. Without
+    time enough: from now on. `charging`: whether it charges now, which is not
+    interrupted for nothing.
+    """
+    now, deadline = now.astimezone(UTC), deadline.astimezone(UTC)
+    if energy_wh <= 0:
+        return Plan(enough=True)
+    if power_w <= 0:
+        end = max(now, deadline) + _UNKNOWN_END
+        return Plan(slots=(PlanSlot(start=now, end=end, price=None),), enough=False)
+    needed = ceil(energy_wh * _RESERVE / power_w * _HOUR)
+    available = (deadline - now) // _MICROSECOND
+    if needed >= available:
+        end = now + needed * _MICROSECOND
+        return Plan(
+            slots=(PlanSlot(start=now, end=end, price=None),),
+            enough=needed <= available * _RESERVE,
+        )
+    times = list(_pieces(prices, now, deadline))
+    known = [price for _, _, price in times if price is not None]
+    scale = median(map(abs, known)) if known else 1.0
+    scale = scale or max(map(abs, known)) or 1.0
+
+    def unknown(start: int, end: int) -> float:
+        """Return what time without a price counts as."""
+        hours = (available - (start + end) / 2) / _HOUR
+        factor = _UNKNOWN_FACTOR * (1 + hours * _UNKNOWN_LATER_SHARE)
+        return max(known, default=0.0) + scale * factor
+
+    pieces = [
+        Piece(
+            start=start,
+            end=end,
+            price=unknown(start, end) if price is None else price,
+            late=price is None,
+        )
+        for start, end, price in times
+    ]
+    parts = cheapest_parts(
+        pieces,
+        needed,
+        max_windows=max(max_windows, 1),
+        window_cost=_WINDOW_SHARE * scale * needed,
+        later=_LATER_SHARE * scale / _HOUR,
+        going_on=charging,
+    )
+    if charging:
+        parts = _without_first_gap(parts, pieces, needed, scale)
+    return Plan(slots=_slots(parts, times, now), enough=True)
+
+
+def _slots(
+    parts: list[tuple[int, int]],
+    times: list[tuple[int, int, float | None]],
+    now: datetime,
+) -> tuple[PlanSlot, ...]:
+    """Return the parts as slots: adjacent ones of one price are one."""
+    joined: list[tuple[int, int, float | None]] = []
+    for start, end in parts:
+        price = next(price for _, last, price in times if start < last)
+        if joined and joined[-1][1:] == (start, price):
+            joined[-1] = (joined[-1][0], end, price)
+        else:
+            joined.append((start, end, price))
+    return tuple(
+        PlanSlot(
+            start=now + start * _MICROSECOND, end=now + end * _MICROSECOND, price=p
+        )
+        for start, end, p in joined
+    )
+
+
+def next_deadline(ready_by: time, since: datetime, tz: tzinfo) -> datetime:
+    """Return the first moment at `ready_by` by the clocks of `tz` after `since`, UTC.
+
+    It may lie in the past: then it was missed. A time that clocks leave out in spring
+    counts as the moment after the gap, one that they show twice the first time.
+    """
+    since = since.astimezone(UTC)
+    day = since.astimezone(tz).date() - timedelta(days=1)
+    while True:
+        moment = _moment(datetime.combine(day, ready_by.replace(tzinfo=None)), tz)
+        if moment > since:
+            return moment
+        day += timedelta(days=1)
+
+
+def _moment(local: datetime, tz: tzinfo) -> datetime:
+    """Return a local time in UTC."""
+    moment = local.replace(tzinfo=tz, fold=0).astimezone(UTC)
+    if moment.astimezone(tz).replace(tzinfo=None) == local:
+        return moment
+    # It lies in a gap: when do the clocks change?
+    begin, end = local.replace(tzinfo=tz, fold=1).astimezone(UTC), moment
+    while end - begin > _MICROSECOND:
+        middle = begin + (end - begin) / 2
+        if middle.astimezone(tz).utcoffset() == end.astimezone(tz).utcoffset():
+            end = middle
+        else:
+            begin = middle
+    return end
