@@ -13,6 +13,8 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
+from aiohttp import web
+
 from demo.clock import SteppedClock
 from demo.layout import DOMAIN
 
@@ -34,6 +36,14 @@ _AWAITED: Final = ("poll of BMS ", f"Write {DOMAIN}.")
 def _is_busy() -> bool:
     """Return whether something goes on that is waited for."""
     return any(task.get_name().startswith(_AWAITED) for task in asyncio.all_tasks())
+
+
+class _PatientResponse(web.WebSocketResponse):
+    """A connection of a page, which is not asked whether it is still there."""
+
+    def __init__(self, *, heartbeat: float | None = None, **options: Any) -> None:
+        """Leave the heartbeat out."""
+        super().__init__(**options)
 
 
 class Follower:
@@ -115,6 +125,8 @@ def main() -> int:
 
     from demo import instance
 
+    # Whoever looks on would be taken for gone: seconds are too short for a page there.
+    mock.patch.object(web, "WebSocketResponse", _PatientResponse).start()
     set_up = bootstrap.async_setup_hass
 
     async def set_up_and_follow(*arguments: Any) -> HomeAssistant | None:
