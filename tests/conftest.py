@@ -22,7 +22,7 @@ from homeassistant.helpers.entity import Entity
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.bmw_wallbox_victron import sensor
+from custom_components.bmw_wallbox_victron import site_sensor
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from custom_components.bmw_wallbox_victron.publish import Publisher
 from custom_components.bmw_wallbox_victron.wallbox.schemas import Schemas
@@ -244,7 +244,7 @@ def unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
             looks = itertools.count()
             super().__init__(now=lambda: now() + 60 * next(looks), **rest)
 
-    monkeypatch.setattr(sensor, "Publisher", Unpaced)
+    monkeypatch.setattr(site_sensor, "Publisher", Unpaced)
 
 
 @pytest.fixture

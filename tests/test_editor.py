@@ -26,6 +26,10 @@ from .kit.site import CHARGE_POINT_ID, Site
 from .kit.strings import described
 from .kit.victron import GOOD, KEY, model_of
 
+WALLBOX: Final = {
+    *("session_started", "session_ended", "limit_not_enforced"),
+    *("car_asleep", "target_reached"),
+}
 SOURCES: Final = {"power_source_changed"}
 DRAINING: Final = {"battery_draining_fast"}
 LEVEL: Final = {"battery_became_low", "battery_became_critical"}
@@ -78,7 +82,7 @@ async def test_a_wallbox(
 ) -> None:
     """A wallbox's own are offered for it, and none for the server it connects to."""
     device = site.device().id
-    of_it = {"session_started", "session_ended", "limit_not_enforced"}
+    of_it = WALLBOX
     box = await offered(hass, hass_ws_client, {"device_id": [device]})
     assert box == (of_it, {"wallbox_charging"})
     (server,) = set(devices(hass, site.entry).values()) - {device}
@@ -168,7 +172,7 @@ async def test_a_bms(
 
 def test_all_are_told_apart() -> None:
     """Between them, these tests know each trigger and condition."""
-    triggers = {"session_started", "session_ended", "limit_not_enforced"}
+    triggers = WALLBOX
     conditions = {"wallbox_charging"}
     assert set(TRIGGERS) == triggers.union(*(each for each, _ in RIGS.values()))
     assert set(CONDITIONS) == conditions.union(*(each for _, each in RIGS.values()))

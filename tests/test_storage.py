@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
+from custom_components.bmw_wallbox_victron.charging.receipt import Receipt, Unpriced
 from custom_components.bmw_wallbox_victron.charging.record import SessionRecord
 from custom_components.bmw_wallbox_victron.charging.settings import (
     ChargingMode,
@@ -26,6 +27,7 @@ from custom_components.bmw_wallbox_victron.charging.settings import (
 )
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.storage import SiteStore, as_stored
+from custom_components.bmw_wallbox_victron.stored_form import load_ledgers
 from custom_components.bmw_wallbox_victron.wallbox.clock import DeviceClock, Now
 from custom_components.bmw_wallbox_victron.wallbox.energy import RegisterCount
 from custom_components.bmw_wallbox_victron.wallbox.enforcement import Enforcement
@@ -35,6 +37,7 @@ from custom_components.bmw_wallbox_victron.wallbox.state import (
     ConnectorStatus,
     Doubt,
     EventType,
+    Flow,
     Identity,
     Light,
     Transaction,
@@ -90,6 +93,16 @@ ENDED = Transaction(
     start_order=NOON,
     newest_order=NOON + timedelta(hours=1),
     energy=COUNT,
+    receipt=Receipt(
+        energy_wh=1234.5,
+        grid_wh=1000.25,
+        solar_wh=234.25,
+        unmetered_wh=0.5,
+        unpriced_wh=100.0,
+        cost=0.123456789,
+        until=NOON,
+        open=(Unpriced(begin=NOON, end=NOON + timedelta(minutes=5), wh=100.0),),
+    ),
     record=SessionRecord(pauses=3, wakes=1, waived=10.0),
 )
 RUNNING = Transaction(
@@ -140,6 +153,9 @@ LIVE: dict[str, Any] = {
     "doubted": (Doubt((ConnectorStatus.OCCUPIED, NOON), Now(NOON, 5000.0)),),
     "session_heard_at": 5000.0,
     "freed": True,
+    "flowed": (
+        Flow(key=("tx-1", 1), begin=NOON, end=NOON, before_wh=1.0, counted_wh=2.0),
+    ),
     "ceiling_a": 32.0,
     "surveyed": True,
     "smart_charging": True,
@@ -191,7 +207,7 @@ async def later(
 
 def test_nothing_is_left_out() -> None:
     """The state that these tests store has something in every field that lasts."""
-    for value in (FULL, FULL.identity, FULL.target, ENDED, COUNT):
+    for value in (FULL, FULL.identity, FULL.target, ENDED, COUNT, ENDED.receipt):
         for item in fields(value):
             content = getattr(value, item.name)
             assert item.name in LIVE or content not in (item.default, ()), item.name
@@ -507,6 +523,8 @@ BENT: list[tuple[str, Any, tuple[str, ...], dict[str, Any]]] = [
     ("transaction.id_token", 5, (), {}),
     ("transaction.phases_used", 3.5, (), {}),
     ("transaction.abandoned", None, (), {}),
+    ("transaction.receipt", {"energy_wh": "?"}, (), {"receipt": Receipt()}),
+    ("transaction.receipt", {"cost": "free"}, (), {"receipt": Receipt()}),
     ("transaction.energy.counted_wh", "", (), {}),
     ("transaction.energy.first_at", "", ("transaction.energy.first_wh",), {}),
 ]
@@ -551,6 +569,43 @@ async def test_a_bent_field_costs_that_field(
     assert await SiteStore(hass, ENTRY).async_load() == {"box": expected}
     (warning,) = [item for item in caplog.records if item.levelname == "WARNING"]
     assert warning.getMessage().endswith(f"for box, this cannot be read: {path}")
+
+
+@pytest.mark.parametrize(
+    "bent",
+    [
+        *({"grid_wh": 5.0}, {"solar_wh": -1000.0, "grid_wh": 2234.5}),
+        *({"unpriced_wh": -1.0}, {"unmetered_wh": 1e9}, {"energy_wh": -1.0}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("unreadable", [{}, {"cost": "much"}], ids=str)
+def test_a_receipt_that_cannot_be_right(
+    bent: dict[str, Any], unreadable: dict[str, Any]
+) -> None:
+    """It costs the receipt alone, of the state as in the ledger."""
+    receipt = {
+        "energy_wh": 1234.5,
+        "grid_wh": 1000.25,
+        "solar_wh": 234.25,
+        "unpriced_wh": 0.0,
+        "cost": 0.5,
+    }
+    line = {
+        "transaction_id": "tx-1",
+        "start": NOON.isoformat(),
+        "end": NOON.isoformat(),
+        "energy_wh": 1234.5,
+        "id_token": None,
+        "stop_reason": None,
+        "receipt": receipt,
+    }
+    ledgers, lost = load_ledgers({"box": [line]})
+    assert ledgers["box"][0].receipt.cost == 0.5
+    receipt |= bent | unreadable
+    ledgers, lost = load_ledgers({"box": [line]})
+    (session,) = ledgers["box"]
+    assert (session.energy_wh, session.receipt, lost) == (1234.5, Receipt(), {})
 
 
 async def test_a_bent_session_of_several(

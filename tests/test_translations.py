@@ -2,8 +2,10 @@
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 import importlib
 import inspect
+import itertools
 import json
 from pathlib import Path
 import pkgutil
@@ -21,8 +23,10 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 import custom_components.bmw_wallbox_victron as integration
 from custom_components.bmw_wallbox_victron import config_flow
 from custom_components.bmw_wallbox_victron.binary_sensor import BATTERY_BINARY_SENSORS
+from custom_components.bmw_wallbox_victron.charging.status import LimitMessage
 from custom_components.bmw_wallbox_victron.condition import CONDITIONS
 from custom_components.bmw_wallbox_victron.entity import WallboxEntityDescription
+from custom_components.bmw_wallbox_victron.limit_text import variants
 from custom_components.bmw_wallbox_victron.readings import DeviceIdentity, DeviceState
 from custom_components.bmw_wallbox_victron.sensors.battery import BATTERY_SENSORS
 from custom_components.bmw_wallbox_victron.sensors.device import describe_device
@@ -53,11 +57,11 @@ NAMES_OF_THINGS = {
 }
 SAME_AS_ENGLISH = {
     "de": {
-        *("Alarm", "Balancer", "Limit", "Port", "Problem", "Solar", "Status", "Test"),
-        "Wallbox",
+        *("Alarm", "Balancer", "Limit", "Plan", "Port", "Problem", "Solar", "Status"),
+        *("Test", "Wallbox"),
     },
     "pl": {
-        *("Alarm", "Alternator", "Limit", "Model", "Port", "Problem"),
+        *("Alarm", "Alternator", "Limit", "Model", "Plan", "Port", "Problem"),
         *("Status", "Wallbox"),
         # Victron's own words for these phases in Polish
         *("Bulk", "Float", "Storage"),
@@ -320,6 +324,30 @@ def test_words_of_its_own(key: str) -> None:
 def test_each_status_has_a_sentence() -> None:
     """What a wallbox's status means is said for each, and for no other."""
     assert STRINGS["selector"]["status_message"]["options"].keys() == {*Status}
+
+
+#: What these say is never a pause, and when this ends is always known.
+NEVER_A_PAUSE = {"current_limit", "plan_charging", "solar", "wallbox", "car"}
+ALWAYS_UNTIL = {"start_at"}
+
+
+def test_each_limit_has_a_sentence() -> None:
+    """What sets the limit is said with what is known of it, and nothing else is."""
+    options = STRINGS["selector"]["limit_message"]["options"]
+    said = set()
+    for message, limit, until in itertools.product(
+        LimitMessage, (0, 6), (None, datetime.now(UTC))
+    ):
+        if (message in NEVER_A_PAUSE and not limit) or (
+            message in ALWAYS_UNTIL and until is None
+        ):
+            continue
+        key = next(key for key in variants(message, limit, until) if key in options)
+        said.add(key)
+        known = {"limit" if limit else "", "" if until is None else "until"}
+        assert placeholders(options[key]) <= known, key
+    assert said == options.keys()
+    assert len(STRINGS["selector"]["weekday"]["options"]) == 7
 
 
 @pytest.mark.parametrize(("platform", "key"), ENTITIES)

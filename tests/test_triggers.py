@@ -609,6 +609,8 @@ async def test_the_editor_offers_them(
         f"{DOMAIN}.session_started",
         f"{DOMAIN}.session_ended",
         f"{DOMAIN}.limit_not_enforced",
+        f"{DOMAIN}.car_asleep",
+        f"{DOMAIN}.target_reached",
     }
 
 

@@ -15,6 +15,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .battery.battery import BatteryState
 from .bms_model import IDENTITY
+from .charging.status import ChargingStatus
 from .const import ATTR_SILENT
 from .coordinator import SiteConfigEntry
 from .entity import (
@@ -39,6 +40,16 @@ class WallboxBinarySensorEntityDescription(
     """Describes a binary sensor of a wallbox."""
 
     is_on_fn: Callable[[WallboxState], bool | None]
+    """Whether it is on; None: unknown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChargingBinarySensorEntityDescription(
+    WallboxEntityDescription, BinarySensorEntityDescription
+):
+    """Describes a binary sensor of the charging of a wallbox."""
+
+    is_on_fn: Callable[[ChargingStatus], bool | None]
     """Whether it is on; None: unknown."""
 
 
@@ -101,6 +112,14 @@ WALLBOX_BINARY_SENSORS = (
         key="limit_not_enforced",
         device_class=BinarySensorDeviceClass.PROBLEM,
         is_on_fn=lambda state: state.enforcement.failing,
+    ),
+)
+
+CHARGING_BINARY_SENSORS = (
+    ChargingBinarySensorEntityDescription(
+        key="car_asleep",
+        device_class=BinarySensorDeviceClass.PROBLEM,
+        is_on_fn=lambda status: status.car_asleep,
     ),
 )
 
@@ -214,6 +233,9 @@ async def async_setup_entry(
     add_wallbox_entities(
         entry, async_add_entities, WallboxBinarySensor, WALLBOX_BINARY_SENSORS
     )
+    add_wallbox_entities(
+        entry, async_add_entities, ChargingBinarySensor, CHARGING_BINARY_SENSORS
+    )
     add_device_entities(entry, async_add_entities, DeviceBinarySensor, describe_device)
     add_battery_entities(
         entry, async_add_entities, BatteryBinarySensor, BATTERY_BINARY_SENSORS
@@ -240,6 +262,19 @@ class WallboxBinarySensor(WallboxEntity, SiteBinarySensor):
     def is_on(self) -> bool | None:
         """Return whether it is on."""
         return self.entity_description.is_on_fn(self.wallbox)
+
+
+class ChargingBinarySensor(WallboxEntity, SiteBinarySensor):
+    """A binary sensor of the charging of a wallbox."""
+
+    entity_description: ChargingBinarySensorEntityDescription
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Return whether it is on."""
+        status = self.charging_status
+        return None if status is None else self.entity_description.is_on_fn(status)
 
 
 class DeviceBinarySensor(DeviceEntity, SiteBinarySensor):

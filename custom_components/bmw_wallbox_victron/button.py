@@ -30,6 +30,8 @@ class WallboxButtonEntityDescription(WallboxEntityDescription, ButtonEntityDescr
     """What it does."""
     targets: bool = False
     """Whether it changes the target."""
+    starts: bool = False
+    """Whether it has charging start now, whatever that waits for."""
 
 
 WALLBOX_BUTTONS = (
@@ -39,6 +41,7 @@ WALLBOX_BUTTONS = (
         available_fn=lambda _: True,
         press_fn=remote_control.start,
         targets=True,
+        starts=True,
     ),
     WallboxButtonEntityDescription(
         key="stop_charging",
@@ -81,6 +84,9 @@ class WallboxButton(WallboxEntity, ButtonEntity):
         press = self.entity_description.press_fn
         if self.entity_description.targets:
             async with storing(self.coordinator):
+                # While the wallbox is away it raises, and changes nothing.
+                if self.entity_description.starts and self.wallbox.connected:
+                    self.coordinator.charging.started(self.station)
                 await press(self.station)
             return
         with translated_errors():

@@ -17,6 +17,7 @@ from homeassistant.helpers.translation import (
 )
 from homeassistant.util import dt as dt_util
 
+from .charging.plan import PlanSlot
 from .const import DOMAIN
 from .coordinator import SiteConfigEntry
 from .entity import WallboxEntity, WallboxEntityDescription
@@ -55,7 +56,7 @@ async def async_setup_entry(
 
 
 class WallboxCalendar(WallboxEntity, CalendarEntity):
-    """The charging sessions: those that ended, and the one that runs."""
+    """The charging sessions: those that ended, that run, and that are planned."""
 
     entity_description: WallboxCalendarEntityDescription
 
@@ -88,6 +89,13 @@ class WallboxCalendar(WallboxEntity, CalendarEntity):
             now = dt_util.utcnow()
             if running.started_at < end_date and now >= start_date:
                 events.append(self._running(running, now))
+        now = dt_util.utcnow()
+        status = self.charging_status
+        events += [
+            _planned(slot, texts, hass.config.currency)
+            for slot in (() if status is None else status.plan)
+            if slot.start < end_date and slot.end > max(start_date, now)
+        ]
         return events
 
     def _running(self, running: Transaction, end: datetime) -> CalendarEvent:
@@ -109,6 +117,22 @@ class WallboxCalendar(WallboxEntity, CalendarEntity):
         """Return what the state is made of."""
         running = self.wallbox.active
         return None if running is None else (running.key, running.started_at)
+
+
+def _planned(slot: PlanSlot, texts: dict[str, str], currency: str) -> CalendarEvent:
+    """Return a slot of the plan as an event, with what a kWh costs in it."""
+    start, end = dt_util.as_local(slot.start), dt_util.as_local(slot.end)
+    return CalendarEvent(
+        start=start,
+        # Calendars compare what clocks show: see `_event`.
+        end=max(end, start.replace(fold=1)),
+        summary=_text(texts, "planned"),
+        description=None
+        if slot.price is None
+        else _text(texts, "planned_price").format(
+            price=f"{slot.price:.4g}", currency=currency
+        ),
+    )
 
 
 def _text(texts: dict[str, str], key: str) -> str:

@@ -43,3 +43,12 @@ class ChargingWatch:
         station.update(
             transitions.target_set(station.state, {"charging": settings}), look=True
         )
+
+    def started(self, station: Station) -> None:
+        """Take note that an owner has charging start now."""
+        self.cancel_start(station)
+
+    def cancel_start(self, station: Station) -> None:
+        """Forget the moment that charging waits for, if there is one."""
+        if station.state.target.charging.start_at is not None:
+            self.set(station, start_at=None)

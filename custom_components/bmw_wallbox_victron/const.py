@@ -10,16 +10,22 @@ PLATFORMS: Final = (
     Platform.BINARY_SENSOR,
     Platform.BUTTON,
     Platform.CALENDAR,
+    Platform.DATETIME,
     Platform.EVENT,
     Platform.NUMBER,
+    Platform.SELECT,
     Platform.SENSOR,
     Platform.SWITCH,
+    Platform.TIME,
 )
 
 ATTR_FLAGS: Final = "flags"
+ATTR_LIMIT: Final = "limit"
 ATTR_MESSAGE: Final = "message"
 ATTR_PENDING: Final = "pending"
 ATTR_SILENT: Final = "silent"
+ATTR_SLOTS: Final = "slots"
+ATTR_UNTIL: Final = "until"
 
 CONF_ALLOWED_TOKENS: Final = "allowed_tokens"
 CONF_ALLOW_REBOOT: Final = "allow_reboot"

@@ -12,6 +12,7 @@ from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 from homeassistant.util import slugify
 
+from .charging.status import ChargingStatus
 from .const import (
     ATTR_PENDING,
     BATTERY_DEVICE,
@@ -118,6 +119,11 @@ class WallboxEntity(SiteEntity):
     def wallbox(self) -> WallboxState:
         """Return the state of the wallbox."""
         return self.coordinator.data.wallboxes[self._charge_point_id]
+
+    @property
+    def charging_status(self) -> ChargingStatus | None:
+        """Return what is decided of its charging; None: nothing yet."""
+        return self.coordinator.data.charging.get(self._charge_point_id)
 
     @property
     def station(self) -> Station:

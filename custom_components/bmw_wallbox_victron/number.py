@@ -16,16 +16,19 @@ from homeassistant.const import (
     Platform,
     UnitOfElectricCurrent,
     UnitOfElectricPotential,
+    UnitOfEnergy,
     UnitOfRatio,
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .battery.battery import Settings
-from .const import MIN_CURRENT
+from .charging_entity import ChargingSettingEntity
+from .const import MAX_TARGET_ENERGY, MIN_CURRENT
 from .coordinator import SiteConfigEntry
 from .entity import (
     BatteryEntity,
+    WallboxEntityDescription,
     WallboxTargetEntity,
     WallboxTargetEntityDescription,
 )
@@ -49,6 +52,13 @@ class WallboxNumberEntityDescription(
     """The highest target, in the native unit."""
     set_fn: Callable[[Station, int], Awaitable[None]]
     """Set the target, and wait for the wallbox's answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChargingNumberEntityDescription(
+    WallboxEntityDescription, NumberEntityDescription
+):
+    """Describes a number of what is set for the charging of a wallbox."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +112,17 @@ WALLBOX_NUMBERS = (
     ),
 )
 
+TARGET_ENERGY = ChargingNumberEntityDescription(
+    key="target_energy",
+    device_class=NumberDeviceClass.ENERGY,
+    native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+    native_min_value=0,
+    native_max_value=MAX_TARGET_ENERGY,
+    native_step=0.5,
+    mode=NumberMode.BOX,
+    available_fn=lambda _: True,
+)
+
 BATTERY_NUMBERS = (
     BatteryNumberEntityDescription(
         key="charge_detect_min_voltage",
@@ -145,6 +166,7 @@ async def async_setup_entry(
 ) -> None:
     """Set up the numbers of each wallbox and of the battery."""
     add_wallbox_entities(entry, async_add_entities, WallboxNumber, WALLBOX_NUMBERS)
+    add_wallbox_entities(entry, async_add_entities, TargetEnergyNumber, [TARGET_ENERGY])
     add_battery_entities(entry, async_add_entities, BatteryNumber, BATTERY_NUMBERS)
 
 
@@ -180,6 +202,30 @@ class WallboxNumber(WallboxTargetEntity, NumberEntity):
     def shown(self) -> object:
         """Return what the state is made of."""
         return self.native_value, self.native_max_value, self.pending
+
+
+class TargetEnergyNumber(ChargingSettingEntity, NumberEntity):
+    """What a session of a wallbox is to have."""
+
+    entity_description: ChargingNumberEntityDescription
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Return it in kWh, 0 without a target; None: that was lost."""
+        return None if self.settings is None else self.settings.target_energy
+
+    @override
+    async def async_set_native_value(self, value: float) -> None:
+        """Set it."""
+        check_number(value)
+        await self.async_set(target_energy=value)
+
+    @property
+    @override
+    def shown(self) -> object:
+        """Return what the state is made of."""
+        return self.native_value
 
 
 class BatteryNumber(BatteryEntity, NumberEntity):

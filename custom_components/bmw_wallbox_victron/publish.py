@@ -21,6 +21,9 @@ PACE_S: Final = 1.0
 PACE_TIME_TO_GO_S: Final = 60.0
 #: So is the energy of a wallbox while it counts up, in s.
 PACE_ENERGY_S: Final = 60.0
+#: What a session has cost moves with every reading, in s.
+PACE_COST_S: Final = 180.0
+_COST_CREDIT: Final = 5
 #: What turns again after no more than this ripples, in s.
 RIPPLE_S: Final = 600.0
 #: After so many turns in a row, what turns is a ripple.
@@ -96,6 +99,16 @@ CHARGING_VOLTAGE: Final = replace(within(2.0), rest=0.0)
 #: What a wallbox has delivered, kWh: each Wh at first, then once a minute; and exact
 #: where a session begins, pauses or ends.
 CHARGING_ENERGY: Final = Rule(pace_s=PACE_ENERGY_S, credit=10)
+#: The limit of its charging, A, while it follows the sun or the house: each at first,
+#: then once a minute.
+CHARGING_LIMIT: Final = Rule(pace_s=PACE_ENERGY_S, credit=10)
+#: What a session has cost, in any currency, and how much of it came from the sun, %.
+SESSION_COST: Final = Rule(
+    deadband=lambda _: 0.01, pace_s=PACE_COST_S, credit=_COST_CREDIT
+)
+SESSION_SHARE: Final = Rule(
+    deadband=lambda _: 1.0, pace_s=PACE_COST_S, credit=_COST_CREDIT
+)
 #: By key, where the unit is not enough.
 _BY_KEY: Final[Mapping[str, Rule]] = {
     "time_to_go": TIME_TO_GO,

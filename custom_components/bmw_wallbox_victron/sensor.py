@@ -1,32 +1,29 @@
 """Sensors. What they are is in tables, by the device that they are of: see sensors/."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, override
 
-from homeassistant.components.sensor import (
-    SensorDeviceClass,
-    SensorEntity,
-    SensorEntityDescription,
-)
+from homeassistant.components.sensor import SensorDeviceClass, SensorEntityDescription
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import CONF_ADDRESS, EntityCategory, Platform
-from homeassistant.core import HassJob, HomeAssistant, callback
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.translation import async_get_cached_translations
 from homeassistant.helpers.typing import StateType
 
+from .charging_entity import add_charging_entities
+from .charging_sensor import LimitReasonSensor, PlanStartSensor, ReceiptSensor
 from .const import ATTR_FLAGS, ATTR_MESSAGE, DOMAIN, SERVER_DEVICE
 from .coordinator import SiteConfigEntry, SiteCoordinator, SiteData
-from .entity import BatteryEntity, DeviceEntity, SiteEntity, WallboxEntity
+from .entity import BatteryEntity, DeviceEntity, WallboxEntity
 from .helpers import add_battery_entities, add_device_entities, add_wallbox_entities
-from .publish import Cancel, Publisher
 from .readings import Flags, Value
 from .sensors.battery import BATTERY_SENSORS, BatterySensorEntityDescription
 from .sensors.battery_counters import COUNTER_SENSORS, CounterSensorEntityDescription
+from .sensors.charging import LIMIT_REASON, PLAN_START, RECEIPT_SENSORS
 from .sensors.device import (
     CANONICAL,
     DeviceSensorEntityDescription,
@@ -37,7 +34,7 @@ from .sensors.wallbox import (
     WallboxQuantityEntityDescription,
     WallboxSensorEntityDescription,
 )
-from .wallbox.state import WallboxState
+from .site_sensor import PacedSensor, SiteSensor
 
 PARALLEL_UPDATES = 0
 
@@ -76,19 +73,14 @@ async def async_setup_entry(
     add_wallbox_entities(
         entry, async_add_entities, _make_wallbox_sensor, WALLBOX_SENSORS
     )
+    add_wallbox_entities(entry, async_add_entities, LimitReasonSensor, [LIMIT_REASON])
+    add_wallbox_entities(entry, async_add_entities, PlanStartSensor, [PLAN_START])
+    add_charging_entities(
+        Platform.SENSOR, entry, async_add_entities, ReceiptSensor, RECEIPT_SENSORS
+    )
     add_device_entities(entry, async_add_entities, DeviceSensor, describe_device)
     add_battery_entities(entry, async_add_entities, BatterySensor, BATTERY_SENSORS)
     add_battery_entities(entry, async_add_entities, CounterSensor, COUNTER_SENSORS)
-
-
-class SiteSensor(SiteEntity, SensorEntity):
-    """A sensor that shows its value alone."""
-
-    @property
-    @override
-    def shown(self) -> object:
-        """Return what the state is made of."""
-        return self.native_value
 
 
 class ServerSensor(SiteSensor):
@@ -134,76 +126,22 @@ class WallboxSensor(WallboxEntity, SiteSensor):
         return {ATTR_MESSAGE: texts.get(f"{messages}{self.native_value}")}
 
 
-def _occasion(state: WallboxState) -> Hashable:
-    """Return what is going on: the state is exact where that changes."""
-    active = state.active
-    return state.connected, active and active.id, state.charging_state
-
-
-class WallboxQuantitySensor(WallboxSensor):
-    """A sensor of something that a wallbox measures: shows what is worth a row."""
+class WallboxQuantitySensor(PacedSensor):
+    """A sensor of something that a wallbox measures."""
 
     entity_description: WallboxQuantityEntityDescription
 
-    def __init__(
-        self,
-        coordinator: SiteCoordinator,
-        subentry: ConfigSubentry,
-        description: WallboxQuantityEntityDescription,
-    ) -> None:
-        """Initialize the entity: nothing is shown yet."""
-        super().__init__(coordinator, subentry, description)
-        self._publisher = Publisher(
-            now=coordinator.hass.loop.time,
-            call_later=self._call_later,
-            on_due=self._handle_coordinator_update,
-        )
-
-    @callback
-    def _call_later(self, delay: float, action: Callable[[], None]) -> Cancel:
-        """Call back after so many seconds, unless Home Assistant stops before."""
-
-        @callback
-        def call(_: datetime) -> None:
-            action()
-
-        return async_call_later(
-            self.hass, delay, HassJob(call, cancel_on_shutdown=True)
-        )
-
+    @property
     @override
-    async def async_added_to_hass(self) -> None:
-        """Show what is known, and stop waiting once it is removed."""
-        self._follow()
-        self.async_on_remove(self._publisher.close)
-        await super().async_added_to_hass()
-
-    @callback
-    def _follow(self) -> None:
-        """Follow what was measured, as closely as the rule demands."""
-        description, state = self.entity_description, self.wallbox
-        if not self.available:
-            self._publisher.forget()
-            return
-        self._publisher.take(
-            {description.key: description.value_fn(state)},
-            {description.key: description.rule},
-            _occasion(state),
-        )
-
-    @callback
-    @override
-    def _handle_coordinator_update(self) -> None:
-        """Write the state, if what is shown changed."""
-        self._follow()
-        super()._handle_coordinator_update()
+    def _reading(self) -> float | None:
+        """Return what is measured."""
+        return self.entity_description.value_fn(self.wallbox)
 
     @property
     @override
     def native_value(self) -> float | None:
         """Return what is shown."""
-        value = self._publisher.values.get(self.entity_description.key)
-        return value if isinstance(value, float | int) else None
+        return self._paced
 
 
 @callback
@@ -211,7 +149,7 @@ def _make_wallbox_sensor(
     coordinator: SiteCoordinator,
     subentry: ConfigSubentry,
     description: WallboxSensorEntityDescription,
-) -> WallboxSensor:
+) -> WallboxSensor | WallboxQuantitySensor:
     """Return a sensor of a wallbox."""
     if isinstance(description, WallboxQuantityEntityDescription):
         return WallboxQuantitySensor(coordinator, subentry, description)

@@ -12,6 +12,7 @@ from typing import Final
 
 from homeassistant.core import HomeAssistant, callback
 
+from .charging.receipt import Receipt
 from .const import DOMAIN
 from .disk import Budget, DiskFile, Json, Writer
 from .problem import Problems
@@ -61,8 +62,13 @@ def as_stored(state: WallboxState, stored: WallboxState) -> WallboxState:
             key=lambda item: abs(item.started_at - transaction.started_at),
             default=None,
         )
-        energy = RegisterCount() if found is None else found.energy
-        return replace(transaction, energy=_lower(transaction.energy, energy))
+        energy, receipt = RegisterCount(), Receipt()
+        if found is not None:
+            energy, receipt = found.energy, found.receipt
+        if energy.counted_wh >= transaction.energy.counted_wh:
+            return transaction
+        # With what that much of it cost.
+        return replace(transaction, energy=energy, receipt=receipt)
 
     current = state.transaction
     return replace(

@@ -19,6 +19,7 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 from .battery.counters import Counters
 from .battery.energy import DayCounter
 from .battery.history import History
+from .charging.receipt import Receipt
 from .charging.settings import ChargingSettings
 from .const import MAX_CURRENT, MAX_TARGET_ENERGY, MIN_CURRENT
 from .disk import Json
@@ -233,6 +234,7 @@ def _load_transaction(stored: Any, name: str, lost: list[str]) -> Transaction | 
         return None
     if isinstance(stored, dict) and "energy" in stored:
         content["energy"] = _load_count(stored["energy"], f"{name}.energy", of_it)
+    content["receipt"] = _sound(content.get("receipt", Receipt()))
     content.setdefault("started_at", min(moments))
     content.setdefault("updated_at", max(moments))
     content.setdefault("sequence_number", -1)  # all that comes is newer
@@ -295,10 +297,30 @@ def load_ledgers(stored: Json) -> tuple[dict[str, list[Session]], dict[str, int]
         ledger = ledgers[subentry_id] = []
         for item in sessions if isinstance(sessions, list) else ():
             try:
-                ledger.append(_load(Session, item))
+                ledger.append(_load_session(item))
             except _UNREADABLE:
                 lost[subentry_id] = lost.get(subentry_id, 0) + 1
     return ledgers, lost
+
+
+def _load_session(stored: Any) -> Session:
+    """Read a session. What cannot be read of its receipt costs the receipt alone."""
+    try:
+        session: Session = _load(Session, stored)
+    except _UNREADABLE:
+        if not isinstance(stored, dict) or "receipt" not in stored:
+            raise
+        rest = {key: value for key, value in stored.items() if key != "receipt"}
+        session = _load(Session, rest)
+    return replace(session, receipt=_sound(session.receipt))
+
+
+def _sound(receipt: Receipt) -> Receipt:
+    """Return a receipt; an empty one for one that cannot be right."""
+    parts = (receipt.grid_wh, receipt.solar_wh, receipt.unmetered_wh)
+    off = abs(receipt.grid_wh + receipt.solar_wh - receipt.energy_wh)
+    sound = off < 1 and all(0 <= part <= receipt.energy_wh + 1 for part in parts)
+    return receipt if sound and receipt.unpriced_wh >= 0 else Receipt()
 
 
 def _rescue(

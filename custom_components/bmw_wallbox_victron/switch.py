@@ -13,8 +13,13 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .charging_entity import ChargingSettingEntity
 from .coordinator import SiteConfigEntry
-from .entity import WallboxTargetEntity, WallboxTargetEntityDescription
+from .entity import (
+    WallboxEntityDescription,
+    WallboxTargetEntity,
+    WallboxTargetEntityDescription,
+)
 from .helpers import add_wallbox_entities, storing
 from .wallbox import remote_control
 from .wallbox.state import WallboxState
@@ -33,6 +38,15 @@ class WallboxSwitchEntityDescription(
     """The target; None: unknown."""
     set_fn: Callable[[Station, bool], Awaitable[None]]
     """Set the target, and wait for the wallbox's answer."""
+    starts: bool = False
+    """Whether it has charging start or stop now, whatever that waits for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChargingSwitchEntityDescription(
+    WallboxEntityDescription, SwitchEntityDescription
+):
+    """Describes a switch of what is set for the charging of a wallbox."""
 
 
 def _operative(state: WallboxState) -> bool | None:
@@ -51,6 +65,7 @@ WALLBOX_SWITCHES = (
         target="charging_allowed",
         is_on_fn=lambda state: state.target.charging_allowed,
         set_fn=remote_control.allow,
+        starts=True,
         pending_fn=lambda state: not state.enforcement.holds,
     ),
     WallboxSwitchEntityDescription(
@@ -68,6 +83,9 @@ WALLBOX_SWITCHES = (
 )
 
 
+PLAN = ChargingSwitchEntityDescription(key="plan", available_fn=lambda _: True)
+
+
 async def async_setup_entry(
     hass: HomeAssistant,
     entry: SiteConfigEntry,
@@ -75,6 +93,7 @@ async def async_setup_entry(
 ) -> None:
     """Set up the switches of each wallbox."""
     add_wallbox_entities(entry, async_add_entities, WallboxSwitch, WALLBOX_SWITCHES)
+    add_wallbox_entities(entry, async_add_entities, PlanSwitch, [PLAN])
 
 
 class WallboxSwitch(WallboxTargetEntity, SwitchEntity):
@@ -102,7 +121,12 @@ class WallboxSwitch(WallboxTargetEntity, SwitchEntity):
 
     async def _set(self, on: bool) -> None:
         """Set the target, and wait for the wallbox's answer."""
+        charging = self.coordinator.charging
         async with storing(self.coordinator):
+            if self.entity_description.starts and on:
+                charging.started(self.station)
+            elif self.entity_description.starts:
+                charging.cancel_start(self.station)
             await self.entity_description.set_fn(self.station, on)
 
     @property
@@ -110,3 +134,31 @@ class WallboxSwitch(WallboxTargetEntity, SwitchEntity):
     def shown(self) -> object:
         """Return what the state is made of."""
         return self.is_on, self.pending
+
+
+class PlanSwitch(ChargingSettingEntity, SwitchEntity):
+    """Whether a wallbox charges by plan."""
+
+    entity_description: ChargingSwitchEntityDescription
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Return whether it does; None: that was lost."""
+        return None if self.settings is None else self.settings.plan
+
+    @override
+    async def async_turn_on(self, **kwargs: Any) -> None:
+        """Turn it on."""
+        await self.async_set(plan=True)
+
+    @override
+    async def async_turn_off(self, **kwargs: Any) -> None:
+        """Turn it off."""
+        await self.async_set(plan=False)
+
+    @property
+    @override
+    def shown(self) -> object:
+        """Return what the state is made of."""
+        return self.is_on

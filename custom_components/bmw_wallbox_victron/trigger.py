@@ -42,6 +42,7 @@ import voluptuous as vol
 
 from .battery.power_source import PowerSource
 from .battery.status import Status
+from .charging.settings import LimitReason
 from .targets import (
     BATTERY_SCHEMA,
     BATTERY_TARGET,
@@ -288,6 +289,20 @@ class LimitNotEnforcedTrigger(_BecameTrigger):
     _states = frozenset({STATE_ON})
 
 
+class CarAsleepTrigger(_BecameTrigger):
+    """A car may charge, and does not take it up."""
+
+    _source = WallboxSource(Platform.BINARY_SENSOR, "car_asleep")
+    _states = frozenset({STATE_ON})
+
+
+class TargetReachedTrigger(_BecameTrigger):
+    """A session has the energy that was set as its target."""
+
+    _source = WallboxSource(Platform.SENSOR, "limit_reason")
+    _states = frozenset({LimitReason.TARGET_REACHED})
+
+
 class _SessionTrigger(_SiteTrigger):
     """Triggers on an event of a charging session."""
 
@@ -333,6 +348,8 @@ TRIGGERS: Final[dict[str, type[Trigger]]] = {
     "session_started": SessionStartedTrigger,
     "session_ended": SessionEndedTrigger,
     "limit_not_enforced": LimitNotEnforcedTrigger,
+    "car_asleep": CarAsleepTrigger,
+    "target_reached": TargetReachedTrigger,
 }
 
 

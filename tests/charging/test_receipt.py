@@ -1,7 +1,7 @@
 """The receipt of a session: what adds up, and what it costs to the cent."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from functools import partial
@@ -229,6 +229,9 @@ def test_which_knows_more() -> None:
     unpriced = add(Receipt(), 20, 1, Tariff())
     for one, other in ((less, more), (unpriced, more)):
         assert more_complete(one, other) == more_complete(other, one) == more
+    # What came late may have been cheaper.
+    cheaper = replace(more, cost=0.001)
+    assert more_complete(more, cheaper) == cheaper
 
 
 @settings(max_examples=100)

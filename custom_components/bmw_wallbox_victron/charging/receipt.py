@@ -248,6 +248,8 @@ def _joined(known: tuple[Unpriced, ...], newer: list[Unpriced]) -> tuple[Unprice
 
 def more_complete(known: Receipt, newer: Receipt) -> Receipt:
     """Return which of two receipts of one session accounts for more of it."""
-    if newer.energy_wh != known.energy_wh:
-        return max(known, newer, key=lambda receipt: receipt.energy_wh)
-    return newer if newer.unpriced_wh < known.unpriced_wh else known
+    return max(
+        newer,
+        known,
+        key=lambda item: (item.energy_wh, -item.unpriced_wh, -item.unmetered_wh),
+    )

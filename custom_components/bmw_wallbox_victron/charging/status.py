@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from .plan import PlanSlot
 from .settings import LimitReason
 
 
@@ -53,3 +54,5 @@ class ChargingStatus:
     """What the session has cost, in Home Assistant's currency; None: no price."""
     solar_share: float | None = None
     """How much of the session's energy came from the sun, %; None: no energy yet."""
+    plan: tuple[PlanSlot, ...] = ()
+    """When it charges by plan, the slot that runs included; empty: there is none."""

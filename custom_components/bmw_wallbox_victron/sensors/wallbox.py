@@ -58,13 +58,21 @@ class WallboxSensorEntityDescription(WallboxEntityDescription, SensorEntityDescr
 
 
 @dataclass(frozen=True, kw_only=True)
-class WallboxQuantityEntityDescription(WallboxSensorEntityDescription):
+class PacedSensorEntityDescription(WallboxEntityDescription, SensorEntityDescription):
+    """Describes a sensor of something that moves all the time."""
+
+    rule: Rule
+    """How closely what is shown follows it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WallboxQuantityEntityDescription(
+    WallboxSensorEntityDescription, PacedSensorEntityDescription
+):
     """Describes a sensor of something that a wallbox measures."""
 
     value_fn: Callable[[WallboxState], float | None]
     """What is measured, in the native unit."""
-    rule: Rule
-    """How closely the state follows it."""
 
 
 def _options(values: type[StrEnum]) -> list[str]:

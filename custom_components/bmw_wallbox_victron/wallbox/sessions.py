@@ -1,11 +1,12 @@
 """Charging sessions: what is told while they run, and the ledger of ended ones."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from ..charging.receipt import Receipt, more_complete
 from .state import ChargingState, Transaction, WallboxState
 
 #: How many sessions of a wallbox are kept: more than five years of one a day.
@@ -37,6 +38,8 @@ class Session:
     """Who charged."""
     stop_reason: str | None
     """Why it ended, in snake case; None: its end was never heard."""
+    receipt: Receipt = field(default_factory=Receipt)
+    """Where its energy came from, and what it cost; empty: nobody wrote it down."""
 
     @property
     def duration(self) -> timedelta:
@@ -133,6 +136,7 @@ def ended_sessions(state: WallboxState) -> list[Session]:
             energy_wh=item.energy.counted_wh,
             id_token=item.id_token,
             stop_reason=item.stopped_reason,
+            receipt=item.receipt.totals,
         )
         for item in reversed(over)
     ]
@@ -148,6 +152,7 @@ def _merge(known: Session, newer: Session) -> Session:
         energy_wh=max(known.energy_wh, newer.energy_wh),
         id_token=known.id_token or newer.id_token,
         stop_reason=newer.stop_reason or known.stop_reason,
+        receipt=more_complete(known.receipt, newer.receipt),
     )
 
 

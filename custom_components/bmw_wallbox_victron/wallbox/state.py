@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from ..charging.receipt import Receipt
 from ..charging.record import SessionRecord
 from .clock import CLOCKS_AGREE, DeviceClock, Now
 from .energy import RegisterCount
@@ -205,6 +206,8 @@ class Transaction:
     """Number of the event that named the charging state."""
     energy: RegisterCount = field(default_factory=RegisterCount)
     """Energy of the session."""
+    receipt: Receipt = field(default_factory=Receipt)
+    """What that cost, as far as it was accounted for."""
     record: SessionRecord = field(default_factory=SessionRecord)
     """What was decided in it."""
 
@@ -222,6 +225,24 @@ class Transaction:
     def newest(self) -> datetime:
         """Its newest event, on the wallbox's clock as it runs now."""
         return self.updated_at if self.newest_order is None else self.newest_order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """What a reading of the register told of a session: it waits for the receipt."""
+
+    key: tuple[str, int]
+    """The transaction's `key`."""
+    begin: datetime
+    """When the energy before it had flowed, on the wallbox's clock as it runs now."""
+    end: datetime
+    """When the reading was taken, likewise."""
+    before_wh: float
+    """What the session had when the flow began, Wh."""
+    counted_wh: float
+    """What it had when the reading was taken, Wh."""
+    late: bool = False
+    """Whether a later reading was there already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +308,8 @@ class WallboxState:
     """When the current transaction gave a sign of life, by the steady clock, in s."""
     freed: bool = False
     """Whether the socket was reported free since."""
+    flowed: tuple[Flow, ...] = field(default=(), compare=False)
+    """What waits for the receipts, in the order in which it was told."""
 
     # What follows from these
 

@@ -7,11 +7,13 @@ from datetime import datetime
 import time
 from typing import Final
 
+from ..charging.receipt import Tariff
 from ..problem import Problem, Problems
 from . import enforcement, transitions
 from .calls import LiveConnection
 from .clock import EVIDENCE_S, Now, SteadyClock
 from .controller import CallLater, Controller
+from .receipts import Receipts
 from .remote_requests import RemoteRequests
 from .sessions import Ledger
 from .state import WallboxState
@@ -51,6 +53,7 @@ class Station:
         self.clock = clock
         self.state = self._restored(state)
         self.ledger = ledger
+        self._receipts = Receipts()
         self.call_later = call_later
         self._on_change = on_change
         self._held: Callable[[], None] | None = None
@@ -112,6 +115,7 @@ class Station:
         """
         if state == self.state and not look:
             return
+        state = self._receipts.account(state, self.now())
         before, self.state = self.state, self.controller.look(state)
         if self.state != before:
             self.ledger.record(self.state)
@@ -149,6 +153,23 @@ class Station:
         """Report now that it has changed."""
         self._held = None
         self._on_change()
+
+    def set_tariff(self, tariff: Tariff) -> None:
+        """Take what energy costs, each time that more is known of it."""
+        if self._receipts.set_tariff(tariff, self.now()):
+            self.update(self.state, look=True)
+
+    def grid_heard(
+        self, import_w: float | None, *, others_w: float = 0.0, stands_s: float
+    ) -> None:
+        """Take each reading of the grid, in W, import positive; None: it is gone.
+
+        `others_w`: what the other wallboxes draw, W. `stands_s`: for how many seconds
+        from now the reading is true, if none follows.
+        """
+        self._receipts.grid_heard(
+            self.state, import_w, others_w=others_w, stands_s=stands_s, now=self.now()
+        )
 
     def report_problems(self) -> None:
         """Report what is wrong by the state of the wallbox.

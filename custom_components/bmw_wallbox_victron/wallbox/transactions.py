@@ -9,6 +9,7 @@ from .meter_values import CLOCK_NEVER_SET
 from .state import (
     ChargingState,
     EventType,
+    Flow,
     Transaction,
     TransactionEvent,
     WallboxState,
@@ -19,6 +20,8 @@ REMEMBERED_TRANSACTIONS = 8
 #: What is live so long after the end of a transaction is of another one, which has the
 #: same id, though its start was lost.
 AFTER_THE_END = timedelta(minutes=2)
+#: What waits for the receipts at most: more readings than a sane message has.
+MOST_FLOWS = 1000
 
 
 def find_transaction(
@@ -333,7 +336,70 @@ def count_register(
             after.counted_wh - before.counted_wh,
             followed_by_wh=_followed_by(state, transaction, at),
         )
-    return replace(state, energy=total), after
+    flowed = state.flowed
+    if transaction is not None:
+        flowed = _with_flow(flowed, transaction, wh, at, after)
+    return replace(state, energy=total, flowed=flowed), after
+
+
+def _with_flow(
+    flowed: tuple[Flow, ...],
+    transaction: Transaction,
+    wh: float,
+    at: datetime,
+    after: RegisterCount,
+) -> tuple[Flow, ...]:
+    """Add to what waits for the receipts what a reading told of its session."""
+    before, began = transaction.energy, transaction.began
+    # Before its own first reading it may have that of the wallbox, from long ago.
+    if before.last_at is None or at >= before.last_at:
+        if after == before:
+            return flowed
+        flow = Flow(
+            key=transaction.key,
+            begin=before.last_at
+            if before.last_at is not None and _metered(transaction)
+            else min(began, at),
+            end=at,
+            before_wh=before.counted_wh,
+            counted_wh=after.counted_wh,
+        )
+    elif before.first_at is not None and after.first_at != before.first_at:
+        # It had more before its first reading.
+        flow = Flow(
+            key=transaction.key,
+            begin=at,
+            end=before.first_at,
+            before_wh=before.counted_wh,
+            counted_wh=after.counted_wh,
+            late=True,
+        )
+    elif before.last_wh is not None and before.before_wh is None:
+        flow = Flow(
+            key=transaction.key,
+            begin=at,
+            end=at,
+            before_wh=before.counted_wh,
+            counted_wh=before.counted_wh - (before.last_wh - wh),
+            late=True,
+        )
+    else:
+        return flowed
+    if len(flowed) < MOST_FLOWS:
+        return (*flowed, flow)
+    last = flowed[-1]
+    if flow.late or last.late or last.key != flow.key:
+        return flowed
+    joined = replace(flow, begin=last.begin, before_wh=last.before_wh)
+    return (*flowed[:-1], joined)
+
+
+def flows_set_back(flowed: tuple[Flow, ...], by: timedelta) -> tuple[Flow, ...]:
+    """Follow the wallbox's clock back."""
+    return tuple(
+        replace(flow, begin=moved_back(flow.begin, by), end=moved_back(flow.end, by))
+        for flow in flowed
+    )
 
 
 def _from_here(total: RegisterCount) -> RegisterCount:

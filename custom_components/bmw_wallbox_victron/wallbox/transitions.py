@@ -44,6 +44,7 @@ from .transactions import (
     counting,
     filled,
     find_transaction,
+    flows_set_back,
     follow,
     is_newest,
     moved,
@@ -432,6 +433,7 @@ def _set_back(state: WallboxState, by: timedelta) -> WallboxState:
         transaction=current and transaction_set_back(current, by),
         meter=meter and replace(meter, at=moved_back(meter.at, by)),
         energy=state.energy.set_back(by),
+        flowed=flows_set_back(state.flowed, by),
     )
 
 
