@@ -219,8 +219,9 @@ def _lay_out(components: Path, domain: str) -> None:
     }
     text = json.dumps(manifest, indent=2)
     (folder / "manifest.json").write_text(f"{text}\n", encoding="utf-8")
-    for module in (ROOT / "demo" / source).glob("*.py"):
-        (folder / module.name).symlink_to(module)
+    for path in (ROOT / "demo" / source).iterdir():
+        if path.suffix == ".py" or path.name == "services.yaml":
+            (folder / path.name).symlink_to(path)
 
 
 def _link(link: Path, target: Path) -> None:

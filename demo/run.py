@@ -142,9 +142,8 @@ async def run(
                 fast_days = HouseDays(
                     guide, box, clock, household, speed=options.speed, say=tell
                 )
-                async with asyncio.timeout(options.seconds):
-                    await fast_days.live()
-                say("that was until now: from here on time passes as it does")
+                if not await _caught_up(fast_days, options.seconds):
+                    return
                 story = live_house(household, instance, say=tell)
             elif options.house:
                 household = Household(box, datetime.now(UTC), stays=True)
@@ -184,6 +183,18 @@ async def run(
     finally:
         await instance.stop()
         _sum_up(box, layout)
+
+
+async def _caught_up(days: HouseDays, limit_s: float | None) -> bool:
+    """Live through days up to the present; tells whether there was time for that."""
+    try:
+        async with asyncio.timeout(limit_s):
+            await days.live()
+    except TimeoutError:
+        say("stopping")
+        return False
+    say("that was until now: from here on time passes as it does")
+    return True
 
 
 async def _check(

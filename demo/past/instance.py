@@ -21,6 +21,7 @@ from demo.layout import DOMAIN
 if TYPE_CHECKING:
     from homeassistant.core import HomeAssistant
 
+_DAY_S: Final = 86_400.0
 _CATCH_UP_S: Final = 3600.0
 """After so long the recorder gets the time to write what is in its line."""
 _TURNS: Final = 4
@@ -121,12 +122,20 @@ def main() -> int:
 
     # Only now: they keep functions of the clock under names of their own.
     from homeassistant import bootstrap
+    from homeassistant.auth import jwt_wrapper
     from homeassistant.const import EVENT_HOMEASSISTANT_STARTED
 
     from demo import instance
 
-    # Whoever looks on would be taken for gone: seconds are too short for a page there.
+    # Whoever looks on would be taken for gone, and be logged out: half an hour there
+    # is a second of a page's. What checks a token has the clock of the present.
     mock.patch.object(web, "WebSocketResponse", _PatientResponse).start()
+    verify = jwt_wrapper.verify_and_decode
+
+    def verify_patiently(*arguments: Any, **options_: Any) -> dict[str, Any]:
+        return verify(*arguments, **{**options_, "leeway": options.behind + _DAY_S})
+
+    mock.patch.object(jwt_wrapper, "verify_and_decode", verify_patiently).start()
     set_up = bootstrap.async_setup_hass
 
     async def set_up_and_follow(*arguments: Any) -> HomeAssistant | None:
