@@ -29,6 +29,7 @@ from .battery.battery import BatteryState, Settings
 from .battery.counters import Counters
 from .battery_store import BatteryStore
 from .charging.status import ChargingStatus
+from .charging_settings import house_settings_of
 from .charging_watch import ChargingWatch
 from .const import (
     CONF_ALLOW_REBOOT,
@@ -131,7 +132,13 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._changing = asyncio.Lock()
         self._interval = 0
         self._cancel_poll: Callable[[], None] | None = None
-        self.charging = ChargingWatch(self.stations)
+        self.charging = ChargingWatch(
+            hass,
+            self.stations,
+            problems=self._problems,
+            call_later=self._call_later,
+            on_change=self._publish_charging,
+        )
         self.server = Server(
             hass, entry, problems=self._problems, stations=self.stations
         )
@@ -181,6 +188,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         if not ledgers.keys() <= {item.subentry_id for item in self._subentries}:
             self._keep_sessions()  # without those of a wallbox that was removed
         self._keep_problems()
+        # Before a wallbox connects: it is told no more than it may.
+        self.charging.async_configure(options)
         await self.server.async_start()
         await self.devices.async_apply()
         self._publish()
@@ -227,6 +236,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 )
                 return
             self._configure_wallboxes()
+            self.charging.async_configure(self.config_entry.options)
             await self.devices.async_apply()
             self._keep_problems()
 
@@ -277,6 +287,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         await super().async_shutdown()
         if self._cancel_poll is not None:
             self._cancel_poll()
+        self.charging.async_stop()
         self.devices.async_stop()
         await self.server.async_stop()
         for station in self.stations.values():
@@ -347,6 +358,19 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             self._keep_sessions()
         self.async_set_updated_data(self._snapshot())
         self.session_events.async_fire()
+        self.charging.look()
+
+    @callback
+    def _publish_charging(self) -> None:
+        """Publish what is decided of the limits."""
+        if self._published:
+            self.async_set_updated_data(
+                replace(
+                    self.data,
+                    charging=self.charging.statuses,
+                    charging_tells=self.charging.tells,
+                )
+            )
 
     def _states(self) -> dict[str, WallboxState]:
         """Return the state of each wallbox, by subentry."""
@@ -464,7 +488,7 @@ def _station_config(
     subentry: ConfigSubentry, options: Mapping[str, Any]
 ) -> StationConfig:
     """Return a wallbox's settings."""
-    data = subentry.data
+    data, house = subentry.data, house_settings_of(options)
     return StationConfig(
         charge_point_id=data[CONF_CHARGE_POINT_ID],
         password=data.get(CONF_PASSWORD),
@@ -473,4 +497,6 @@ def _station_config(
         max_current=data[CONF_MAX_CURRENT],
         meter_interval=options.get(CONF_METER_INTERVAL, DEFAULT_METER_INTERVAL),
         allow_reboot=options.get(CONF_ALLOW_REBOOT, False),
+        fallback_s=house.fallback_min * 60 or None,
+        safe_current_a=house.safe_current_a,
     )

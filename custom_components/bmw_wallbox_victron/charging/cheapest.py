@@ -182,9 +182,15 @@ class _Search:
                 (pieces[index].price, run, index)
                 for run, (begin, end) in enumerate(runs)
                 for index in {begin, end - 1}
-                if index == begin
-                or not pieces[index].late
-                or pieces[index].length <= excess
+                if (
+                    # What goes on has one end only.
+                    end - begin == 1 or not self._going_on or index > 0
+                )
+                and (
+                    index == begin
+                    or not pieces[index].late
+                    or pieces[index].length <= excess
+                )
             ]
             price, run, index = max(ends)
             begin, end = runs[run]
