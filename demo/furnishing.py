@@ -109,7 +109,7 @@ async def set_up_charging(client: Client) -> None:
     """Set what the owner of a house sets: sun first, and a target by the morning."""
     for key, platform, service, data in _CHARGING:
         if (entity_id := await find_entity(client, key, platform)) is None:
-            continue
+            raise DemoError(f"the integration made no {platform} {key}: see its log")
         await client.ask(
             "call_service",
             domain=platform,

@@ -25,9 +25,11 @@ from custom_components.bmw_wallbox_victron.coordinator import (
     SiteCoordinator,
     SiteData,
 )
-from simulators.wallbox import Car
+from simulators.wallbox import DELTA, Car
+from simulators.wallbox.noise import NoisyCharger
 
 from .kit.automations import automate
+from .kit.bench import MakeBench
 from .kit.site import (
     CHARGE_POINT_ID,
     MakeWallbox,
@@ -248,7 +250,9 @@ async def test_no_such_target(site: Site, value: float) -> None:
     assert settings(site).target_energy == 0
 
 
-@pytest.mark.parametrize("moment", [NOON, NOON - timedelta(days=1)])
+@pytest.mark.parametrize(
+    "moment", [NOON, NOON - timedelta(days=1), NOON.replace(hour=0) - timedelta(days=1)]
+)
 async def test_a_start_that_has_passed(site: Site, moment: datetime) -> None:
     """It is refused with a sentence that says what to do."""
     with pytest.raises(ServiceValidationError) as raised:
@@ -257,6 +261,13 @@ async def test_a_start_that_has_passed(site: Site, moment: datetime) -> None:
         )
     assert raised.value.translation_key == "start_has_passed"
     assert settings(site).start_at is None
+
+
+async def test_today_without_a_time(site: Site) -> None:
+    """A dashboard sends midnight for a day; the time is chosen after that."""
+    midnight = NOON.replace(hour=0)
+    await call(site, "datetime", "start_at", "set_value", datetime=midnight.isoformat())
+    assert settings(site).start_at == NOON.replace(hour=23, minute=59)
 
 
 async def test_what_was_lost_is_not_shown(site: Site, show: Shown) -> None:
@@ -395,6 +406,32 @@ def count(hass: HomeAssistant, entity_id: str) -> Callable[[], int]:
     return lambda: rows
 
 
+async def test_an_end_that_moves_a_little(
+    hass: HomeAssistant, connected: Site, show: Shown
+) -> None:
+    """A plan is made anew with each reading: a few seconds are no news."""
+    status = ChargingStatus(
+        limit_a=16,
+        reason=LimitReason.CURRENT_LIMIT,
+        message=LimitMessage.PLAN_CHARGING,
+        until=NOON + timedelta(hours=2),
+    )
+    await show(connected, status)
+    rows = count(hass, connected.entity_id("sensor", "limit_reason"))
+    for second in range(0, 600, 5):
+        until = NOON + timedelta(hours=2, seconds=second)
+        await show(connected, replace(status, until=until))
+    assert 1 <= rows() <= 3
+    shown = datetime.fromisoformat(attributes(connected, "limit_reason")["until"])
+    assert until - timedelta(minutes=4) <= shown <= until
+    # What its owner changes is shown exactly.
+    await call(connected, "number", "target_energy", "set_value", value=5)
+    assert attributes(connected, "limit_reason")["until"] == until.isoformat()
+    paused = replace(status, message=LimitMessage.PLAN, until=until, limit_a=0)
+    await show(connected, paused)
+    assert attributes(connected, "limit_reason")["until"] == until.isoformat()
+
+
 async def test_a_limit_that_moves_all_the_time_costs_little(
     hass: HomeAssistant, connected: Site, freezer: FrozenDateTimeFactory, show: Shown
 ) -> None:
@@ -457,10 +494,14 @@ async def test_plan(hass: HomeAssistant, site: Site, show: Shown) -> None:
     ]
     rows = count(hass, site.entity_id("sensor", "plan_start"))
     # It is made anew with each reading: the end of the last slot moves a little.
-    for second in range(0, 300, 5):
+    for second in range(0, 1200, 5):
         length = 0.5 + second / 3600
         await show(site, replace(HELD, plan=(slot(10), slot(12, None, length))))
-    assert 3 <= rows() <= 5
+    assert 2 <= rows() <= 4
+    await call(site, "number", "target_energy", "set_value", value=5)
+    moved = slot(12, None, length).end
+    shown = attributes(site, "plan_start")["slots"][1]["end"]
+    assert abs(datetime.fromisoformat(shown) - moved) < timedelta(seconds=1)
     await show(site, HELD)
     assert site.state("plan_start") == STATE_UNKNOWN
     assert attributes(site, "plan_start")["slots"] == []
@@ -497,6 +538,21 @@ async def test_planned_in_the_calendar(
             "description": "Price: 0.1234 EUR a kWh",
         },
     ]
+
+
+async def test_a_slot_that_runs_began_once(
+    site: Site, show: Shown, freezer: FrozenDateTimeFactory
+) -> None:
+    """A plan that is made while it runs begins now; what is shown does not move."""
+    await show(site, replace(HELD, plan=(slot(0), slot(5))))
+    for minute in range(1, 60, 4):
+        freezer.move_to(NOON + timedelta(minutes=minute))
+        plan = (replace(slot(0), start=NOON + timedelta(minutes=minute)), slot(5))
+        await show(site, replace(HELD, plan=plan))
+        assert site.state("plan_start") == "2026-11-30T11:00:00+00:00"
+    freezer.move_to(NOON + timedelta(minutes=60))
+    await show(site, replace(HELD, plan=(slot(5),)))
+    assert site.state("plan_start") == "2026-11-30T16:00:00+00:00"
 
 
 async def test_cost(
@@ -563,3 +619,44 @@ async def test_triggers(
     await show(connected, after)
     await show(connected, replace(after, cost=1.0))
     assert automation.changes == [change]
+
+
+async def test_an_hour_by_plan_with_all_that_is_configured(
+    hass: HomeAssistant, make_bench: MakeBench
+) -> None:
+    """Meters that never stand still, a plan and a price: what it costs the database."""
+    bench = make_bench(replace(DELTA, phases=3))
+    bench.box.charger = NoisyCharger(phases=3)
+    meters = {"sensor.grid": "W", **{f"sensor.l{each}": "A" for each in (1, 2, 3)}}
+    for entity_id, unit in meters.items():
+        hass.states.async_set(entity_id, "0", {"unit_of_measurement": unit})
+    options: dict[str, Any] = {
+        "grid_power": "sensor.grid",
+        **{f"house_current_l{each}": f"sensor.l{each}" for each in (1, 2, 3)},
+        "main_fuse": 35,
+        "fixed_price": 0.3,
+        "feed_in_price": 0.08,
+    }
+    hass.config_entries.async_update_entry(bench.site.entry, options=options)
+    await hass.async_block_till_done()
+    await bench.connect()
+    site = bench.site
+    await call(site, "number", "target_energy", "set_value", value=60)
+    await call(site, "switch", "plan", "turn_on")
+    await call(site, "time", "ready_by", "set_value", time="13:00:00")
+    await bench.box.plug_in(Car(phases=3, max_current_a=16))
+    await bench.pass_time(30)
+    assert site.state("status") == "charging"
+    rows = {
+        key: count(hass, site.entity_id(platform, key))
+        for key, platform in (CONDITIONAL | ALWAYS).items()
+    }
+    for step in range(360):
+        for number, (entity_id, unit) in enumerate(meters.items()):
+            value = (step * 7 + number) % 5 + (17 if unit == "A" else 12_000)
+            hass.states.async_set(entity_id, str(value), {"unit_of_measurement": unit})
+        await bench.pass_time(10, step=5)
+    assert site.state("status") == "charging"
+    assert site.number("session_cost") == pytest.approx(3.3, abs=0.5)
+    found = {key: each() for key, each in rows.items()}
+    assert sum(found.values()) <= 100, found

@@ -1,7 +1,7 @@
 """The coordinator of a site: publishes snapshots of all that its entities show."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 import logging
@@ -50,6 +50,7 @@ from .session_events import SessionEvents
 from .site_problems import async_get_problems
 from .storage import SessionStore, SiteStore
 from .subentries import device_subentries, subentries_of
+from .wallbox.cards import allowed_tokens, card_names
 from .wallbox.certificate import CertificateInfo
 from .wallbox.errors import CommandError
 from .wallbox.sessions import Ledger, session_events
@@ -489,11 +490,13 @@ def _station_config(
 ) -> StationConfig:
     """Return a wallbox's settings."""
     data, house = subentry.data, house_settings_of(options)
+    cards: Sequence[str] = data.get(CONF_ALLOWED_TOKENS, ())
     return StationConfig(
         charge_point_id=data[CONF_CHARGE_POINT_ID],
         password=data.get(CONF_PASSWORD),
         rfid_token=data.get(CONF_RFID_TOKEN),
-        allowed_tokens=frozenset(data.get(CONF_ALLOWED_TOKENS, ())),
+        allowed_tokens=allowed_tokens(cards),
+        card_names=card_names(cards),
         max_current=data[CONF_MAX_CURRENT],
         meter_interval=options.get(CONF_METER_INTERVAL, DEFAULT_METER_INTERVAL),
         allow_reboot=options.get(CONF_ALLOW_REBOOT, False),

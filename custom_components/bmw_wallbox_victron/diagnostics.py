@@ -67,6 +67,7 @@ _TRANSACTION: Final = (
     "event_type",
     "newest_order",
     "phases_used",
+    "receipt",
     "repeat",
     "replaced",
     "sequence_number",

@@ -352,25 +352,37 @@ async def _get_sessions(station: Station, service_call: ServiceCall) -> ServiceR
             translation_domain=DOMAIN, translation_key="range_is_empty"
         )
     return {
+        "currency": service_call.hass.config.currency,
         "sessions": [
-            _session(session)
+            _session(session, station.config.card_name(session.id_token))
             for session in station.ledger.sessions
             # Each is in one month alone, as in the monthly CSV.
             if (start is None or session.end >= start)
             and (end is None or session.end < end)
-        ]
+        ],
     }
 
 
-def _session(session: Session) -> dict[str, Any]:
-    """Return a session: local times, energy in kWh, duration in s."""
+def _session(session: Session, card: str | None) -> dict[str, Any]:
+    """Return a session: local times, energy in kWh, duration in s, share in %.
+
+    What is not known is None. `unpriced`: the part of the energy that is not in `cost`.
+    """
+    receipt = session.receipt
+    share = receipt.solar_share
+    # More than the receipt accounts for has no price, either.
+    priced_wh = receipt.energy_wh - receipt.unpriced_wh
     return {
         "start": dt_util.as_local(session.start).isoformat(),
         "end": dt_util.as_local(session.end).isoformat(),
         "energy": round(session.energy_wh / 1000, 3),
         "duration": round(session.duration / timedelta(seconds=1)),
         "id_token": session.id_token,
+        "card": card,
         "stop_reason": session.stop_reason,
+        "cost": None if receipt.cost is None else round(receipt.cost, 2),
+        "unpriced": round(max(session.energy_wh - priced_wh, 0.0) / 1000, 3),
+        "solar_share": None if share is None else round(share, 1),
     }
 
 

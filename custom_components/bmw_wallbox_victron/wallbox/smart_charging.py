@@ -101,9 +101,8 @@ def advance(
     if unreadable:
         state = _pinned(state)
         # A pause is never more than what it enforces: that waits for nothing.
-        paused = (cap_a is not None and cap_a < MIN_CURRENT_A) or all(
-            amps == 0 for _, amps in schedule.periods
-        )
+        # Not one by the cap: what it enforces could not be found out any more.
+        paused = all(amps == 0 for _, amps in schedule.periods)
         if state.pin_a is None and not paused:
             return _find_out(state, schedule, now)
     elif state.pin_a is not None:
