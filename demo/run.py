@@ -86,9 +86,10 @@ async def run(
     # A house's days are fast themselves; else it is what fills and empties.
     fast = options.house and options.speed > 1
     speed = 1.0 if fast else options.speed
-    if options.history and layout.config.exists():
+    if (options.history or fast) and layout.config.exists():
         raise DemoError(
-            "--history needs a fresh start, for nothing can be recorded into the past: "
+            f"{'--history' if options.history else '--house with --speed'} needs a "
+            "fresh start, for nothing can be recorded into the past: "
             f"delete {layout.folder} first"
         )
     await asyncio.to_thread(

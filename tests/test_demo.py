@@ -208,11 +208,12 @@ def test_a_taken_port_ends_the_demo(
     assert not layout.config.exists()
 
 
-def test_history_needs_a_fresh_start(
-    layout: Layout, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("past", [["--history"], ["--house", "--speed=1440"]])
+def test_the_past_needs_a_fresh_start(
+    layout: Layout, past: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     layout.config.mkdir(parents=True)
-    arguments = ["--history", f"--port={free_port()}"]
+    arguments = [*past, f"--port={free_port()}"]
     assert demo.main(arguments, folder=layout.folder) == 1
     assert f"delete {layout.folder} first" in capsys.readouterr().out
 
