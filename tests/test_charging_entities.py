@@ -29,7 +29,7 @@ from simulators.wallbox import DELTA, Car
 from simulators.wallbox.noise import NoisyCharger
 
 from .kit.automations import automate
-from .kit.bench import MakeBench
+from .kit.bench import Bench, MakeBench
 from .kit.site import (
     CHARGE_POINT_ID,
     MakeWallbox,
@@ -163,20 +163,33 @@ def missing(site: Site) -> set[str]:
 
 
 async def test_they_come_and_go_with_what_is_configured(
-    site: Site, show: Shown
+    hass: HomeAssistant, site: Site
 ) -> None:
     """Without a restart; those that need nothing are always there."""
+
+    async def configure(**options: Any) -> set[str]:
+        hass.config_entries.async_update_entry(site.entry, options=options)
+        await hass.async_block_till_done()
+        return missing(site)
+
+    coordinator = site.entry.runtime_data
     assert missing(site) == CONDITIONAL.keys()
-    await show(site, HELD, tells={"session_cost"})
-    assert missing(site) == {"charging_mode", "session_solar_share"}
-    assert site.state("session_cost") == STATE_UNKNOWN
-    await show(site, tells=set(CONDITIONAL))
-    assert missing(site) == set()
+    assert await configure(fixed_price=0.3) == CONDITIONAL.keys() - {"session_cost"}
+    assert await configure(price="sensor.p") == CONDITIONAL.keys() - {"session_cost"}
+    assert await configure(grid_power="sensor.g", fixed_price=0.3) == set()
     assert site.state("charging_mode", "select") == "fast"
-    await show(site, tells={"session_cost"})
-    assert missing(site) == {"charging_mode", "session_solar_share"}
-    await show(site, tells=set(CONDITIONAL))
+    assert await configure(grid_power="sensor.g") == {"session_cost"}
+    assert await configure() == CONDITIONAL.keys()
+    assert await configure(grid_power="sensor.g", fixed_price=0.0) == set()
+    assert site.entry.runtime_data is coordinator
+    # What their owner calls them stays over a restart.
+    mine = "select.how_fast"
+    er.async_get(hass).async_update_entity(
+        site.entity_id("select", "charging_mode"), new_entity_id=mine
+    )
+    await reload(hass, site)
     assert missing(site) == set()
+    assert site.entity_id("select", "charging_mode") == mine
 
 
 async def test_controls_are_no_settings(site: Site, show: Shown) -> None:
@@ -391,6 +404,39 @@ async def test_a_charging_profile(
     await let_pass(hass, freezer, 2)
     await show(connected, replace(status, limit_a=0))
     assert attributes(connected, "limit_reason")["message"].startswith("Paused until")
+
+
+async def act(bench: Bench, service: str, **data: Any) -> None:
+    """Have an action of ours done with the wallbox."""
+    device = {"device_id": bench.site.device().id}
+    task = bench.hass.async_create_task(
+        bench.hass.services.async_call(DOMAIN, service, device | data, blocking=True)
+    )
+    await bench.pass_time(5)
+    await task
+
+
+async def test_an_action_sets_a_profile(
+    hass: HomeAssistant, make_bench: MakeBench
+) -> None:
+    """From the action to the sentence, and from the other action to none."""
+    bench = make_bench()
+    await bench.connect()
+    site = bench.site
+    assert site.state("limit_reason") == "current_limit"
+    said = attributes(site, "limit_reason")["message"]
+    assert said == "Up to 32 A, as set by Current limit."
+    await act(
+        bench,
+        "set_charging_profile",
+        periods=[{"start_period": 0, "limit": 8}],
+        duration=3600,
+    )
+    said = attributes(site, "limit_reason")["message"]
+    assert said.startswith("A charging profile that an action set: 8 A until 13:00.")
+    await act(bench, "clear_charging_profiles")
+    said = attributes(site, "limit_reason")["message"]
+    assert said == "Up to 32 A, as set by Current limit."
 
 
 def count(hass: HomeAssistant, entity_id: str) -> Callable[[], int]:

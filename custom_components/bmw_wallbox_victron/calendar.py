@@ -82,11 +82,12 @@ class WallboxCalendar(WallboxEntity, CalendarEntity):
             **await async_get_translations(hass, language, "entity", [DOMAIN]),
             **await async_get_translations(hass, language, "selector", [DOMAIN]),
         }
+        point = "." if language == "en" else ","
         events = [
             _event(
                 session,
                 texts,
-                point="." if language == "en" else ",",
+                point=point,
                 currency=hass.config.currency,
                 card=self.station.config.card_name(session.id_token),
             )
@@ -100,7 +101,7 @@ class WallboxCalendar(WallboxEntity, CalendarEntity):
         now = dt_util.utcnow()
         status = self.charging_status
         events += [
-            _planned(slot, texts, hass.config.currency)
+            _planned(slot, texts, point=point, currency=hass.config.currency)
             for slot in (() if status is None else status.plan)
             if slot.start < end_date and slot.end > max(start_date, now)
         ]
@@ -127,7 +128,9 @@ class WallboxCalendar(WallboxEntity, CalendarEntity):
         return None if running is None else (running.key, running.started_at)
 
 
-def _planned(slot: PlanSlot, texts: dict[str, str], currency: str) -> CalendarEvent:
+def _planned(
+    slot: PlanSlot, texts: dict[str, str], *, point: str, currency: str
+) -> CalendarEvent:
     """Return a slot of the plan as an event, with what a kWh costs in it."""
     start, end = dt_util.as_local(slot.start), dt_util.as_local(slot.end)
     return CalendarEvent(
@@ -138,7 +141,7 @@ def _planned(slot: PlanSlot, texts: dict[str, str], currency: str) -> CalendarEv
         description=None
         if slot.price is None
         else _text(texts, "planned_price").format(
-            price=f"{slot.price:.4g}", currency=currency
+            price=f"{round(slot.price, 4):g}".replace(".", point), currency=currency
         ),
     )
 

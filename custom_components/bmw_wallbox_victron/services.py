@@ -351,28 +351,33 @@ async def _get_sessions(station: Station, service_call: ServiceCall) -> ServiceR
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="range_is_empty"
         )
-    return {
-        "currency": service_call.hass.config.currency,
+    sessions = [
+        session
+        for session in station.ledger.sessions
+        # Each is in one month alone, as in the monthly CSV.
+        if (start is None or session.end >= start)
+        and (end is None or session.end < end)
+    ]
+    answer: dict[str, Any] = {
         "sessions": [
             _session(session, station.config.card_name(session.id_token))
-            for session in station.ledger.sessions
-            # Each is in one month alone, as in the monthly CSV.
-            if (start is None or session.end >= start)
-            and (end is None or session.end < end)
-        ],
+            for session in sessions
+        ]
     }
+    if any(session.receipt.cost is not None for session in sessions):
+        answer["currency"] = service_call.hass.config.currency
+    return answer
 
 
 def _session(session: Session, card: str | None) -> dict[str, Any]:
     """Return a session: local times, energy in kWh, duration in s, share in %.
 
-    What is not known is None. `unpriced`: the part of the energy that is not in `cost`.
+    What is not known is None. Where a part of the energy is not in the cost, `unpriced`
+    says how much, in kWh.
     """
     receipt = session.receipt
     share = receipt.solar_share
-    # More than the receipt accounts for has no price, either.
-    priced_wh = receipt.energy_wh - receipt.unpriced_wh
-    return {
+    told = {
         "start": dt_util.as_local(session.start).isoformat(),
         "end": dt_util.as_local(session.end).isoformat(),
         "energy": round(session.energy_wh / 1000, 3),
@@ -381,9 +386,14 @@ def _session(session: Session, card: str | None) -> dict[str, Any]:
         "card": card,
         "stop_reason": session.stop_reason,
         "cost": None if receipt.cost is None else round(receipt.cost, 2),
-        "unpriced": round(max(session.energy_wh - priced_wh, 0.0) / 1000, 3),
         "solar_share": None if share is None else round(share, 1),
     }
+    # More than the receipt accounts for has no price, either.
+    priced_wh = receipt.energy_wh - receipt.unpriced_wh
+    unpriced = round((session.energy_wh - priced_wh) / 1000, 3)
+    if receipt.cost is not None and unpriced > 0:
+        told["unpriced"] = unpriced
+    return told
 
 
 async def _reset_history(service_call: ServiceCall) -> None:

@@ -182,6 +182,9 @@ def test_exact_over_outages(
         assert receipt.energy_wh == pytest.approx(own[-1][1] - own[0][1], abs=0.1)
         assert receipt.unpriced_wh == 0
         assert receipt.cost == pytest.approx(cost_of(own, prices), abs=0.005)
+    # The sessions add up to the register.
+    accounted = sum(session.receipt.energy_wh for session in box.remembered)
+    assert box.state.energy.counted_wh - 5_000_000 == pytest.approx(accounted, abs=0.5)
     in_ledger = {line.transaction_id: line.receipt for line in box.ledger.sessions}
     assert in_ledger == {item.id: item.receipt.totals for item in box.remembered}
 
@@ -432,3 +435,52 @@ def test_a_long_session() -> None:
     (session,) = box.remembered
     assert session.receipt.cost == pytest.approx(19.990 * 0.3)
     assert session.receipt.until == at(19_990 + 19 * 300)
+
+
+@RULE
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 5000),
+            st.booleans(),
+            st.booleans(),
+            st.lists(st.integers(0, 3000), min_size=1, max_size=5),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_sessions_and_what_flowed_outside_are_the_register(
+    course: list[tuple[int, bool, bool, list[int]]],
+) -> None:
+    """What was read between two sessions is in none of them; the rest is in one."""
+    box = Box()
+    box.price(Tariff(fixed_price=0.3), now(0))
+    box.read(Sample(at=at(0), register=1000.0), now(0))
+    seconds, register, outside = 0.0, 1000.0, 0
+    for number, (idle_wh, read, begins, taken) in enumerate(course):
+        name = f"T{number}"
+        seconds += 600
+        register += idle_wh
+        if read:
+            box.read(Sample(at=at(seconds), register=register), now(seconds))
+        outside += idle_wh if read or begins else 0
+        seconds += 60
+        first = started(
+            0, seconds, transaction_id=name, register=register if begins else None
+        )
+        box.hear(first, now(seconds))
+        for step, wh in enumerate(taken, 1):
+            seconds += 600
+            register += wh
+            make = ended if step == len(taken) else event
+            item = make(step, seconds, transaction_id=name, register=register)
+            box.hear(item, now(seconds))
+    of_sessions = sum(line.energy_wh for line in box.ledger.sessions)
+    assert len(box.ledger.sessions) == len(course)
+    assert of_sessions + outside == pytest.approx(register - 1000)
+    assert box.state.energy.counted_wh == pytest.approx(register)
+    receipts = [line.receipt for line in box.ledger.sessions]
+    assert sum(item.energy_wh for item in receipts) == pytest.approx(of_sessions)
+    cost = sum(item.cost or 0 for item in receipts)
+    assert cost == pytest.approx(of_sessions * 0.3 / 1000)

@@ -13,7 +13,8 @@ from typing import Final, Self
 from ..charging.grid_share import GridShare
 from ..charging.receipt import Receipt, Tariff, remembered
 from .clock import CLOCKS_AGREE, JITTER_S, LIVE_TIMEOUT_S, Now
-from .state import VOLTAGE_CARRIED_V, Flow, Transaction, WallboxState
+from .energy import Flow
+from .state import VOLTAGE_CARRIED_V, Transaction, WallboxState
 
 #: Prices are remembered for so long after their time.
 _PRICES_LAST: Final = timedelta(days=7)

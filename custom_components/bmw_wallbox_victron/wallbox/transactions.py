@@ -4,12 +4,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from .clock import JITTER_S, Now, moved_back
-from .energy import ROUNDING_WH, RegisterCount, lifetime
+from .energy import ROUNDING_WH, Flow, RegisterCount, lifetime
 from .meter_values import CLOCK_NEVER_SET
 from .state import (
     ChargingState,
     EventType,
-    Flow,
     Transaction,
     TransactionEvent,
     WallboxState,
