@@ -214,7 +214,10 @@ def test_a_lower_limit_that_is_being_followed_lowers_it_once() -> None:
 
 
 def test_on_another_phase_what_is_being_followed_counts_as_followed() -> None:
-    """It may draw less than was read last: the least counts over the fuse."""
+    """It may draw less than was read last: the least counts over the fuse.
+
+    That the car is to draw less soon explains no new load on another phase.
+    """
     bench = Bench(house_phases=(1, 2))
     for _ in range(20):
         bench.wait(3)
@@ -223,7 +226,7 @@ def test_on_another_phase_what_is_being_followed_counts_as_followed() -> None:
         bench.house(21)
         bench.house(16, phase=2)
     bench.limit(10)
-    bench.wait(8)
+    bench.wait(1)
     bench.house(26, phase=2)
     assert bench.rooms.amps == {1: 20, 2: 9}
 
@@ -315,3 +318,23 @@ def test_over_the_fuse_never_leaves_what_is_drawn(
         assert room <= 25
         if abs(amps) > 25 and len(set(limits)) == 1 and not falls and step > 0.5:
             assert room <= max(25 - abs(amps) + limit, 25 - abs(amps))
+
+
+def test_a_reading_that_is_told_again_is_no_new_one() -> None:
+    """Whoever asks may tell all that is known each time."""
+    watches = [Bench(), Bench()]
+    told: list[list[Rooms]] = [[], []]
+    for second in range(120):
+        house, box = (21, 16) if second % 50 < 40 else (31, 16)
+        for bench, result in zip(watches, told, strict=True):
+            bench.wait(1)
+            if second % 7 == 0:
+                bench.box(box)
+            at = bench.now
+            bench.house(house)
+            if bench is watches[1]:
+                for _ in range(3):
+                    bench.guard.note_house(1, house, at)
+                    bench.guard.note_currents(KEY, {1: box}, at - second % 7)
+            result.append(bench.rooms)
+    assert told[0] == told[1]
