@@ -158,6 +158,11 @@ class Brain:
             )
             for box in boxes
         }
+        if self._guard is not None:
+            for box in boxes:
+                # A car may draw more before there is a word of it.
+                limit = max(box.in_force_a, outcomes[box.key].decision.limit_a)
+                self._guard.note_wallbox(box.key, limit_a=limit, idle=box.idle, now=now)
         if sun is not None and sun.due is not None:
             dues.append(sun.due)
         if rooms is not None and rooms.due is not None:

@@ -137,7 +137,11 @@ def _in_force(state: WallboxState, max_current: int, now: Now) -> float:
     accepted = [each.at(now.steady).amps for each in enforcement.accepted.values()]
     if enforcement.failing or not accepted:
         return most
-    return max(*accepted, enforcement.composite_a or 0.0)
+    # It may do what it is told before it answers.
+    told = 0.0 if enforcement.setpoint is None else enforcement.setpoint.amps
+    # What its profiles make together was asked for before the last change, or after it.
+    shown = 0.0 if enforcement.composite_at is None else enforcement.composite_a
+    return max(*accepted, told, shown or 0.0)
 
 
 def _given(state: WallboxState) -> float | None:
