@@ -106,9 +106,9 @@ async def test_the_main_fuse(make_bench: MakeBench) -> None:
     await live(bench, 60, base_a=5.0)
     assert bench.amps == pytest.approx(20, abs=0.5)
     assert says(bench, 20, LimitReason.MAIN_FUSE)
-    await live(bench, 4, base_a=14.0)
+    await live(bench, 9, base_a=14.0)
     assert bench.amps <= 11
-    await live(bench, 4, base_a=21.0)
+    await live(bench, 9, base_a=21.0)
     assert bench.amps == 0
     assert says(bench, 0, LimitReason.MAIN_FUSE)
     await live(bench, 60, base_a=2.0)
