@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+import time
 from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings, strategies as st
@@ -317,6 +318,37 @@ def test_a_message_with_all_its_readings() -> None:
     assert session.receipt.energy_wh == 2000
     assert session.receipt.cost == pytest.approx(0.3 * 0.2 + 1.7 * 0.4)
     assert box.ledger.sessions[0].receipt == session.receipt.totals
+
+
+@pytest.mark.parametrize("heard", ["nothing", "its ends", "half of it"])
+@pytest.mark.parametrize("step_s", [1, 7, 60])
+def test_a_message_with_the_readings_of_a_day(heard: str, step_s: int) -> None:
+    """Thousands of them cost little time, and none a cent."""
+    box, prices = Box(), hourly(0.0)
+    box.price(Tariff(prices=prices), now(0))
+    length = 14_000
+    readings = [
+        (second, 1000.0 + (second / 100) ** 2) for second in range(0, length, step_s)
+    ]
+    if heard != "nothing":
+        box.hear(started(0, 0, register=1000.0), now(0))
+        until = length // 2 if heard == "half of it" else 0
+        for number, (second, wh) in enumerate(readings[: until // step_s], 1):
+            if number % 10 == 0:
+                box.hear(event(number, second, register=wh), now(second))
+        second, wh = readings[-1]
+        box.read(Sample(at=at(second), register=wh), now(second))
+    samples = tuple(Sample(at=at(second), register=wh) for second, wh in readings)
+    item = replace(ended(9999, readings[-1][0]), samples=samples)
+    moment = now(readings[-1][0] + 1)
+    state = transaction_event(box.state, item, moment)
+    begun = time.perf_counter()
+    state = box.receipts.account(state, moment)
+    assert time.perf_counter() - begun < 0.5
+    assert state.transaction is not None
+    receipt = state.transaction.receipt
+    assert receipt.energy_wh == pytest.approx(readings[-1][1] - 1000)
+    assert receipt.cost == pytest.approx(cost_of(readings, prices), abs=0.01)
 
 
 @pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 3, 1), (3, 1, 2)])
