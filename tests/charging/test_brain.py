@@ -90,6 +90,7 @@ class World:
             box,
             record=outcome.record,
             in_force_a=amps,
+            lowest_a=amps,
             charging=drawn > 0,
             charged=box.charged or drawn > 0,
             currents=dict.fromkeys((1, 2, 3), drawn),

@@ -158,6 +158,17 @@ class Brain:
             )
             for box in boxes
         }
+        if self._guard is not None:
+            for box in boxes:
+                # A car may follow before there is a word of it.
+                limit = outcomes[box.key].decision.limit_a
+                self._guard.note_wallbox(
+                    box.key,
+                    limit_a=max(box.in_force_a, limit),
+                    lowest_a=min(box.lowest_a, limit),
+                    idle=box.idle,
+                    now=now,
+                )
         if sun is not None and sun.due is not None:
             dues.append(sun.due)
         if rooms is not None and rooms.due is not None:
@@ -194,7 +205,13 @@ class Brain:
                 self._sun.note_power(box.key, box.power_w, box.heard_at)
             if guard is None:
                 continue
-            guard.note_wallbox(box.key, limit_a=box.in_force_a, idle=box.idle, now=now)
+            guard.note_wallbox(
+                box.key,
+                limit_a=box.in_force_a,
+                lowest_a=min(box.lowest_a, box.in_force_a),
+                idle=box.idle,
+                now=now,
+            )
             if box.heard_at is not None and box.currents:
                 guard.note_currents(box.key, box.currents, box.heard_at)
         if guard is not None:
