@@ -25,9 +25,11 @@ from custom_components.bmw_wallbox_victron.coordinator import (
     SiteCoordinator,
     SiteData,
 )
-from simulators.wallbox import Car
+from simulators.wallbox import DELTA, Car
+from simulators.wallbox.noise import NoisyCharger
 
 from .kit.automations import automate
+from .kit.bench import Bench, MakeBench
 from .kit.site import (
     CHARGE_POINT_ID,
     MakeWallbox,
@@ -161,20 +163,33 @@ def missing(site: Site) -> set[str]:
 
 
 async def test_they_come_and_go_with_what_is_configured(
-    site: Site, show: Shown
+    hass: HomeAssistant, site: Site
 ) -> None:
     """Without a restart; those that need nothing are always there."""
+
+    async def configure(**options: Any) -> set[str]:
+        hass.config_entries.async_update_entry(site.entry, options=options)
+        await hass.async_block_till_done()
+        return missing(site)
+
+    coordinator = site.entry.runtime_data
     assert missing(site) == CONDITIONAL.keys()
-    await show(site, HELD, tells={"session_cost"})
-    assert missing(site) == {"charging_mode", "session_solar_share"}
-    assert site.state("session_cost") == STATE_UNKNOWN
-    await show(site, tells=set(CONDITIONAL))
-    assert missing(site) == set()
+    assert await configure(fixed_price=0.3) == CONDITIONAL.keys() - {"session_cost"}
+    assert await configure(price="sensor.p") == CONDITIONAL.keys() - {"session_cost"}
+    assert await configure(grid_power="sensor.g", fixed_price=0.3) == set()
     assert site.state("charging_mode", "select") == "fast"
-    await show(site, tells={"session_cost"})
-    assert missing(site) == {"charging_mode", "session_solar_share"}
-    await show(site, tells=set(CONDITIONAL))
+    assert await configure(grid_power="sensor.g") == {"session_cost"}
+    assert await configure() == CONDITIONAL.keys()
+    assert await configure(grid_power="sensor.g", fixed_price=0.0) == set()
+    assert site.entry.runtime_data is coordinator
+    # What their owner calls them stays over a restart.
+    mine = "select.how_fast"
+    er.async_get(hass).async_update_entity(
+        site.entity_id("select", "charging_mode"), new_entity_id=mine
+    )
+    await reload(hass, site)
     assert missing(site) == set()
+    assert site.entity_id("select", "charging_mode") == mine
 
 
 async def test_controls_are_no_settings(site: Site, show: Shown) -> None:
@@ -248,7 +263,9 @@ async def test_no_such_target(site: Site, value: float) -> None:
     assert settings(site).target_energy == 0
 
 
-@pytest.mark.parametrize("moment", [NOON, NOON - timedelta(days=1)])
+@pytest.mark.parametrize(
+    "moment", [NOON, NOON - timedelta(days=1), NOON.replace(hour=0) - timedelta(days=1)]
+)
 async def test_a_start_that_has_passed(site: Site, moment: datetime) -> None:
     """It is refused with a sentence that says what to do."""
     with pytest.raises(ServiceValidationError) as raised:
@@ -257,6 +274,13 @@ async def test_a_start_that_has_passed(site: Site, moment: datetime) -> None:
         )
     assert raised.value.translation_key == "start_has_passed"
     assert settings(site).start_at is None
+
+
+async def test_today_without_a_time(site: Site) -> None:
+    """A dashboard sends midnight for a day; the time is chosen after that."""
+    midnight = NOON.replace(hour=0)
+    await call(site, "datetime", "start_at", "set_value", datetime=midnight.isoformat())
+    assert settings(site).start_at == NOON.replace(hour=23, minute=59)
 
 
 async def test_what_was_lost_is_not_shown(site: Site, show: Shown) -> None:
@@ -382,6 +406,39 @@ async def test_a_charging_profile(
     assert attributes(connected, "limit_reason")["message"].startswith("Paused until")
 
 
+async def act(bench: Bench, service: str, **data: Any) -> None:
+    """Have an action of ours done with the wallbox."""
+    device = {"device_id": bench.site.device().id}
+    task = bench.hass.async_create_task(
+        bench.hass.services.async_call(DOMAIN, service, device | data, blocking=True)
+    )
+    await bench.pass_time(5)
+    await task
+
+
+async def test_an_action_sets_a_profile(
+    hass: HomeAssistant, make_bench: MakeBench
+) -> None:
+    """From the action to the sentence, and from the other action to none."""
+    bench = make_bench()
+    await bench.connect()
+    site = bench.site
+    assert site.state("limit_reason") == "current_limit"
+    said = attributes(site, "limit_reason")["message"]
+    assert said == "Up to 32 A, as set by Current limit."
+    await act(
+        bench,
+        "set_charging_profile",
+        periods=[{"start_period": 0, "limit": 8}],
+        duration=3600,
+    )
+    said = attributes(site, "limit_reason")["message"]
+    assert said.startswith("A charging profile that an action set: 8 A until 13:00.")
+    await act(bench, "clear_charging_profiles")
+    said = attributes(site, "limit_reason")["message"]
+    assert said == "Up to 32 A, as set by Current limit."
+
+
 def count(hass: HomeAssistant, entity_id: str) -> Callable[[], int]:
     """Count the rows of an entity."""
     rows = 0
@@ -393,6 +450,32 @@ def count(hass: HomeAssistant, entity_id: str) -> Callable[[], int]:
 
     async_track_state_change_event(hass, entity_id, on_change)
     return lambda: rows
+
+
+async def test_an_end_that_moves_a_little(
+    hass: HomeAssistant, connected: Site, show: Shown
+) -> None:
+    """A plan is made anew with each reading: a few seconds are no news."""
+    status = ChargingStatus(
+        limit_a=16,
+        reason=LimitReason.CURRENT_LIMIT,
+        message=LimitMessage.PLAN_CHARGING,
+        until=NOON + timedelta(hours=2),
+    )
+    await show(connected, status)
+    rows = count(hass, connected.entity_id("sensor", "limit_reason"))
+    for second in range(0, 600, 5):
+        until = NOON + timedelta(hours=2, seconds=second)
+        await show(connected, replace(status, until=until))
+    assert 1 <= rows() <= 3
+    shown = datetime.fromisoformat(attributes(connected, "limit_reason")["until"])
+    assert until - timedelta(minutes=4) <= shown <= until
+    # What its owner changes is shown exactly.
+    await call(connected, "number", "target_energy", "set_value", value=5)
+    assert attributes(connected, "limit_reason")["until"] == until.isoformat()
+    paused = replace(status, message=LimitMessage.PLAN, until=until, limit_a=0)
+    await show(connected, paused)
+    assert attributes(connected, "limit_reason")["until"] == until.isoformat()
 
 
 async def test_a_limit_that_moves_all_the_time_costs_little(
@@ -457,10 +540,14 @@ async def test_plan(hass: HomeAssistant, site: Site, show: Shown) -> None:
     ]
     rows = count(hass, site.entity_id("sensor", "plan_start"))
     # It is made anew with each reading: the end of the last slot moves a little.
-    for second in range(0, 300, 5):
+    for second in range(0, 1200, 5):
         length = 0.5 + second / 3600
         await show(site, replace(HELD, plan=(slot(10), slot(12, None, length))))
-    assert 3 <= rows() <= 5
+    assert 2 <= rows() <= 4
+    await call(site, "number", "target_energy", "set_value", value=5)
+    moved = slot(12, None, length).end
+    shown = attributes(site, "plan_start")["slots"][1]["end"]
+    assert abs(datetime.fromisoformat(shown) - moved) < timedelta(seconds=1)
     await show(site, HELD)
     assert site.state("plan_start") == STATE_UNKNOWN
     assert attributes(site, "plan_start")["slots"] == []
@@ -497,6 +584,21 @@ async def test_planned_in_the_calendar(
             "description": "Price: 0.1234 EUR a kWh",
         },
     ]
+
+
+async def test_a_slot_that_runs_began_once(
+    site: Site, show: Shown, freezer: FrozenDateTimeFactory
+) -> None:
+    """A plan that is made while it runs begins now; what is shown does not move."""
+    await show(site, replace(HELD, plan=(slot(0), slot(5))))
+    for minute in range(1, 60, 4):
+        freezer.move_to(NOON + timedelta(minutes=minute))
+        plan = (replace(slot(0), start=NOON + timedelta(minutes=minute)), slot(5))
+        await show(site, replace(HELD, plan=plan))
+        assert site.state("plan_start") == "2026-11-30T11:00:00+00:00"
+    freezer.move_to(NOON + timedelta(minutes=60))
+    await show(site, replace(HELD, plan=(slot(5),)))
+    assert site.state("plan_start") == "2026-11-30T16:00:00+00:00"
 
 
 async def test_cost(
@@ -563,3 +665,44 @@ async def test_triggers(
     await show(connected, after)
     await show(connected, replace(after, cost=1.0))
     assert automation.changes == [change]
+
+
+async def test_an_hour_by_plan_with_all_that_is_configured(
+    hass: HomeAssistant, make_bench: MakeBench
+) -> None:
+    """Meters that never stand still, a plan and a price: what it costs the database."""
+    bench = make_bench(replace(DELTA, phases=3))
+    bench.box.charger = NoisyCharger(phases=3)
+    meters = {"sensor.grid": "W", **{f"sensor.l{each}": "A" for each in (1, 2, 3)}}
+    for entity_id, unit in meters.items():
+        hass.states.async_set(entity_id, "0", {"unit_of_measurement": unit})
+    options: dict[str, Any] = {
+        "grid_power": "sensor.grid",
+        **{f"house_current_l{each}": f"sensor.l{each}" for each in (1, 2, 3)},
+        "main_fuse": 35,
+        "fixed_price": 0.3,
+        "feed_in_price": 0.08,
+    }
+    hass.config_entries.async_update_entry(bench.site.entry, options=options)
+    await hass.async_block_till_done()
+    await bench.connect()
+    site = bench.site
+    await call(site, "number", "target_energy", "set_value", value=60)
+    await call(site, "switch", "plan", "turn_on")
+    await call(site, "time", "ready_by", "set_value", time="13:00:00")
+    await bench.box.plug_in(Car(phases=3, max_current_a=16))
+    await bench.pass_time(30)
+    assert site.state("status") == "charging"
+    rows = {
+        key: count(hass, site.entity_id(platform, key))
+        for key, platform in (CONDITIONAL | ALWAYS).items()
+    }
+    for step in range(360):
+        for number, (entity_id, unit) in enumerate(meters.items()):
+            value = (step * 7 + number) % 5 + (17 if unit == "A" else 12_000)
+            hass.states.async_set(entity_id, str(value), {"unit_of_measurement": unit})
+        await bench.pass_time(10, step=5)
+    assert site.state("status") == "charging"
+    assert site.number("session_cost") == pytest.approx(3.3, abs=0.5)
+    found = {key: each() for key, each in rows.items()}
+    assert sum(found.values()) <= 100, found

@@ -584,6 +584,30 @@ BAD_IDS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("cards", "error"),
+    [
+        (["= Anna"], "invalid_card"),
+        (["04AB ="], "invalid_card"),
+        (["04AB", "my card"], "invalid_card"),
+        (["x" * 37], "invalid_card"),
+        (["04:AB = Anna", "04ab = Bert"], "card_with_two_names"),
+        (["04AB = Anna", "04AB"], "card_with_two_names"),
+    ],
+)
+async def test_bad_cards(
+    hass: HomeAssistant, server_input: dict[str, Any], cards: list[str], error: str
+) -> None:
+    """What is no card is told at its field, and nothing that was typed is lost."""
+    flow, _ = await add_wallbox(hass)
+    await flow.submit(server_input)
+    result = await flow.submit(WALLBOX | {"allowed_tokens": cards})
+    assert result["errors"] == {"allowed_tokens": error}
+    assert suggested(result)["allowed_tokens"] == cards
+    result = await flow.submit(WALLBOX | {"allowed_tokens": ["04AB = Anna", "04AC"]})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
 @pytest.mark.parametrize("charge_point_id", BAD_IDS)
 async def test_bad_id(
     hass: HomeAssistant, server_input: dict[str, Any], charge_point_id: str
@@ -613,6 +637,10 @@ async def test_bad_id(
         ({"rfid_token": " "}, {}),
         ({"allowed_tokens": [" 04 ", "", " "]}, {"allowed_tokens": ["04"]}),
         ({"allowed_tokens": []}, {}),
+        (
+            {"allowed_tokens": [" 04:55:66:77 =  Anna ", "0401"]},
+            {"allowed_tokens": ["04:55:66:77 =  Anna", "0401"]},
+        ),
         ({"max_current": 6}, {"max_current": 6}),
         ({"max_current": 63}, {"max_current": 63}),
     ],

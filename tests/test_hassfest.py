@@ -31,7 +31,7 @@ import pytest
 
 import custom_components.bmw_wallbox_victron as integration
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
-from custom_components.bmw_wallbox_victron.flows import options
+from custom_components.bmw_wallbox_victron.flows import charging, options
 from custom_components.bmw_wallbox_victron.victron.records import Kind
 
 from .kit.files import (
@@ -394,7 +394,7 @@ def test_words_of_selectors() -> None:
     }
     assert {key: words.get(key) for key in used} == used
     forms: dict[str, set[tuple[str, str]]] = {}
-    for form in vars(options).values():
+    for form in (*vars(options).values(), *vars(charging).values()):
         for field in form.values() if isinstance(form, dict) else ():
             if isinstance(field, SelectSelector):
                 names = {("options", str(each)) for each in field.config["options"]}

@@ -25,6 +25,7 @@ from pytest_homeassistant_custom_component.common import (
     async_mock_service,
 )
 
+from custom_components.bmw_wallbox_victron.charging.receipt import Receipt
 from custom_components.bmw_wallbox_victron.storage import SessionStore
 from custom_components.bmw_wallbox_victron.wallbox.sessions import Session
 from simulators.wallbox import DELTA, Car, SimulatedWallbox
@@ -348,6 +349,99 @@ async def test_styles(
         for line in lines[1:]:
             assert line[2:4] == ["31:05:09", f"12{point}345"]
             assert line[6:] == ([f"3{point}09"] if price else [])
+
+
+def accounted(
+    grid_wh: float, solar_wh: float, cost: float | None, *, unpriced_wh: float = 0
+) -> Receipt:
+    """Make the receipt of a session."""
+    return Receipt(
+        energy_wh=grid_wh + solar_wh,
+        grid_wh=grid_wh,
+        solar_wh=solar_wh,
+        unpriced_wh=unpriced_wh,
+        cost=cost,
+    )
+
+
+async def test_receipts(hass: HomeAssistant, site: Site, run: Run) -> None:
+    """What the prices of the time made of it, what is sun, and nothing invented."""
+    end = datetime(2026, 9, 10, 12, tzinfo=BERLIN)
+    receipts = (
+        accounted(3000, 1000, 1.005),
+        accounted(2000, 0, -0.104),
+        accounted(4000, 0, 0.6, unpriced_wh=2000),
+        Receipt(),
+    )
+    await store(
+        hass,
+        site,
+        *(
+            replace(session(end + timedelta(days=number), energy_wh=wh), receipt=each)
+            for number, (wh, each) in enumerate(
+                zip((4000, 2000, 4000, 1500), receipts, strict=True)
+            )
+        ),
+    )
+    result = await run()
+    lines = rows(result["csv"])
+    assert lines[0] == [*HEAD, "From the sun (%)", *COSTS]
+    assert [line[5:] for line in lines[1:-1]] == [
+        ["25,0", "0,2500", "1,00"],
+        ["0,0", "-0,0500", "-0,10"],
+        ["0,0", "0,3000", "0,60"],
+        ["", "", ""],
+    ]
+    assert lines[-1] == ["Total", "", "4:00:00", "11,500", "", "10,0", "", "1,50"]
+    assert result["cost"] == 1.5
+    # At one price all of it costs something.
+    fixed = rows((await run(price=0.3))["csv"])
+    assert [line[6:] for line in fixed[1:]] == [
+        ["0,3000", "1,20"],
+        ["0,3000", "0,60"],
+        ["0,3000", "1,20"],
+        ["0,3000", "0,45"],
+        ["", "3,45"],
+    ]
+    # The columns of another month are the same.
+    empty = await run("2026-08")
+    assert rows(empty["csv"]) == [
+        lines[0],
+        ["Total", "", "0:00:00", "0,000", "", "", "", "0,00"],
+    ]
+    assert empty["cost"] == 0
+
+
+async def test_names_of_cards(hass: HomeAssistant, site: Site, run: Run) -> None:
+    """A card has the name that its owner gave it, and no formula in it."""
+    (subentry,) = site.entry.subentries.values()
+    names = ["04:A1 = Anna", "04A2 = =1+1", "04A3 = Bo; B", "04A4"]
+    hass.config_entries.async_update_subentry(
+        site.entry, subentry, data={**subentry.data, "allowed_tokens": names}
+    )
+    await hass.async_block_till_done()
+    end = datetime(2026, 9, 10, 12, tzinfo=BERLIN)
+    tokens = ("04a1", "04A2", "04A3", "04A4")
+    await store(
+        hass,
+        site,
+        *(
+            session(end + timedelta(days=number), id_token=token)
+            for number, token in enumerate(tokens)
+        ),
+    )
+    lines = rows((await run())["csv"])[1:-1]
+    assert [line[4] for line in lines] == ["Anna", "'=1+1", "Bo; B", "****A4"]
+    lines = rows((await run(whole_card=True))["csv"])[1:-1]
+    assert [line[4] for line in lines] == [
+        "Anna (04a1)",
+        "'=1+1 (04A2)",
+        "Bo; B (04A3)",
+        "04A4",
+    ]
+    for chosen in ("anna", "04A1", " Anna "):
+        (line,) = rows((await run(card=chosen))["csv"])[1:-1]
+        assert line[4] == "Anna"
 
 
 NASTY: Final = "=+-@'\"\t\r\n\v,;|0E \\ä{}%"

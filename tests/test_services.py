@@ -979,10 +979,11 @@ async def test_sessions(
     hass: HomeAssistant, site: Site, wallbox: SimulatedWallbox, act: Act
 ) -> None:
     """Sessions are listed when they ended, also while the wallbox is away."""
-    assert await act("get_sessions", response=True) == {"sessions": []}
+    none: dict[str, Any] = {"sessions": []}
+    assert await act("get_sessions", response=True) == none
     await wallbox.plug_in(Car())
     await settle(hass, wallbox)
-    assert await act("get_sessions", response=True) == {"sessions": []}
+    assert await act("get_sessions", response=True) == none
     await wallbox.unplug()
     await settle(hass, wallbox)
     await wallbox.disconnect()
@@ -994,7 +995,10 @@ async def test_sessions(
         "energy",
         "duration",
         "id_token",
+        "card",
         "stop_reason",
+        "cost",
+        "solar_share",
     }
 
 

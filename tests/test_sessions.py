@@ -22,6 +22,7 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
+from custom_components.bmw_wallbox_victron.charging.receipt import Receipt
 from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.storage import SessionStore
 from custom_components.bmw_wallbox_victron.wallbox.sessions import (
@@ -146,7 +147,10 @@ async def test_a_session(
         "energy": pytest.approx(delivered, abs=0.002),
         "duration": pytest.approx(1860, abs=1),
         "id_token": "04A1B2C3",
+        "card": None,
         "stop_reason": "ev_disconnected",
+        "cost": None,
+        "solar_share": None,
     }
     assert type(session["duration"]) is int
 
@@ -343,6 +347,14 @@ async def test_round_trip(hass: HomeAssistant, hass_storage: Storage) -> None:
             energy_wh=0.1 + 0.2,
             id_token="04 ÄB",
             stop_reason=None,
+            receipt=Receipt(
+                energy_wh=0.1 + 0.2,
+                grid_wh=0.1,
+                solar_wh=0.2,
+                unmetered_wh=1e-9,
+                unpriced_wh=0.05,
+                cost=-0.1 - 0.2,
+            ),
         ),
     ]
     assert {item.name for item in fields(Session)} == {
@@ -353,6 +365,7 @@ async def test_round_trip(hass: HomeAssistant, hass_storage: Storage) -> None:
         "energy_wh",
         "id_token",
         "stop_reason",
+        "receipt",
     }
     store = SessionStore(hass, "entry-id")
     store.async_keep({"box": tuple(sessions), "other": ()})

@@ -29,7 +29,7 @@ from custom_components.bmw_wallbox_victron.const import DOMAIN
 from custom_components.bmw_wallbox_victron.storage import SiteStore, as_stored
 from custom_components.bmw_wallbox_victron.stored_form import load_ledgers
 from custom_components.bmw_wallbox_victron.wallbox.clock import DeviceClock, Now
-from custom_components.bmw_wallbox_victron.wallbox.energy import RegisterCount
+from custom_components.bmw_wallbox_victron.wallbox.energy import Flow, RegisterCount
 from custom_components.bmw_wallbox_victron.wallbox.enforcement import Enforcement
 from custom_components.bmw_wallbox_victron.wallbox.meter_values import Sample
 from custom_components.bmw_wallbox_victron.wallbox.state import (
@@ -37,7 +37,6 @@ from custom_components.bmw_wallbox_victron.wallbox.state import (
     ConnectorStatus,
     Doubt,
     EventType,
-    Flow,
     Identity,
     Light,
     Transaction,

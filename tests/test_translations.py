@@ -181,9 +181,14 @@ def test_steps_and_endings(section: tuple[str, ...]) -> None:
     of_helpers = {
         reason for helper, reason in REASONS_OF_HELPERS.items() if helper in names
     }
-    assert set(strings.get("abort", ())) == of_helpers | _words(
+    reasons = of_helpers | _words(
         calls, "reason", "async_abort", "async_update_and_abort", "_step_key"
     )
+    if section == ("config",):
+        # What was added to an entry says the same as what began with one.
+        reasons -= {"_added"}
+        reasons |= {f"{description}_added" for description in strings["create_entry"]}
+    assert set(strings.get("abort", ())) == reasons
     if section[0] == "config_subentries":
         assert strings["entry_type"]
         ways = {

@@ -242,7 +242,7 @@ async def test_entry_that_is_not_loaded(
     """A device that is added to an entry that could not be set up has it try again."""
     flow = await by_hand(hass)
     result = await submit(hass, flow, SHUNT_DATA | {"address": ORION})
-    assert result["reason"] == "victron_added"
+    assert result["reason"] == "victron_unheard_added"
     assert caravan_entry.state is ConfigEntryState.LOADED
 
 

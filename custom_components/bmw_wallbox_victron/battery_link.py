@@ -17,7 +17,8 @@ def async_lead_to_battery(entry: SiteConfigEntry) -> None:
     """Keep the monitor's device connected by way of the battery's, and no other's."""
     coordinator = entry.runtime_data
     registry = dr.async_get(coordinator.hass)
-    linked: tuple[str | None, str | None] | None = None
+    # The address of the monitor that leads there; empty: that of none yet.
+    linked: str | None = ""
 
     def find(identifier: str) -> str | None:
         device = registry.async_get_device_by_identifier(
@@ -29,11 +30,13 @@ def async_lead_to_battery(entry: SiteConfigEntry) -> None:
     def link() -> None:
         nonlocal linked
         watch = coordinator.devices.battery
-        monitor = find("" if watch is None else watch.monitor or "")
+        address = None if watch is None else watch.monitor
+        if address == linked:
+            return  # it is asked at each advertisement
+        monitor = None if address is None else find(address)
         battery = find(BATTERY_DEVICE)
-        if (monitor, battery) == linked:
-            return
-        linked = monitor, battery
+        if address is None or (monitor is not None and battery is not None):
+            linked = address
         for subentry in device_subentries(entry):
             device = find(subentry.data[CONF_ADDRESS])
             if device is not None:

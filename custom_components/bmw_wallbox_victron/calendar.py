@@ -1,5 +1,6 @@
 """Calendars."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, override
@@ -18,6 +19,7 @@ from homeassistant.helpers.translation import (
 from homeassistant.util import dt as dt_util
 
 from .charging.plan import PlanSlot
+from .charging.receipt import Receipt
 from .const import DOMAIN
 from .coordinator import SiteConfigEntry
 from .entity import WallboxEntity, WallboxEntityDescription
@@ -80,8 +82,15 @@ class WallboxCalendar(WallboxEntity, CalendarEntity):
             **await async_get_translations(hass, language, "entity", [DOMAIN]),
             **await async_get_translations(hass, language, "selector", [DOMAIN]),
         }
+        point = "." if language == "en" else ","
         events = [
-            _event(session, texts, point="." if language == "en" else ",")
+            _event(
+                session,
+                texts,
+                point=point,
+                currency=hass.config.currency,
+                card=self.station.config.card_name(session.id_token),
+            )
             for session in self.station.ledger.sessions
             if session.start < end_date and session.end >= start_date
         ]
@@ -92,7 +101,7 @@ class WallboxCalendar(WallboxEntity, CalendarEntity):
         now = dt_util.utcnow()
         status = self.charging_status
         events += [
-            _planned(slot, texts, hass.config.currency)
+            _planned(slot, texts, point=point, currency=hass.config.currency)
             for slot in (() if status is None else status.plan)
             if slot.start < end_date and slot.end > max(start_date, now)
         ]
@@ -119,7 +128,9 @@ class WallboxCalendar(WallboxEntity, CalendarEntity):
         return None if running is None else (running.key, running.started_at)
 
 
-def _planned(slot: PlanSlot, texts: dict[str, str], currency: str) -> CalendarEvent:
+def _planned(
+    slot: PlanSlot, texts: dict[str, str], *, point: str, currency: str
+) -> CalendarEvent:
     """Return a slot of the plan as an event, with what a kWh costs in it."""
     start, end = dt_util.as_local(slot.start), dt_util.as_local(slot.end)
     return CalendarEvent(
@@ -130,7 +141,7 @@ def _planned(slot: PlanSlot, texts: dict[str, str], currency: str) -> CalendarEv
         description=None
         if slot.price is None
         else _text(texts, "planned_price").format(
-            price=f"{slot.price:.4g}", currency=currency
+            price=f"{round(slot.price, 4):g}".replace(".", point), currency=currency
         ),
     )
 
@@ -140,17 +151,39 @@ def _text(texts: dict[str, str], key: str) -> str:
     return texts.get(f"component.{DOMAIN}.selector.session_text.options.{key}", key)
 
 
-def _event(session: Session, texts: dict[str, str], *, point: str) -> CalendarEvent:
-    """Return a session that ended as an event: its energy, how long, why it ended."""
+def _receipt(
+    receipt: Receipt, texts: dict[str, str], *, point: str, currency: str
+) -> Iterator[str]:
+    """Yield what is known of what a session cost, and how much of it was sun."""
+    if receipt.cost is not None:
+        cost = f"{receipt.cost:.2f}".replace(".", point)
+        yield _text(texts, "cost").format(cost=cost, currency=currency)
+    if receipt.solar_share is not None:
+        yield _text(texts, "sun").format(share=round(receipt.solar_share))
+
+
+def _event(
+    session: Session,
+    texts: dict[str, str],
+    *,
+    point: str,
+    currency: str,
+    card: str | None,
+) -> CalendarEvent:
+    """Return a session that ended as an event: its energy, receipt, why it ended."""
     energy = f"{session.energy_wh / 1000:.1f}".replace(".", point)
     minutes = round(session.duration / timedelta(minutes=1))
     lines = [
         _text(texts, "duration").format(hours=minutes // 60, minutes=minutes % 60),
-        _text(texts, "unheard"),
+        *_receipt(session.receipt, texts, point=point, currency=currency),
     ]
+    if card is not None:
+        lines.append(_text(texts, "card").format(card=card))
+    ended = _text(texts, "unheard")
     if (reason := session.stop_reason) is not None:
         place = f"component.{DOMAIN}.entity.sensor.stopped_reason.state.{reason}"
-        lines[1] = _text(texts, "reason").format(reason=texts.get(place, reason))
+        ended = _text(texts, "reason").format(reason=texts.get(place, reason))
+    lines.append(ended)
     start = dt_util.as_local(session.start)
     return CalendarEvent(
         start=start,

@@ -6,6 +6,7 @@ import math
 from typing import Any, override
 
 from homeassistant.core import callback
+from homeassistant.util import dt as dt_util
 
 from .charging.plan import PlanSlot
 from .const import ATTR_LIMIT, ATTR_MESSAGE, ATTR_SLOTS, ATTR_UNTIL
@@ -14,9 +15,12 @@ from .limit_text import limit_sentence, local_iso
 from .sensors.charging import (
     PlanSensorEntityDescription,
     ReceiptSensorEntityDescription,
+    begun_before,
+    same_moment,
     same_plan,
 )
 from .site_sensor import PacedSensor, SiteSensor
+from .wallbox.target import Target
 
 
 class ReceiptSensor(PacedSensor):
@@ -64,6 +68,21 @@ class ReceiptSensor(PacedSensor):
 class LimitReasonSensor(PacedSensor):
     """What sets the limit of a wallbox, and the limit itself in an attribute."""
 
+    _ends: tuple[object, datetime | None] = (None, None)
+    """What it is about, and until when as that is shown."""
+
+    @callback
+    @override
+    def _follow(self) -> None:
+        """Follow the limit, and its end once that moved noticeably."""
+        status = self.charging_status
+        until = None if status is None else status.until
+        about = status and status.message, self.wallbox.target
+        before, shown = self._ends
+        if about != before or not same_moment(until, shown, dt_util.utcnow()):
+            self._ends = about, until
+        super()._follow()
+
     @property
     @override
     def _reading(self) -> float | None:
@@ -92,7 +111,7 @@ class LimitReasonSensor(PacedSensor):
         status, limit = self.charging_status, self._paced
         if status is None or limit is None:
             return {ATTR_MESSAGE: None, ATTR_LIMIT: None, ATTR_UNTIL: None}
-        until = status.until
+        _, until = self._ends
         return {
             ATTR_MESSAGE: limit_sentence(self.hass, status.message, int(limit), until),
             ATTR_LIMIT: int(limit),
@@ -111,14 +130,19 @@ class PlanStartSensor(WallboxEntity, SiteSensor):
 
     entity_description: PlanSensorEntityDescription
     _plan: tuple[PlanSlot, ...] = ()
+    _target: Target | None = None
+    """What its owner had set when it was shown."""
 
     @callback
     def _follow(self) -> None:
-        """Follow the plan, but not each time that it moves by less than a minute."""
+        """Follow the plan, but not each time that it moves a little."""
         status = self.charging_status
         plan = () if status is None else status.plan
-        if not same_plan(self._plan, plan):
-            self._plan = plan
+        now = dt_util.utcnow()
+        plan = begun_before(plan, self._plan, now)
+        target = self.wallbox.target
+        if target != self._target or not same_plan(self._plan, plan, now):
+            self._plan, self._target = plan, target
 
     @override
     async def async_added_to_hass(self) -> None:

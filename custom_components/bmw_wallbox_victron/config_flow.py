@@ -109,22 +109,8 @@ class SiteConfigFlow(
                 description_placeholders=placeholders,
             )
         async_add_subentry(self.hass, entry, subentry)
-        if description == "wallbox_untrusted":
-            return self.async_abort(
-                reason="wallbox_untrusted_added", description_placeholders=placeholders
-            )
-        if description == "bms_unheard":
-            return self.async_abort(
-                reason="bms_unheard_added", description_placeholders=placeholders
-            )
-        subentry_type = subentry["subentry_type"]
         return self.async_abort(
-            reason={
-                SUBENTRY_WALLBOX: "wallbox_added",
-                SUBENTRY_VICTRON: "victron_added",
-                SUBENTRY_BMS: "bms_added",
-            }[subentry_type],
-            description_placeholders=placeholders,
+            reason=f"{description}_added", description_placeholders=placeholders
         )
 
     @override

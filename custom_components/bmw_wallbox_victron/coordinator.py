@@ -1,7 +1,7 @@
 """The coordinator of a site: publishes snapshots of all that its entities show."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 import logging
@@ -29,6 +29,7 @@ from .battery.battery import BatteryState, Settings
 from .battery.counters import Counters
 from .battery_store import BatteryStore
 from .charging.status import ChargingStatus
+from .charging_settings import house_settings_of
 from .charging_watch import ChargingWatch
 from .const import (
     CONF_ALLOW_REBOOT,
@@ -49,6 +50,7 @@ from .session_events import SessionEvents
 from .site_problems import async_get_problems
 from .storage import SessionStore, SiteStore
 from .subentries import device_subentries, subentries_of
+from .wallbox.cards import allowed_tokens, card_names
 from .wallbox.certificate import CertificateInfo
 from .wallbox.errors import CommandError
 from .wallbox.sessions import Ledger, session_events
@@ -131,7 +133,13 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._changing = asyncio.Lock()
         self._interval = 0
         self._cancel_poll: Callable[[], None] | None = None
-        self.charging = ChargingWatch(self.stations)
+        self.charging = ChargingWatch(
+            hass,
+            self.stations,
+            problems=self._problems,
+            call_later=self._call_later,
+            on_change=self._publish_charging,
+        )
         self.server = Server(
             hass, entry, problems=self._problems, stations=self.stations
         )
@@ -181,6 +189,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         if not ledgers.keys() <= {item.subentry_id for item in self._subentries}:
             self._keep_sessions()  # without those of a wallbox that was removed
         self._keep_problems()
+        # Before a wallbox connects: it is told no more than it may.
+        self.charging.async_configure(options)
         await self.server.async_start()
         await self.devices.async_apply()
         self._publish()
@@ -227,6 +237,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
                 )
                 return
             self._configure_wallboxes()
+            self.charging.async_configure(self.config_entry.options)
             await self.devices.async_apply()
             self._keep_problems()
 
@@ -277,6 +288,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         await super().async_shutdown()
         if self._cancel_poll is not None:
             self._cancel_poll()
+        self.charging.async_stop()
         self.devices.async_stop()
         await self.server.async_stop()
         for station in self.stations.values():
@@ -347,6 +359,19 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             self._keep_sessions()
         self.async_set_updated_data(self._snapshot())
         self.session_events.async_fire()
+        self.charging.look()
+
+    @callback
+    def _publish_charging(self) -> None:
+        """Publish what is decided of the limits."""
+        if self._published:
+            self.async_set_updated_data(
+                replace(
+                    self.data,
+                    charging=self.charging.statuses,
+                    charging_tells=self.charging.tells,
+                )
+            )
 
     def _states(self) -> dict[str, WallboxState]:
         """Return the state of each wallbox, by subentry."""
@@ -464,13 +489,17 @@ def _station_config(
     subentry: ConfigSubentry, options: Mapping[str, Any]
 ) -> StationConfig:
     """Return a wallbox's settings."""
-    data = subentry.data
+    data, house = subentry.data, house_settings_of(options)
+    cards: Sequence[str] = data.get(CONF_ALLOWED_TOKENS, ())
     return StationConfig(
         charge_point_id=data[CONF_CHARGE_POINT_ID],
         password=data.get(CONF_PASSWORD),
         rfid_token=data.get(CONF_RFID_TOKEN),
-        allowed_tokens=frozenset(data.get(CONF_ALLOWED_TOKENS, ())),
+        allowed_tokens=allowed_tokens(cards),
+        card_names=card_names(cards),
         max_current=data[CONF_MAX_CURRENT],
         meter_interval=options.get(CONF_METER_INTERVAL, DEFAULT_METER_INTERVAL),
         allow_reboot=options.get(CONF_ALLOW_REBOOT, False),
+        fallback_s=house.fallback_min * 60 or None,
+        safe_current_a=house.safe_current_a,
     )

@@ -54,6 +54,9 @@ class StartAtDateTime(ChargingSettingEntity, DateTimeEntity):
     @override
     async def async_set_value(self, value: datetime) -> None:
         """Set it: it must be still to come."""
+        if value == dt_util.start_of_local_day():
+            # So a dashboard sends a day that was chosen before the time.
+            value = dt_util.as_local(value).replace(hour=23, minute=59)
         if value <= dt_util.utcnow():
             raise ServiceValidationError(
                 translation_domain=DOMAIN, translation_key="start_has_passed"

@@ -84,6 +84,12 @@ class Problem(StrEnum):
     BMS_WRONG_SECRET = "bms_wrong_secret"  # noqa: S105 - a name
     """Because it refuses its secret."""
 
+    # The house
+    METER_SILENT = "meter_silent"
+    """A meter of the house has no reading."""
+    PRICES_UNREADABLE = "prices_unreadable"
+    """The prices of energy are in a shape that nobody understands."""
+
     # The disk
     NOT_STORED = "not_stored"
     """A file cannot be written."""

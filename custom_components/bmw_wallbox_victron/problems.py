@@ -404,6 +404,31 @@ TABLE: Final[Mapping[Problem, ProblemDescription]] = {
     Problem.BMS_WRONG_SECRET: _unreadable_bms(
         "It refuses its secret, or to answer without one: reconfigure it"
     ),
+    # The house
+    Problem.METER_SILENT: ProblemDescription(
+        about=About.SITE,
+        start=(
+            "%(subject)s, which measures the house, has reported nothing for "
+            "%(timeout)s s. That is taken for no room and no surplus: look whether its "
+            "integration still runs, and whether it reports though nothing changes"
+        ),
+        end="%(subject)s, which measures the house, reports again",
+        delay_s=60,
+    ),
+    Problem.PRICES_UNREADABLE: ProblemDescription(
+        about=About.SITE,
+        start=(
+            "The prices of %(subject)s cannot be read (%(found)s): charging goes on "
+            "without them"
+        ),
+        end="The prices of %(subject)s can be read again",
+        issue=Issue(
+            severity=IssueSeverity.WARNING,
+            placeholders=("subject", "found"),
+            foreign={"found": _literal},
+            while_loaded=True,
+        ),
+    ),
     # The disk
     Problem.NOT_STORED: ProblemDescription(
         about=About.SITE,

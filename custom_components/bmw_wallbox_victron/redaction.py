@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import datetime, time
 import re
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from .const import (
     CONF_SECRET,
 )
 from .coordinator import SiteConfigEntry
+from .wallbox.cards import card_key, read_card
 
 #: What is shorter is found in any text by chance.
 _SHORTEST_SECRET: Final = 4
@@ -35,6 +36,22 @@ def short_address(address: str) -> str:
     return f"{address[:8]}:…:{address[-2:]}"
 
 
+def _names(entry: SiteConfigEntry) -> set[str]:
+    """Return the names of people: what an owner calls the cards."""
+    return {
+        name
+        for subentry in entry.subentries.values()
+        for line in _texts(subentry.data.get(CONF_ALLOWED_TOKENS))
+        if (name := read_card(line).name)
+    }
+
+
+def _texts(value: Any) -> list[str]:
+    """Return the texts in a setting, of whatever type: it may be damaged."""
+    values = value if isinstance(value, list) else [value]
+    return [each for each in values if isinstance(each, str)]
+
+
 def _secrets(entry: SiteConfigEntry) -> set[str]:
     """Return all that must not be in it, in any text."""
     found: set[str | None] = set()
@@ -49,9 +66,10 @@ def _secrets(entry: SiteConfigEntry) -> set[str]:
             CONF_SECRET,
         ):
             # Of whatever type: a damaged subentry has its secrets, too.
-            value = subentry.data.get(key)
-            values = value if isinstance(value, list) else [value]
-            found.update(each for each in values if isinstance(each, str))
+            found.update(_texts(subentry.data.get(key)))
+        for line in _texts(subentry.data.get(CONF_ALLOWED_TOKENS)):
+            token = read_card(line).token
+            found |= {token, card_key(token)}
     if entry.state is ConfigEntryState.LOADED:
         for station in entry.runtime_data.stations.values():
             state = station.state
@@ -67,8 +85,11 @@ def _secrets(entry: SiteConfigEntry) -> set[str]:
 def redact(content: dict[str, Any], entry: SiteConfigEntry) -> dict[str, Any]:
     """Return plain data, with all texts searched for secrets."""
     secrets = sorted(_secrets(entry), key=len, reverse=True)
-    pattern = re.compile("|".join(map(re.escape, secrets)), re.IGNORECASE)
-    redacted: dict[str, Any] = plain(content, pattern if secrets else None)
+    # A name may be part of any word: `Max` is none of max_current.
+    names = (rf"(?<!\w){re.escape(name)}(?!\w)" for name in sorted(_names(entry)))
+    parts = [*map(re.escape, secrets), *names]
+    pattern = re.compile("|".join(parts), re.IGNORECASE)
+    redacted: dict[str, Any] = plain(content, pattern if parts else None)
     return redacted
 
 
@@ -81,7 +102,7 @@ def plain(value: Any, secrets: re.Pattern[str] | None = None) -> Any:
             plain(str(key), secrets): plain(item, secrets)
             for key, item in value.items()
         }
-    if isinstance(value, datetime):
+    if isinstance(value, datetime | time):
         return value.isoformat()
     if isinstance(value, str):
         return str(value) if secrets is None else secrets.sub(REDACTED, value)

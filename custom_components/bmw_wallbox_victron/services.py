@@ -351,27 +351,49 @@ async def _get_sessions(station: Station, service_call: ServiceCall) -> ServiceR
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="range_is_empty"
         )
-    return {
+    sessions = [
+        session
+        for session in station.ledger.sessions
+        # Each is in one month alone, as in the monthly CSV.
+        if (start is None or session.end >= start)
+        and (end is None or session.end < end)
+    ]
+    answer: dict[str, Any] = {
         "sessions": [
-            _session(session)
-            for session in station.ledger.sessions
-            # Each is in one month alone, as in the monthly CSV.
-            if (start is None or session.end >= start)
-            and (end is None or session.end < end)
+            _session(session, station.config.card_name(session.id_token))
+            for session in sessions
         ]
     }
+    if any(session.receipt.cost is not None for session in sessions):
+        answer["currency"] = service_call.hass.config.currency
+    return answer
 
 
-def _session(session: Session) -> dict[str, Any]:
-    """Return a session: local times, energy in kWh, duration in s."""
-    return {
+def _session(session: Session, card: str | None) -> dict[str, Any]:
+    """Return a session: local times, energy in kWh, duration in s, share in %.
+
+    What is not known is None. Where a part of the energy is not in the cost, `unpriced`
+    says how much, in kWh.
+    """
+    receipt = session.receipt
+    share = receipt.solar_share
+    told = {
         "start": dt_util.as_local(session.start).isoformat(),
         "end": dt_util.as_local(session.end).isoformat(),
         "energy": round(session.energy_wh / 1000, 3),
         "duration": round(session.duration / timedelta(seconds=1)),
         "id_token": session.id_token,
+        "card": card,
         "stop_reason": session.stop_reason,
+        "cost": None if receipt.cost is None else round(receipt.cost, 2),
+        "solar_share": None if share is None else round(share, 1),
     }
+    # More than the receipt accounts for has no price, either.
+    priced_wh = receipt.energy_wh - receipt.unpriced_wh
+    unpriced = round((session.energy_wh - priced_wh) / 1000, 3)
+    if receipt.cost is not None and unpriced > 0:
+        told["unpriced"] = unpriced
+    return told
 
 
 async def _reset_history(service_call: ServiceCall) -> None:

@@ -201,3 +201,22 @@ class SiteMeters:
     def has_external_limit(self) -> bool:
         """Whether an external limit is configured."""
         return self._entities.external_limit is not None
+
+    def silent(self, before: float) -> frozenset[str]:
+        """Return the meters that have reported nothing since then, in s.
+
+        One that has no value says nothing, too.
+        """
+        found = {
+            entity_id
+            for phase, entity_id in self._entities.house_currents
+            if (reading := self.house_currents[phase]) is None or reading.at <= before
+        }
+        grid = self._entities.grid_power
+        if grid is not None and (
+            (reading := self.grid_power) is None or reading.at <= before
+        ):
+            found.add(grid)
+        if self._entities.external_limit and self.external_limit is None:
+            found.add(self._entities.external_limit)
+        return frozenset(found)

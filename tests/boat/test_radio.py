@@ -2,33 +2,24 @@
 
 from collections.abc import AsyncGenerator
 from datetime import timedelta
-import time
 
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.components import bluetooth
-from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import HomeAssistant
-from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
-    MockModule,
-    MockPlatform,
     async_fire_time_changed,
-    mock_integration,
-    mock_platform,
 )
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
-from demo import radio
-from demo.layout import RADIO_DOMAIN
-from demo.radio import number, switch
 from demo.radio.entity import SYSTEM
 from demo.rigs import BOAT
 from demo.seed import subentries
 from simulators.boat.physics import Boat
 
 from ..kit.battery import shows, tells
+from ..kit.demo import put_on_the_air
 from ..kit.site import Site
 
 
@@ -66,20 +57,7 @@ async def demo(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncGenerator[Demo]:
     """A boat that is on the air, and all of its devices added."""
-    monkeypatch.setattr(bluetooth, "MONOTONIC_TIME", time.monotonic)
-    monkeypatch.setattr(radio, "MONOTONIC_TIME", time.monotonic)
-    mock_integration(hass, MockModule(RADIO_DOMAIN, async_setup=radio.async_setup))
-    for platform, async_setup_platform in (
-        (Platform.NUMBER, number.async_setup_platform),
-        (Platform.SWITCH, switch.async_setup_platform),
-    ):
-        mock_platform(
-            hass,
-            f"{RADIO_DOMAIN}.{platform}",
-            MockPlatform(async_setup_platform=async_setup_platform),
-        )
-    config = radio.CONFIG_SCHEMA({RADIO_DOMAIN: {"speed": 1, "rig": BOAT.name}})
-    assert await async_setup_component(hass, RADIO_DOMAIN, config)
+    await put_on_the_air(hass, monkeypatch, speed=1, rig=BOAT.name)
     entry = MockConfigEntry(
         domain=DOMAIN,
         unique_id=DOMAIN,

@@ -6,33 +6,26 @@ import time
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components import bluetooth
-from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers.event import async_track_state_change_event
-from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
-    MockModule,
-    MockPlatform,
     async_fire_time_changed,
-    mock_integration,
-    mock_platform,
 )
 
-from demo import radio
 from demo.layout import (
     BATTERY_LEVEL,
     PLUG_CURRENT,
     PLUG_POWER,
     PLUG_SWITCH,
-    RADIO_DOMAIN,
 )
-from demo.radio import number, sensor, switch
 from demo.radio.entity import SYSTEM
 from simulators.caravan.identity import IDENTITIES, MAINS_CHARGER
 from simulators.caravan.physics import Caravan
 
+from ..kit.demo import put_on_the_air
 from ..kit.site import Site
 
 PLUG = (PLUG_SWITCH, PLUG_POWER, PLUG_CURRENT)
@@ -99,21 +92,7 @@ async def demo(
     speed: float,
 ) -> AsyncGenerator[Demo]:
     """A caravan that is on the air, and has a plug."""
-    monkeypatch.setattr(bluetooth, "MONOTONIC_TIME", time.monotonic)
-    monkeypatch.setattr(radio, "MONOTONIC_TIME", time.monotonic)
-    mock_integration(hass, MockModule(RADIO_DOMAIN, async_setup=radio.async_setup))
-    for platform, async_setup_platform in (
-        (Platform.NUMBER, number.async_setup_platform),
-        (Platform.SWITCH, switch.async_setup_platform),
-        (Platform.SENSOR, sensor.async_setup_platform),
-    ):
-        mock_platform(
-            hass,
-            f"{RADIO_DOMAIN}.{platform}",
-            MockPlatform(async_setup_platform=async_setup_platform),
-        )
-    config = radio.CONFIG_SCHEMA({RADIO_DOMAIN: {"speed": speed}})
-    assert await async_setup_component(hass, RADIO_DOMAIN, config)
+    await put_on_the_air(hass, monkeypatch, speed=speed)
     await hass.async_block_till_done()
     yield Demo(hass, freezer)
     # What was discovered is still being looked at.

@@ -174,3 +174,10 @@ def test_next_deadline_when_clocks_change(since: str, expected: str) -> None:
     deadline = next_deadline(time(2, 30), datetime.fromisoformat(since), BERLIN)
 
     assert deadline == datetime.fromisoformat(expected)
+
+
+def test_what_charges_is_not_interrupted_for_nothing() -> None:
+    """Two hours that cost the same: it goes on, and ends earlier."""
+    plan = planned(hourly(2, 2), 1.5, within=2, charging=True)
+    assert windows(plan) == [(0, 1.5)]
+    assert windows(planned(hourly(2, 2), 1.5, within=2)) == [(0.5, 2)]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+import time
 from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings, strategies as st
@@ -182,6 +183,9 @@ def test_exact_over_outages(
         assert receipt.energy_wh == pytest.approx(own[-1][1] - own[0][1], abs=0.1)
         assert receipt.unpriced_wh == 0
         assert receipt.cost == pytest.approx(cost_of(own, prices), abs=0.005)
+    # The sessions add up to the register.
+    accounted = sum(session.receipt.energy_wh for session in box.remembered)
+    assert box.state.energy.counted_wh - 5_000_000 == pytest.approx(accounted, abs=0.5)
     in_ledger = {line.transaction_id: line.receipt for line in box.ledger.sessions}
     assert in_ledger == {item.id: item.receipt.totals for item in box.remembered}
 
@@ -316,6 +320,37 @@ def test_a_message_with_all_its_readings() -> None:
     assert box.ledger.sessions[0].receipt == session.receipt.totals
 
 
+@pytest.mark.parametrize("heard", ["nothing", "its ends", "half of it"])
+@pytest.mark.parametrize("step_s", [1, 7, 60])
+def test_a_message_with_the_readings_of_a_day(heard: str, step_s: int) -> None:
+    """Thousands of them cost little time, and none a cent."""
+    box, prices = Box(), hourly(0.0)
+    box.price(Tariff(prices=prices), now(0))
+    length = 14_000
+    readings = [
+        (second, 1000.0 + (second / 100) ** 2) for second in range(0, length, step_s)
+    ]
+    if heard != "nothing":
+        box.hear(started(0, 0, register=1000.0), now(0))
+        until = length // 2 if heard == "half of it" else 0
+        for number, (second, wh) in enumerate(readings[: until // step_s], 1):
+            if number % 10 == 0:
+                box.hear(event(number, second, register=wh), now(second))
+        second, wh = readings[-1]
+        box.read(Sample(at=at(second), register=wh), now(second))
+    samples = tuple(Sample(at=at(second), register=wh) for second, wh in readings)
+    item = replace(ended(9999, readings[-1][0]), samples=samples)
+    moment = now(readings[-1][0] + 1)
+    state = transaction_event(box.state, item, moment)
+    begun = time.perf_counter()
+    state = box.receipts.account(state, moment)
+    assert time.perf_counter() - begun < 0.5
+    assert state.transaction is not None
+    receipt = state.transaction.receipt
+    assert receipt.energy_wh == pytest.approx(readings[-1][1] - 1000)
+    assert receipt.cost == pytest.approx(cost_of(readings, prices), abs=0.01)
+
+
 @pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 3, 1), (3, 1, 2)])
 def test_what_is_live_comes_first(order: tuple[int, ...]) -> None:
     """A wallbox that is asked for its meter before it has emptied its queue."""
@@ -403,6 +438,18 @@ def test_prices_of_yesterday() -> None:
     assert box.remembered[0].receipt.cost == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize(("awaited", "cost"), [(True, 0.4), (False, 0.9)])
+def test_a_source_that_is_silent_or_removed(awaited: bool, cost: float) -> None:
+    """Its prices stand until it speaks again, but no longer than it is there."""
+    box = Box()
+    box.price(Tariff(prices=NOON, awaited=True), now(0))
+    box.price(Tariff(fixed_price=0.9, awaited=awaited), now(900))
+    box.hear(started(0, 900, register=1000.0), now(900))
+    box.hear(event(1, 1500, register=2000.0), now(1500))
+    box.hear(event(2, 1500, register=2000.0, offline=True), now(1501))
+    assert box.remembered[0].receipt.cost == pytest.approx(cost)
+
+
 def test_shown_with_its_energy() -> None:
     """No more of the receipt than of the energy, as far as that is on the disk."""
     box = Box()
@@ -432,3 +479,52 @@ def test_a_long_session() -> None:
     (session,) = box.remembered
     assert session.receipt.cost == pytest.approx(19.990 * 0.3)
     assert session.receipt.until == at(19_990 + 19 * 300)
+
+
+@RULE
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 5000),
+            st.booleans(),
+            st.booleans(),
+            st.lists(st.integers(0, 3000), min_size=1, max_size=5),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_sessions_and_what_flowed_outside_are_the_register(
+    course: list[tuple[int, bool, bool, list[int]]],
+) -> None:
+    """What was read between two sessions is in none of them; the rest is in one."""
+    box = Box()
+    box.price(Tariff(fixed_price=0.3), now(0))
+    box.read(Sample(at=at(0), register=1000.0), now(0))
+    seconds, register, outside = 0.0, 1000.0, 0
+    for number, (idle_wh, read, begins, taken) in enumerate(course):
+        name = f"T{number}"
+        seconds += 600
+        register += idle_wh
+        if read:
+            box.read(Sample(at=at(seconds), register=register), now(seconds))
+        outside += idle_wh if read or begins else 0
+        seconds += 60
+        first = started(
+            0, seconds, transaction_id=name, register=register if begins else None
+        )
+        box.hear(first, now(seconds))
+        for step, wh in enumerate(taken, 1):
+            seconds += 600
+            register += wh
+            make = ended if step == len(taken) else event
+            item = make(step, seconds, transaction_id=name, register=register)
+            box.hear(item, now(seconds))
+    of_sessions = sum(line.energy_wh for line in box.ledger.sessions)
+    assert len(box.ledger.sessions) == len(course)
+    assert of_sessions + outside == pytest.approx(register - 1000)
+    assert box.state.energy.counted_wh == pytest.approx(register)
+    receipts = [line.receipt for line in box.ledger.sessions]
+    assert sum(item.energy_wh for item in receipts) == pytest.approx(of_sessions)
+    cost = sum(item.cost or 0 for item in receipts)
+    assert cost == pytest.approx(of_sessions * 0.3 / 1000)

@@ -7,19 +7,13 @@ from homeassistant.config_entries import (
     ConfigEntry,
     ConfigFlowResult,
     ConfigSubentry,
-    OptionsFlow,
 )
 from homeassistant.const import CONF_ADDRESS
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.selector import (
     BooleanSelector,
     EntitySelector,
-    EntitySelectorConfig,
     EntityWithDeviceFilterSelectorConfig,
-    SelectSelector,
-    SelectSelectorConfig,
-    SelectSelectorMode,
 )
 import voluptuous as vol
 
@@ -54,7 +48,8 @@ from ..const import (
 )
 from ..subentries import subentries_of
 from .base import whole_number
-from .stale_form import form_values, merged
+from .charging import ChargingSteps
+from .options_base import choice, entity_field, numbers
 from .victron import battery_monitors, device_field
 from .wallbox import MAX_CURRENT_FIELD
 
@@ -69,16 +64,6 @@ _OPTIONS: Final[Mapping[vol.Marker, Any]] = {
 }
 
 
-def _numbers(device_class: str) -> list[EntityWithDeviceFilterSelectorConfig]:
-    """Return which entities are offered for a quantity."""
-    return [
-        EntityWithDeviceFilterSelectorConfig(
-            domain="sensor", device_class=device_class
-        ),
-        EntityWithDeviceFilterSelectorConfig(domain=["number", "input_number"]),
-    ]
-
-
 #: What is offered as the plug of mains.
 _MAINS_FILTERS: Final[Mapping[str, list[EntityWithDeviceFilterSelectorConfig]]] = {
     CONF_MAINS_SWITCH: [
@@ -86,43 +71,31 @@ _MAINS_FILTERS: Final[Mapping[str, list[EntityWithDeviceFilterSelectorConfig]]] 
             domain=["switch", "binary_sensor", "input_boolean"]
         )
     ],
-    CONF_MAINS_POWER: _numbers("power"),
-    CONF_MAINS_CURRENT: _numbers("current"),
+    CONF_MAINS_POWER: numbers("power"),
+    CONF_MAINS_CURRENT: numbers("current"),
 }
-
-
-def _choice(key: str, options: list[str]) -> SelectSelector:
-    """Return a field for one of a few settings."""
-    return SelectSelector(
-        SelectSelectorConfig(
-            options=options, translation_key=key, mode=SelectSelectorMode.DROPDOWN
-        )
-    )
-
 
 #: What is asked of any battery.
 _BATTERY: Final[Mapping[vol.Marker, Any]] = {
-    vol.Required(CONF_NOMINAL_VOLTAGE, default=NOMINAL_AUTO): _choice(
+    vol.Required(CONF_NOMINAL_VOLTAGE, default=NOMINAL_AUTO): choice(
         CONF_NOMINAL_VOLTAGE, [NOMINAL_AUTO, *NOMINAL_VOLTAGES]
     ),
-    vol.Required(CONF_CHEMISTRY, default=Chemistry.UNKNOWN.value): _choice(
+    vol.Required(CONF_CHEMISTRY, default=Chemistry.UNKNOWN.value): choice(
         CONF_CHEMISTRY, [each.value for each in Chemistry]
     ),
     vol.Optional(CONF_CAPACITY_AH): whole_number(1, MAX_CAPACITY_AH, "Ah"),
 }
 #: And where there are several BMSs.
 _SEVERAL_BMSS: Final[Mapping[vol.Marker, Any]] = {
-    vol.Required(CONF_BMS_BANK, default=BankMode.PARALLEL.value): _choice(
+    vol.Required(CONF_BMS_BANK, default=BankMode.PARALLEL.value): choice(
         CONF_BMS_BANK, [each.value for each in BankMode]
     ),
 }
 
 
-class SiteOptionsFlow(OptionsFlow):
+class SiteOptionsFlow(ChargingSteps):
     """Tunes how wallboxes are controlled, and what the battery is and follows."""
 
-    _opened: Mapping[str, Any] | None = None
-    _defaults: Mapping[str, Any] | None = None
     _wallbox: ConfigSubentry | None = None
 
     async def async_step_init(
@@ -131,13 +104,18 @@ class SiteOptionsFlow(OptionsFlow):
         """Ask what is to be set; without a device there is no battery."""
         if user_input is not None:  # a program that sends the form at once
             return await self.async_step_general(user_input)
+        has_wallbox = bool(subentries_of(self.config_entry, SUBENTRY_WALLBOX))
         has_battery = any(
             subentries_of(self.config_entry, each)
             for each in (SUBENTRY_VICTRON, SUBENTRY_BMS)
         )
         return self.async_show_menu(
             step_id="init",
-            menu_options=["general", "battery"] if has_battery else ["general"],
+            menu_options=[
+                "general",
+                *(["charging"] if has_wallbox else ()),
+                *(["battery"] if has_battery else ()),
+            ],
         )
 
     async def async_step_general(
@@ -185,21 +163,6 @@ class SiteOptionsFlow(OptionsFlow):
             fields |= device_field(key, devices, next(iter(devices)))
         return self._show(fields, shown, step_id="battery")
 
-    def _show(
-        self,
-        fields: Mapping[vol.Marker, Any],
-        shown: Mapping[str, Any],
-        *,
-        step_id: str,
-    ) -> ConfigFlowResult:
-        """Show the form of a step with what is set."""
-        schema = vol.Schema(dict(fields))
-        self._opened, self._defaults = form_values(shown, schema), schema({})
-        return self.async_show_form(
-            step_id=step_id,
-            data_schema=self.add_suggested_values_to_schema(schema, shown),
-        )
-
     @callback
     def _save_general(
         self, user_input: Mapping[str, Any], wallbox: ConfigSubentry | None
@@ -220,32 +183,15 @@ class SiteOptionsFlow(OptionsFlow):
             )
         return self._save(opened, sent)
 
-    @callback
-    def _save(
-        self, opened: Mapping[str, Any] | None, sent: Mapping[str, Any]
-    ) -> ConfigFlowResult:
-        """Store what was changed in a form; the options of the others stay."""
-        return self.async_create_entry(
-            data=merged(opened, sent, self.config_entry.options, self._defaults)
-        )
-
 
 def _mains_fields(
     hass: HomeAssistant, entry: ConfigEntry
 ) -> dict[vol.Marker, EntitySelector]:
-    """Return the fields that ask for entities of the plug of mains."""
-    # Our own say what follows from the plug: none of them is one.
-    ours = [
-        each.entity_id
-        for each in er.async_entries_for_config_entry(
-            er.async_get(hass), entry.entry_id
-        )
-    ]
+    """Return the fields that ask for entities of the plug of mains.
+
+    Our own say what follows from the plug: none of them is one.
+    """
     fields: dict[vol.Marker, EntitySelector] = {}
     for key, filters in _MAINS_FILTERS.items():
-        # One that was chosen all the same can stay.
-        not_offered = [each for each in ours if each != entry.options.get(key)]
-        fields[vol.Optional(key)] = EntitySelector(
-            EntitySelectorConfig(filter=filters, exclude_entities=not_offered)
-        )
+        fields |= entity_field(hass, entry, key, filters)
     return fields

@@ -1,6 +1,6 @@
 """A wallbox, after the server that it connects to: form, check and steps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -34,6 +34,7 @@ from ..const import (
     SUBENTRY_WALLBOX,
 )
 from ..subentries import subentries_of
+from ..wallbox.cards import card_key, read_card
 from ..wallbox.central_system import is_identity
 from .base import (
     SiteFlow,
@@ -208,7 +209,22 @@ def _check_wallbox(
     }
     if charge_point_id.casefold() in taken:
         return {CONF_CHARGE_POINT_ID: "already_configured"}
+    stored = () if this is None else this.data.get(CONF_ALLOWED_TOKENS, ())
+    if error := _check_cards(wallbox.get(CONF_ALLOWED_TOKENS, ()), stored):
+        return {CONF_ALLOWED_TOKENS: error}
     return {}
+
+
+def _check_cards(lines: Sequence[str], stored: Sequence[str]) -> str | None:
+    """Return what is wrong with cards; what was stored before may stay."""
+    names: dict[str, str | None] = {}
+    for line in lines:
+        card = read_card(line)
+        if not card.valid and line not in stored:
+            return "invalid_card"
+        if names.setdefault(card_key(card.token), card.name) != card.name:
+            return "card_with_two_names"
+    return None
 
 
 def _subentry(

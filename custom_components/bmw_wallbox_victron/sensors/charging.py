@@ -1,8 +1,8 @@
 """The sensors of what is decided of the charging of a wallbox."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from homeassistant.components.sensor import (
@@ -19,8 +19,11 @@ from ..entity import WallboxEntityDescription
 from ..publish import CHARGING_LIMIT, SESSION_COST, SESSION_SHARE
 from .wallbox import PacedSensorEntityDescription
 
-#: A slot that moved by less is the same one.
+#: What moved by less is the same moment.
 _SAME: Final = timedelta(minutes=1)
+#: Or by less than this part of the time until then, up to that.
+_SAME_PART: Final = 40
+_SAME_FAR: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,11 +81,42 @@ RECEIPT_SENSORS: Final = (
 )
 
 
-def same_plan(one: tuple[PlanSlot, ...], other: tuple[PlanSlot, ...]) -> bool:
-    """Return whether two plans are as good as one: it is made anew all the time."""
+def same_moment(one: datetime | None, other: datetime | None, now: datetime) -> bool:
+    """Return whether two moments are as good as one: the nearer, the closer.
+
+    What is planned moves with each reading, by a part of the time that is left.
+    """
+    if one is None or other is None:
+        return one is other
+    left = max(one, other) - now
+    return abs(one - other) <= min(max(_SAME, left / _SAME_PART), _SAME_FAR)
+
+
+def begun_before(
+    plan: tuple[PlanSlot, ...], shown: tuple[PlanSlot, ...], now: datetime
+) -> tuple[PlanSlot, ...]:
+    """Return a plan whose first slot runs since it began, where that is shown.
+
+    One that is made while it runs begins at `now`.
+    """
+    if not plan or not shown:
+        return plan
+    first, former = plan[0], shown[0]
+    if (
+        former.start < first.start <= min(now + _SAME, former.end)
+        and former.price == first.price
+    ):
+        return (replace(first, start=former.start), *plan[1:])
+    return plan
+
+
+def same_plan(
+    one: tuple[PlanSlot, ...], other: tuple[PlanSlot, ...], now: datetime
+) -> bool:
+    """Return whether two plans are as good as one."""
     return len(one) == len(other) and all(
-        abs(before.start - after.start) <= _SAME
-        and abs(before.end - after.end) <= _SAME
+        same_moment(before.start, after.start, now)
+        and same_moment(before.end, after.end, now)
         and before.price == after.price
         for before, after in zip(one, other, strict=True)
     )

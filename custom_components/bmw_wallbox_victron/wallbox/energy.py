@@ -226,6 +226,24 @@ class RegisterCount:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """What a reading of the register told of a session: it waits for the receipt."""
+
+    key: tuple[str, int]
+    """The transaction's `key`."""
+    begin: datetime
+    """When the energy before it had flowed, on the wallbox's clock as it runs now."""
+    end: datetime
+    """When the reading was taken, likewise."""
+    before_wh: float
+    """What the session had when the flow began, Wh."""
+    counted_wh: float
+    """What it had when the reading was taken, Wh."""
+    late: bool = False
+    """Whether a later reading was there already."""
+
+
 def lifetime(
     count: RegisterCount,
     wh: float,

@@ -178,13 +178,28 @@ def measure(
     begun = lowered_at if since < lowered_at + 2 * SETTLE else since
     if heard_at >= begun + SETTLE:
         shown_at = begun + SHOWN
-    elif state.fitted_at is not None and state.fitted_at >= lowered_at:
-        return state, None  # the wallbox says that it was in time; a reading will tell
+    elif _says_in_time(state, lowered_at, now):
+        return state, None  # a reading will tell
     else:
         shown_at = since + SHOWN
     if now < shown_at:
         return state, shown_at
     return replace(state, failing=True, holds=False, exceeded=True), None
+
+
+def _says_in_time(state: Enforcement, lowered_at: float, now: float) -> bool:
+    """Return whether the wallbox says that it follows since then.
+
+    Where another limit came meanwhile, it may not have had the time to say more than
+    that it accepts it.
+    """
+    if state.fitted_at is not None and state.fitted_at >= lowered_at:
+        return True
+    return (
+        any(until > lowered_at for until, _ in state.lately)
+        and state.composite_at is None
+        and is_taken(state, now)
+    )
 
 
 def _too_much_since(state: Enforcement, observed: Observed) -> float | None:

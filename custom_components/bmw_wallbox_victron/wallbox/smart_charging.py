@@ -17,6 +17,7 @@ from dataclasses import replace
 import math
 from typing import Final
 
+from ..charging.settings import MIN_CURRENT_A
 from .enforcement import (
     AskComposite,
     AskReading,
@@ -46,7 +47,6 @@ from .observation import (
     setpoint_of,
 )
 from .target import (
-    MIN_CURRENT_A,
     NEXT_KIND,
     ChargingSchedule,
     Fallback,
@@ -101,9 +101,8 @@ def advance(
     if unreadable:
         state = _pinned(state)
         # A pause is never more than what it enforces: that waits for nothing.
-        paused = (cap_a is not None and cap_a < MIN_CURRENT_A) or all(
-            amps == 0 for _, amps in schedule.periods
-        )
+        # Not one by the cap: what it enforces could not be found out any more.
+        paused = all(amps == 0 for _, amps in schedule.periods)
         if state.pin_a is None and not paused:
             return _find_out(state, schedule, now)
     elif state.pin_a is not None:

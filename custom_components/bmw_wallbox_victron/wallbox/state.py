@@ -8,7 +8,7 @@ from enum import StrEnum
 from ..charging.receipt import Receipt
 from ..charging.record import SessionRecord
 from .clock import CLOCKS_AGREE, DeviceClock, Now
-from .energy import RegisterCount
+from .energy import Flow, RegisterCount
 from .enforcement import Enforcement, Observed
 from .meter_values import Sample
 from .target import Target
@@ -225,24 +225,6 @@ class Transaction:
     def newest(self) -> datetime:
         """Its newest event, on the wallbox's clock as it runs now."""
         return self.updated_at if self.newest_order is None else self.newest_order
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
-    """What a reading of the register told of a session: it waits for the receipt."""
-
-    key: tuple[str, int]
-    """The transaction's `key`."""
-    begin: datetime
-    """When the energy before it had flowed, on the wallbox's clock as it runs now."""
-    end: datetime
-    """When the reading was taken, likewise."""
-    before_wh: float
-    """What the session had when the flow began, Wh."""
-    counted_wh: float
-    """What it had when the reading was taken, Wh."""
-    late: bool = False
-    """Whether a later reading was there already."""
 
 
 @dataclass(frozen=True, slots=True)

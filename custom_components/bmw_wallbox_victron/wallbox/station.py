@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+import math
 import time
 from typing import Final
 
@@ -98,8 +99,11 @@ class Station:
         what must not be exceeded: a mode that did so would never charge again.
 
         It is not stored: it holds until the next one, over all connections. A lower
-        one goes out before anything else, a higher one at the pace of limits.
+        one goes out before anything else, a higher one at the pace of limits. OCPP has
+        tenths of an ampere: what is less does not count.
         """
+        if amps is not None:
+            amps = math.floor(amps * 10 + 1e-6) / 10
         if (amps, forced) != (self.state.cap_a, self.state.cap_forced):
             state = replace(self.state, cap_a=amps, cap_forced=forced)
             self.update(state, look=True)

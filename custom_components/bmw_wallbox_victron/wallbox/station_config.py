@@ -1,8 +1,10 @@
 """What its owner set for a wallbox."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 import hmac
 
+from .cards import card_key
 from .target import Fallback
 
 
@@ -17,7 +19,9 @@ class StationConfig:
     rfid_token: str | None = None
     """What a start from Home Assistant presents."""
     allowed_tokens: frozenset[str] = frozenset()
-    """Cards that may charge; empty: every card."""
+    """Cards that may charge, as their owner wrote them; empty: every card."""
+    card_names: Mapping[str, str] = field(default_factory=dict)
+    """What their owner calls them, by `card_key`."""
     max_current: int = 32
     """The most that the installation bears, A."""
     meter_interval: int = 10
@@ -51,12 +55,18 @@ class StationConfig:
     def accepts(self, id_token: str, kind: str) -> bool:
         """Return whether a token may charge. OCPP compares tokens ignoring case.
 
+        How the bytes of a card are set apart does not count either.
+
         A wallbox that needs no card (AuthCtrlr.Enabled false) presents NoAuthorization:
         that is its own setting and no card that could be refused.
         """
         if kind == "NoAuthorization" or not self.allowed_tokens:
             return True
-        allowed = {token.casefold() for token in self.allowed_tokens}
+        allowed = {card_key(token) for token in self.allowed_tokens}
         if self.rfid_token is not None:
-            allowed.add(self.rfid_token.casefold())
-        return id_token.casefold() in allowed
+            allowed.add(card_key(self.rfid_token))
+        return card_key(id_token) in allowed
+
+    def card_name(self, id_token: str | None) -> str | None:
+        """Return what its owner calls a card; None: it has no name."""
+        return None if id_token is None else self.card_names.get(card_key(id_token))

@@ -1,0 +1,471 @@
+"""All wallboxes of a house, from readings and settings to the limit of each.
+
+It remembers what the rules need of the past, and says when it is to be asked again.
+`decide.py` has what is decided.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, tzinfo
+import math
+from typing import Final
+
+from .car import CarWatch
+from .decide import (
+    MAX_PAUSES,
+    Decision,
+    Planned,
+    Shared,
+    Situation,
+    decide,
+)
+from .fuse import FuseGuard, Rooms
+from .inputs import Box, House
+from .plan import Plan, make_plan, next_deadline
+from .prices import Prices
+from .record import SessionRecord
+from .settings import MIN_CURRENT_A, ChargingMode, HouseSettings, LimitReason
+from .share import Circuit, Load, Share, share
+from .sun import Sun, SunLimits, SunLoad
+
+#: A plan is made anew so often at least, in s: what is left and the power change.
+_PLAN_S: Final = 60.0
+#: Our two clocks agree where they differ by less, in s: wall time may be set.
+_CLOCK_S: Final = 2.0
+#: A power that differs by less than this part is the same to a plan.
+_POWER_STEP: Final = 0.02
+#: So long after a limit a reading tells what the car takes of it, in s.
+_TAKEN_UP_S: Final = 15.0
+#: So old a reading may be, in s.
+_STALE_S: Final = 90.0
+
+
+#: Where these pause a car, it is not to charge whatever it takes.
+_AT_STAKE: Final = (
+    LimitReason.MAIN_FUSE,
+    LimitReason.EXTERNAL_LIMIT,
+    LimitReason.NO_METER,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What is decided of a wallbox."""
+
+    decision: Decision
+    """Its limit."""
+    cap_a: float | None
+    """The most that it is allowed beside what its owner allows, A; None: anything."""
+    forced: bool
+    """Whether no car may draw more, whatever it takes: the main fuse is at stake."""
+    record: SessionRecord
+    """What was decided in its session."""
+    asleep: bool
+    """Whether its car may charge, and does not take it up."""
+    plan: Plan | None
+    """When it is to charge; None: nothing is planned."""
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is remembered of a wallbox."""
+
+    session: Hashable = None
+    """Its session."""
+    mode_on: bool = False
+    """Whether mode and plan last let it charge."""
+    car: CarWatch = field(default_factory=CarWatch)
+    """What is known of its car."""
+    limit_a: float = math.inf
+    """Its last limit, A."""
+    limited_at: float = -math.inf
+    """Since when, in s."""
+    plan: Plan | None = None
+    """What was planned last."""
+    plan_for: object = None
+    """For what."""
+    planned_at: float = -math.inf
+    """When, by the steady clock, in s."""
+    planned_wall: datetime | None = None
+    """When, by wall time."""
+
+
+class Brain:
+    """Decides on the limits of all wallboxes of a house."""
+
+    def __init__(self, time_zone: tzinfo) -> None:
+        """Begin without readings; `time_zone` is that of `ready_by`."""
+        self._time_zone = time_zone
+        self._settings = HouseSettings()
+        self._house_phases: tuple[int, ...] = ()
+        self._guard: FuseGuard | None = None
+        self._sun = Sun(meter_timeout_s=self._settings.meter_timeout_s)
+        self._memories: dict[str, _Memory] = {}
+
+    def configure(self, settings: HouseSettings, house_phases: Sequence[int]) -> None:
+        """Take what is set for the house, and which of its phases are measured.
+
+        Where that changes, its readings begin anew.
+        """
+        phases = tuple(house_phases)
+        if (settings, phases) == (self._settings, self._house_phases):
+            return
+        self._settings, self._house_phases = settings, phases
+        self._sun = Sun(meter_timeout_s=settings.meter_timeout_s)
+        self._guard = None
+        if settings.main_fuse_a is not None and phases:
+            self._guard = FuseGuard(
+                fuse_a=settings.main_fuse_a,
+                phase_order=settings.phase_order,
+                meter_timeout_s=settings.meter_timeout_s,
+                house_phases=phases,
+            )
+
+    def set_time_zone(self, time_zone: tzinfo) -> None:
+        """Take another time zone for `ready_by`."""
+        self._time_zone = time_zone
+
+    def step(
+        self,
+        boxes: Sequence[Box],
+        house: House,
+        prices: Prices,
+        *,
+        now: float,
+        wall: datetime,
+    ) -> tuple[dict[str, Outcome], float | None]:
+        """Decide; return what of each wallbox, and when to ask again at the latest.
+
+        `now` is by the steady clock, in s, `wall` wall time. To be asked at each new
+        reading, setting and state of a wallbox.
+        """
+        boxes = sorted(boxes, key=_rank)
+        self._forget({box.key for box in boxes})
+        self._note(boxes, house, now)
+        dues: list[float] = []
+        situations: dict[str, Situation] = {}
+        for box in boxes:
+            memory = self._remember(box)
+            situations[box.key] = self._situation(box, memory, now, wall, prices)
+        sun = self._shine(boxes, situations, house, now)
+        rooms = None if self._guard is None else self._guard.rooms(now)
+        shares = self._share(boxes, situations, house, rooms)
+        unknown = (rooms is not None and rooms.unknown) or house.external_unknown
+        outcomes = {
+            box.key: self._decide(
+                box, situations[box.key], shares[box.key], now, unknown=unknown
+            )
+            for box in boxes
+        }
+        if self._guard is not None:
+            for box in boxes:
+                # A car may follow before there is a word of it.
+                limit = outcomes[box.key].decision.limit_a
+                self._guard.note_wallbox(
+                    box.key,
+                    limit_a=max(box.in_force_a, limit),
+                    lowest_a=min(box.lowest_a, limit),
+                    idle=box.idle,
+                    now=now,
+                )
+        if sun is not None and sun.due is not None:
+            dues.append(sun.due)
+        if rooms is not None and rooms.due is not None:
+            dues.append(rooms.due)
+        for box in boxes:
+            dues.extend(self._dues(box, now, wall))
+        return outcomes, min((due for due in dues if due > now), default=None)
+
+    # What is known
+
+    def _forget(self, keys: set[str]) -> None:
+        """Forget wallboxes that are there no more."""
+        for key in self._memories.keys() - keys:
+            del self._memories[key]
+            self._sun.remove(key)
+            if self._guard is not None:
+                self._guard.remove(key)
+
+    def _remember(self, box: Box) -> _Memory:
+        """Return what is remembered of a wallbox: of this session."""
+        memory = self._memories.setdefault(box.key, _Memory())
+        if memory.session != box.session:
+            memory.session = box.session
+            memory.mode_on = box.charging
+            memory.car = CarWatch()
+        return memory
+
+    def _note(self, boxes: Sequence[Box], house: House, now: float) -> None:
+        """Take what was read."""
+        guard = self._guard
+        for box in boxes:
+            self._sun.note_idle(box.key, idle=box.idle, now=now)
+            if box.heard_at is not None and box.power_w is not None:
+                self._sun.note_power(box.key, box.power_w, box.heard_at)
+            if guard is None:
+                continue
+            guard.note_wallbox(
+                box.key,
+                limit_a=box.in_force_a,
+                lowest_a=min(box.lowest_a, box.in_force_a),
+                idle=box.idle,
+                now=now,
+            )
+            if box.heard_at is not None and box.currents:
+                guard.note_currents(box.key, box.currents, box.heard_at)
+        if guard is not None:
+            for phase in self._house_phases:
+                reading = house.currents.get(phase)
+                guard.note_house(phase, *(reading or (None, now)))
+        self._sun.note_grid(*(house.grid or (None, now)))
+
+    def _situation(
+        self, box: Box, memory: _Memory, now: float, wall: datetime, prices: Prices
+    ) -> Situation:
+        """Return what bears on a wallbox by itself."""
+        settings, record = box.settings, box.record
+        target_wh = settings.target_energy * 1000
+        reached = (
+            target_wh > 0
+            and box.session is not None
+            and box.energy_wh >= target_wh
+            and record.waived != settings.target_energy
+        )
+        waits = settings.start_at is not None and settings.start_at > wall
+        planned = None
+        if settings.plan and target_wh > 0 and not reached:
+            plan = self._plan(box, memory, now, wall, prices)
+            planned = Planned(active=plan.active(wall), until=plan.next_change(wall))
+        else:
+            memory.plan = memory.plan_for = None
+        return Situation(
+            current_limit_a=box.current_limit_a,
+            allowed=box.allowed,
+            scheduled_a=box.scheduled_a,
+            scheduled_until=box.scheduled_until,
+            start_at=settings.start_at if waits else None,
+            mode=settings.charging_mode,
+            plan=planned,
+            target_reached=reached,
+            hold=box.charged and memory.mode_on and record.pauses >= MAX_PAUSES,
+            in_session=box.session is not None,
+            charging=box.charging,
+            car_paused=box.car_paused,
+            full=box.full,
+            asleep=memory.car.asleep,
+            out_of_service=box.out_of_service,
+            drawn_a=box.drawn_a if _taken_up(box, memory, now) else None,
+            given_a=box.given_a,
+        )
+
+    def _plan(
+        self, box: Box, memory: _Memory, now: float, wall: datetime, prices: Prices
+    ) -> Plan:
+        """Return the plan of a session, made anew where anything changed."""
+        settings = box.settings
+        since = max(
+            (at for at in (box.began, settings.planned_from) if at is not None),
+            default=wall,
+        )
+        if box.session is None:
+            since = wall  # a car that comes now
+        deadline = next_deadline(settings.ready_by, since, self._time_zone)
+        amps = box.current_limit_a
+        if box.charging and _taken_up(box, memory, now):
+            # It may not get more, or not take more.
+            amps = min(amps, memory.limit_a, box.drawn_a or math.inf)
+        power_w = max(amps, MIN_CURRENT_A) * box.watts_per_amp
+        plan_for = (
+            box.session,
+            deadline,
+            settings.target_energy,
+            round(math.log(power_w) / _POWER_STEP),
+            prices,
+        )
+        passed = now - memory.planned_at
+        drift_s = (
+            math.inf
+            if memory.planned_wall is None
+            else abs((wall - memory.planned_wall).total_seconds() - passed)
+        )
+        plan = memory.plan
+        if (
+            plan is None
+            or plan_for != memory.plan_for
+            or passed >= _PLAN_S
+            or drift_s > _CLOCK_S
+        ):
+            plan = make_plan(
+                now=wall,
+                deadline=deadline,
+                energy_wh=max(settings.target_energy * 1000 - box.energy_wh, 0.0),
+                power_w=power_w,
+                prices=prices,
+                charging=box.charging and memory.mode_on,
+            )
+            memory.plan, memory.plan_for = plan, plan_for
+            memory.planned_at, memory.planned_wall = now, wall
+        return plan
+
+    # What follows from it
+
+    def _shine(
+        self,
+        boxes: Sequence[Box],
+        situations: dict[str, Situation],
+        house: House,
+        now: float,
+    ) -> SunLimits | None:
+        """Add to the situations what the sun gives."""
+        loads = []
+        for box in boxes:
+            situation = situations[box.key]
+            planned = situation.plan is not None and situation.plan.active
+            if situation.mode is ChargingMode.FAST or planned:
+                continue
+            # What else holds it back leaves the sun to others.
+            wish = decide(replace(situation, mode=ChargingMode.FAST, plan=None))
+            loads.append(
+                SunLoad(
+                    key=box.key,
+                    mode=situation.mode,
+                    watts_per_amp=box.watts_per_amp,
+                    wish_a=wish.limit_a,
+                    idle=box.session is None or wish.limit_a == 0,
+                )
+            )
+        sun = self._sun.take(loads, now)
+        silent = (
+            house.grid is None or now - house.grid[1] >= self._settings.meter_timeout_s
+        )
+        for key, limit in sun.limits.items():
+            situations[key] = replace(
+                situations[key], sun_a=float(limit.amps), grid_silent=silent
+            )
+        return sun if loads else None
+
+    def _share(
+        self,
+        boxes: Sequence[Box],
+        situations: Mapping[str, Situation],
+        house: House,
+        rooms: Rooms | None,
+    ) -> dict[str, Share]:
+        """Return what each may draw of what they share."""
+        circuits: list[Circuit] = []
+        if self._guard is not None and rooms is not None:
+            phases = {box.key: box.phases for box in boxes}
+            circuits += self._guard.circuits(rooms, phases)
+        if house.external_a is not None:
+            circuits.append(
+                Circuit(
+                    reason=LimitReason.EXTERNAL_LIMIT,
+                    capacity=house.external_a,
+                    weights={box.key: 1.0 for box in boxes},
+                )
+            )
+        if house.external_w is not None:
+            circuits.append(
+                Circuit(
+                    reason=LimitReason.EXTERNAL_LIMIT,
+                    capacity=house.external_w,
+                    weights={box.key: box.watts_per_amp for box in boxes},
+                )
+            )
+        loads = [
+            Load(
+                key=box.key,
+                wish_a=decide(situations[box.key]).limit_a,
+                idle=box.session is None,
+            )
+            for box in boxes
+        ]
+        return share(loads, circuits, None if rooms is None else rooms.held)
+
+    def _decide(
+        self,
+        box: Box,
+        situation: Situation,
+        shared: Share,
+        now: float,
+        *,
+        unknown: bool,
+    ) -> Outcome:
+        """Decide on a wallbox, and remember what the next decision needs."""
+        memory, record = self._memories[box.key], box.record
+        # Whether mode and plan pause it, and nothing else does.
+        free = replace(situation, mode=ChargingMode.FAST, plan=None)
+        alone = decide(situation)
+        if decide(free).limit_a >= MIN_CURRENT_A:
+            on = alone.mode_a >= MIN_CURRENT_A
+            if memory.mode_on and not on and box.charged:
+                record = replace(record, pauses=record.pauses + 1)
+            memory.mode_on = on
+        bounds: list[Shared] = []
+        if shared.reason is not None:
+            bounds.append(Shared(amps=shared.amps, reason=shared.reason))
+        if unknown:
+            safe = self._settings.safe_current_a
+            bounds.append(Shared(amps=safe, reason=LimitReason.NO_METER))
+        if bounds:
+            strictest = min(bounds, key=lambda bound: bound.amps)
+            situation = replace(situation, shared=strictest)
+        decision = decide(situation)
+        if decision.limit_a != memory.limit_a:
+            memory.limit_a, memory.limited_at = decision.limit_a, now
+        memory.car = memory.car.step(
+            now,
+            waits=(
+                box.session is not None
+                and box.authorized
+                and not box.charging
+                and not box.full
+                and not box.out_of_service
+                and decision.limit_a >= MIN_CURRENT_A
+                and (box.holds or memory.car.off_until is not None)
+            ),
+            wakes=record.wakes,
+        )
+        if memory.car.woken:
+            record = replace(record, wakes=record.wakes + 1)
+        off = memory.car.off_until is not None and now < memory.car.off_until
+        return Outcome(
+            decision=decision,
+            cap_a=0.0 if off else decision.cap_a,
+            forced=decision.reason in _AT_STAKE,
+            record=record,
+            asleep=memory.car.asleep,
+            plan=memory.plan,
+        )
+
+    def _dues(self, box: Box, now: float, wall: datetime) -> list[float]:
+        """Return when anything of a wallbox changes by itself, in s."""
+        memory = self._memories[box.key]
+        dues: list[float] = []
+        if memory.car.due is not None:
+            dues.append(memory.car.due)
+        moments = [box.settings.start_at, box.scheduled_until]
+        if memory.plan is not None:
+            dues.append(memory.planned_at + _PLAN_S)
+            moments.append(memory.plan.next_change(wall))
+        dues += [
+            now + (moment - wall) / timedelta(seconds=1)
+            for moment in moments
+            if moment is not None and moment > wall
+        ]
+        return dues
+
+
+def _taken_up(box: Box, memory: _Memory, now: float) -> bool:
+    """Return whether a reading tells what the car takes of its limit."""
+    return box.heard_at is not None and (
+        box.heard_at >= memory.limited_at + _TAKEN_UP_S
+        and now - box.heard_at < _STALE_S
+    )
+
+
+def _rank(box: Box) -> tuple[bool, float, str]:
+    """Return the place of a wallbox: the session that began first comes first."""
+    if box.session is None or box.began is None:
+        return box.session is None, math.inf, box.key
+    return False, box.began.timestamp(), box.key

@@ -1,0 +1,185 @@
+"""What energy costs: other integrations' entities and actions -> prices over time."""
+
+from collections.abc import Callable
+from datetime import timedelta
+import logging
+from typing import Final
+
+from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.event import async_track_state_change_event
+from homeassistant.util import dt as dt_util
+import voluptuous as vol
+
+from .charging.price_actions import PRICE_ACTIONS, PriceAction
+from .charging.price_shapes import (
+    PricesNotUnderstoodError,
+    read_prices,
+    read_response,
+)
+from .charging.prices import Prices, merged, price_at, without_before
+from .entity_numbers import unit_of
+from .problem import Problem, Problems
+from .publish import Cancel
+
+_LOGGER = logging.getLogger(__name__)
+
+#: An action is asked again so often, in s, for what is not known yet.
+_ASK_S: Final = 900.0
+#: Prices of tomorrow are published after noon: before that they are not asked for.
+_PUBLISHED_HOUR: Final = 12
+#: Prices of the past are known for so long: energy may be told of late.
+_KEPT: Final = timedelta(days=2)
+
+
+class SitePrices:
+    """Follows who tells the prices of energy."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        *,
+        problems: Problems,
+        call_later: Callable[[float, Callable[[], None]], Cancel],
+        on_change: Callable[[], None],
+    ) -> None:
+        """Initialize without anybody to follow; `on_change`: prices are new."""
+        self._hass = hass
+        self._problems = problems
+        self._call_later = call_later
+        self._on_change = on_change
+        self._source: str | None = None
+        self._stop: Cancel | None = None
+        self.prices: Prices = ()
+        """What a kWh costs, of late and as far ahead as is known."""
+
+    @callback
+    def async_follow(self, source: str | None) -> None:
+        """Follow an entity, or the config entry of an integration with an action."""
+        if source == self._source:
+            return
+        self.async_stop()
+        if self._source is not None:
+            self._problems.withdraw(Problem.PRICES_UNREADABLE, self._source)
+        self._source, self.prices = source, ()
+        if source is None:
+            return
+        if self._action is not None or "." not in source:
+            self._ask_soon(0.0)
+            return
+        self._stop = async_track_state_change_event(self._hass, source, self._on_entity)
+        self._read_entity()
+
+    @callback
+    def async_stop(self) -> None:
+        """Follow nobody any more."""
+        if self._stop is not None:
+            self._stop()
+            self._stop = None
+
+    # An entity
+
+    @callback
+    def _on_entity(self, _: Event[EventStateChangedData]) -> None:
+        """Read what an entity says now."""
+        self._read_entity()
+
+    @callback
+    def _read_entity(self) -> None:
+        """Read the prices of an entity; those of before stay while it is away."""
+        source = self._source or ""
+        state = self._hass.states.get(source)
+        if state is None or state.state == STATE_UNAVAILABLE:
+            return
+        try:
+            newer = read_prices(
+                state.attributes,
+                unit=unit_of(state),
+                time_zone=dt_util.get_default_time_zone(),
+                today=dt_util.now().date(),
+            )
+        except PricesNotUnderstoodError as err:
+            if state.state != STATE_UNKNOWN:
+                self._refuse(source, err)
+            return
+        self._take(source, newer)
+
+    # An action
+
+    @property
+    def _action(self) -> PriceAction | None:
+        """The action of the config entry that is followed; None: it has none."""
+        entry = self._hass.config_entries.async_get_entry(self._source or "")
+        return None if entry is None else PRICE_ACTIONS.get(entry.domain)
+
+    @callback
+    def _ask_soon(self, delay_s: float) -> None:
+        """Ask an action after so many seconds, for what is not known by then."""
+
+        @callback
+        def ask() -> None:
+            self._stop = None
+            self._hass.async_create_task(self._ask(), "Prices of energy")
+
+        self.async_stop()
+        self._stop = self._call_later(delay_s, ask)
+
+    async def _ask(self) -> None:
+        """Ask for the days that are not known yet, and again later."""
+        source, action = self._source, self._action
+        now = dt_util.now()
+        days = [now.date()]
+        if now.hour >= _PUBLISHED_HOUR:
+            days.append(now.date() + timedelta(days=1))
+        for day in days:
+            noon = dt_util.start_of_local_day(day) + timedelta(hours=12)
+            if action is None or price_at(self.prices, noon) is not None:
+                continue
+            try:
+                response = await self._hass.services.async_call(
+                    action.domain,
+                    action.service,
+                    dict(action.data(source or "", day)),
+                    blocking=True,
+                    return_response=True,
+                )
+            except (HomeAssistantError, vol.Invalid) as err:
+                _LOGGER.debug("No prices of %s from %s: %s", day, action.domain, err)
+                continue
+            if source != self._source:
+                return
+            self._read_response(source or "", response, action)
+        if source == self._source:
+            self._ask_soon(_ASK_S)
+
+    @callback
+    def _read_response(
+        self, source: str, response: object, action: PriceAction
+    ) -> None:
+        """Read the response of an action; one without a price tells nothing yet."""
+        try:
+            newer = read_response(
+                response,
+                unit=action.unit,
+                time_zone=dt_util.get_default_time_zone(),
+            )
+        except PricesNotUnderstoodError as err:
+            self._refuse(source, err)
+            return
+        if newer:
+            self._take(source, newer)
+
+    # Either
+
+    def _refuse(self, source: str, err: PricesNotUnderstoodError) -> None:
+        """Report that prices are in a shape that nobody understands."""
+        self._problems.report(Problem.PRICES_UNREADABLE, source, found=err.found)
+
+    def _take(self, source: str, newer: Prices) -> None:
+        """Take prices that were read."""
+        self._problems.resolve(Problem.PRICES_UNREADABLE, source)
+        prices = without_before(merged(self.prices, newer), dt_util.utcnow() - _KEPT)
+        if prices != self.prices:
+            self.prices = prices
+            self._on_change()

@@ -1,0 +1,360 @@
+"""All wallboxes of a house: from readings to limits, over time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+import pytest
+
+from custom_components.bmw_wallbox_victron.charging.brain import Brain, Outcome
+from custom_components.bmw_wallbox_victron.charging.inputs import Box, House
+from custom_components.bmw_wallbox_victron.charging.prices import Prices, PriceSlot
+from custom_components.bmw_wallbox_victron.charging.record import SessionRecord
+from custom_components.bmw_wallbox_victron.charging.settings import (
+    ChargingMode,
+    ChargingSettings,
+    HouseSettings,
+    LimitReason,
+)
+
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
+SOLAR = ChargingSettings(charging_mode=ChargingMode.SOLAR)
+#: What 6 A on three phases take, W.
+LEAST_W = 6 * 3 * 230.0
+
+
+@dataclass
+class World:
+    """A house with wallboxes that do at once what they are told."""
+
+    brain: Brain = field(default_factory=lambda: Brain(UTC))
+    boxes: dict[str, Box] = field(default_factory=dict)
+    surplus_w: float | None = None
+    base_a: float | None = None
+    external_w: float | None = None
+    external_unknown: bool = False
+    prices: Prices = ()
+    now: float = 1000.0
+    wall: datetime = NOON
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    def add(self, key: str = "box", **changes: Any) -> None:
+        """Add a wallbox, with a car of three phases that takes what it may."""
+        box = Box(
+            key=key,
+            settings=ChargingSettings(),
+            current_limit_a=16.0,
+            session=f"session of {key}",
+            began=self.wall,
+            authorized=True,
+            idle=False,
+            holds=True,
+        )
+        self.boxes[key] = replace(box, **changes)
+
+    def change(self, key: str = "box", **changes: Any) -> None:
+        """Change what is known of a wallbox."""
+        self.boxes[key] = replace(self.boxes[key], **changes)
+
+    def step(self, seconds: float = 1.0) -> None:
+        """Let time pass, and decide."""
+        self.now += seconds
+        self.wall += timedelta(seconds=seconds)
+        drawn_w = sum(box.power_w or 0.0 for box in self.boxes.values())
+        drawn_a = sum(box.drawn_a or 0.0 for box in self.boxes.values())
+        house = House(
+            grid=None
+            if self.surplus_w is None
+            else (drawn_w - self.surplus_w, self.now),
+            currents={}
+            if self.base_a is None
+            else dict.fromkeys((1, 2, 3), (self.base_a + drawn_a, self.now)),
+            external_w=self.external_w,
+            external_unknown=self.external_unknown,
+        )
+        self.outcomes, _ = self.brain.step(
+            [*self.boxes.values()], house, self.prices, now=self.now, wall=self.wall
+        )
+        for key, outcome in self.outcomes.items():
+            self._obey(key, outcome)
+
+    def _obey(self, key: str, outcome: Outcome) -> None:
+        box = self.boxes[key]
+        own = box.current_limit_a if box.allowed else 0.0
+        amps = own if outcome.cap_a is None else min(own, outcome.cap_a)
+        takes = box.authorized and not box.full and not box.car_paused
+        drawn = amps if box.session is not None and takes else 0.0
+        watt_hours = drawn * 3 * 230 / 3600
+        self.boxes[key] = replace(
+            box,
+            record=outcome.record,
+            in_force_a=amps,
+            lowest_a=amps,
+            charging=drawn > 0,
+            charged=box.charged or drawn > 0,
+            currents=dict.fromkeys((1, 2, 3), drawn),
+            drawn_a=drawn,
+            power_w=drawn * 3 * 230,
+            heard_at=self.now,
+            energy_wh=box.energy_wh + watt_hours,
+        )
+
+    def run(self, seconds: int) -> Iterator[Outcome]:
+        """Let time pass second by second; yield what is decided of the first."""
+        for _ in range(seconds):
+            self.step()
+            yield next(iter(self.outcomes.values()))
+
+    def limit(self, key: str = "box") -> float:
+        """Return what a wallbox is to draw at most, A."""
+        return self.outcomes[key].decision.limit_a
+
+    def reason(self, key: str = "box") -> LimitReason:
+        """Return what sets that."""
+        return self.outcomes[key].decision.reason
+
+
+@pytest.fixture
+def world() -> World:
+    """Return a house without meters, and one wallbox with a car."""
+    world = World()
+    world.add()
+    return world
+
+
+def run(world: World, seconds: int) -> list[Outcome]:
+    """Let time pass; return what was decided meanwhile."""
+    return list(world.run(seconds))
+
+
+def test_without_anything_the_owner_decides(world: World) -> None:
+    """Nothing else limits, and no plan is made."""
+    run(world, 60)
+    outcome = world.outcomes["box"]
+    assert (outcome.cap_a, outcome.plan, outcome.asleep) == (None, None, False)
+    assert world.reason() is LimitReason.CURRENT_LIMIT
+
+
+def test_a_fuse_that_nobody_measures_is_not_taken_for_room(world: World) -> None:
+    """From the start to the first reading, and after the last one's timeout."""
+    world.brain.configure(HouseSettings(main_fuse_a=25.0), [1, 2, 3])
+    run(world, 5)
+    assert (world.limit(), world.reason()) == (6, LimitReason.NO_METER)
+    world.base_a = 5.0
+    run(world, 60)
+    assert world.limit() == 16
+    world.base_a = None
+    run(world, 5)
+    assert (world.limit(), world.reason()) == (6, LimitReason.NO_METER)
+
+
+@pytest.mark.parametrize("safe", [0.0, 8.0])
+def test_the_safe_current_is_the_owners(world: World, safe: float) -> None:
+    """0 is a pause."""
+    settings = HouseSettings(main_fuse_a=25.0, safe_current_a=safe)
+    world.brain.configure(settings, [1])
+    run(world, 5)
+    assert (world.limit(), world.reason()) == (safe, LimitReason.NO_METER)
+
+
+def test_the_house_takes_more(world: World) -> None:
+    """Lower at once, a pause below 6 A, higher after 30 s of room."""
+    world.brain.configure(HouseSettings(main_fuse_a=25.0), [1, 2, 3])
+    world.base_a = 5.0
+    run(world, 60)
+    world.base_a = 15.0
+    run(world, 2)
+    assert (world.limit(), world.reason()) == (10, LimitReason.MAIN_FUSE)
+    world.base_a = 20.0
+    run(world, 2)
+    assert (world.limit(), world.reason()) == (0, LimitReason.MAIN_FUSE)
+    assert world.outcomes["box"].forced
+    world.base_a = 5.0
+    run(world, 25)
+    assert world.limit() == 0
+    run(world, 25)
+    assert world.limit() == 16
+    assert world.boxes["box"].record.pauses == 0
+
+
+def test_who_came_first_keeps_charging(world: World) -> None:
+    """Where there is not 6 A for each; with more both have their share."""
+    world.brain.configure(HouseSettings(main_fuse_a=16.0), [1, 2, 3])
+    world.base_a = 0.0
+    run(world, 60)
+    world.add("second")
+    run(world, 60)
+    assert (world.limit("box"), world.limit("second")) == (8, 8)
+    world.base_a = 6.0
+    run(world, 10)
+    assert world.limit("second") == 0
+    assert world.reason("second") is LimitReason.MAIN_FUSE
+    assert world.limit("box") >= 6
+
+
+def test_the_grid_operator_limits(world: World) -> None:
+    """All wallboxes together; one whose value is not known is no freedom."""
+    world.external_w = 4200.0
+    run(world, 5)
+    assert (world.limit(), world.reason()) == (6, LimitReason.EXTERNAL_LIMIT)
+    world.external_w = 0.0
+    run(world, 5)
+    assert (world.limit(), world.reason()) == (0, LimitReason.EXTERNAL_LIMIT)
+    world.external_w, world.external_unknown = None, True
+    run(world, 5)
+    assert (world.limit(), world.reason()) == (6, LimitReason.NO_METER)
+
+
+def test_clouds_pause_five_times_and_no_more(world: World) -> None:
+    """Then it goes on with 6 A, whatever the sun does."""
+    world.change(settings=SOLAR)
+    for sunny in range(8):
+        world.surplus_w = LEAST_W * 1.5
+        run(world, 300)
+        assert world.limit() >= 6
+        world.surplus_w = 0.0
+        run(world, 500)
+        assert world.limit() == (0 if sunny < 5 else 6)
+        assert world.boxes["box"].record.pauses == min(sunny + 1, 5)
+    world.change(session="another", record=SessionRecord(), charged=False)
+    run(world, 10)
+    assert world.limit() == 0
+
+
+def test_waiting_for_the_sun_is_no_pause(world: World) -> None:
+    """A car that has not charged yet was not paused."""
+    world.change(settings=SOLAR)
+    world.surplus_w = 0.0
+    run(world, 600)
+    assert (world.limit(), world.reason()) == (0, LimitReason.SOLAR)
+    assert world.boxes["box"].record.pauses == 0
+
+
+def test_a_target_is_reached_and_goes_on(world: World) -> None:
+    """By a higher target, by a start; the next session begins anew."""
+    world.change(settings=ChargingSettings(target_energy=5.0), energy_wh=5001.0)
+    run(world, 3)
+    assert (world.limit(), world.reason()) == (0, LimitReason.TARGET_REACHED)
+    world.change(settings=ChargingSettings(target_energy=6.0))
+    run(world, 3)
+    assert world.limit() == 16
+    world.change(energy_wh=6001.0)
+    run(world, 3)
+    assert world.limit() == 0
+    world.change(record=replace(world.boxes["box"].record, waived=6.0))
+    run(world, 3)
+    assert world.limit() == 16
+    world.change(session="another", energy_wh=0.0, record=SessionRecord())
+    run(world, 3)
+    assert world.limit() == 16
+
+
+def quarters(begin: datetime, prices: list[float]) -> Prices:
+    """Return prices of quarter hours."""
+    step = timedelta(minutes=15)
+    return tuple(
+        PriceSlot(
+            start=begin + index * step, end=begin + (index + 1) * step, price=price
+        )
+        for index, price in enumerate(prices)
+    )
+
+
+def test_a_plan_charges_at_the_cheapest_hours(world: World) -> None:
+    """Outside of them what the mode allows; the target is met, and it ends."""
+    world.change(
+        settings=ChargingSettings(target_energy=11.0, plan=True, ready_by=time(16))
+    )
+    world.prices = quarters(NOON, [0.3] * 4 + [0.1] * 5 + [0.3] * 7)
+    charged = []
+    for _ in range(4 * 60):
+        world.step(60.0)
+        if world.limit() > 0:
+            charged.append(world.wall)
+        world.change(
+            energy_wh=world.boxes["box"].energy_wh + world.limit() * 690 * 59 / 3600
+        )
+    assert charged[0] >= NOON + timedelta(minutes=59)
+    assert charged[-1] <= NOON + timedelta(minutes=136)
+    assert world.reason() is LimitReason.TARGET_REACHED
+    assert world.boxes["box"].record.pauses == 0
+
+
+def test_a_plan_that_was_missed_goes_on(world: World) -> None:
+    """At full power until it has what it was to have."""
+    world.change(
+        settings=ChargingSettings(target_energy=50.0, plan=True, ready_by=time(13))
+    )
+    world.prices = quarters(NOON, [0.1, 0.9] * 20)
+    for _ in range(180):
+        world.step(60.0)
+        assert world.limit() == 16
+
+
+def test_without_prices_a_plan_is_as_late_as_is_safe(world: World) -> None:
+    """So that the car is ready in time, with a reserve."""
+    world.change(
+        settings=ChargingSettings(target_energy=11.04, plan=True, ready_by=time(16))
+    )
+    begun = None
+    for _ in range(240):
+        world.step(60.0)
+        if world.limit() > 0:
+            begun = begun or world.wall
+            world.change(energy_wh=world.boxes["box"].energy_wh + 16 * 690 * 59 / 3600)
+    assert begun is not None
+    assert (
+        timedelta(minutes=60)
+        < NOON + timedelta(hours=4) - begun
+        < timedelta(minutes=66)
+    )
+    assert world.boxes["box"].energy_wh >= 11040
+
+
+def test_it_waits_for_its_time(world: World) -> None:
+    """Nothing before `start_at`, all after it."""
+    begin = NOON + timedelta(minutes=10)
+    world.change(settings=ChargingSettings(start_at=begin))
+    run(world, 590)
+    assert (world.limit(), world.reason()) == (0, LimitReason.START_AT)
+    run(world, 20)
+    assert world.limit() == 16
+
+
+def test_a_car_that_sleeps_is_woken(world: World) -> None:
+    """Twice, by a limit that is off for a moment; then it is left alone."""
+    world.change(car_paused=True)
+    outcomes = run(world, 1200)
+    off = [outcome for outcome in outcomes if outcome.cap_a == 0]
+    assert 20 <= len(off) <= 40
+    assert world.outcomes["box"].asleep
+    assert world.boxes["box"].record.wakes == 2
+    assert world.reason() is LimitReason.CAR
+    world.change(car_paused=False)
+    run(world, 3)
+    assert not world.outcomes["box"].asleep
+
+
+@pytest.mark.parametrize(
+    "changes", [{"full": True}, {"authorized": False}, {"allowed": False}]
+)
+def test_a_car_that_may_not_or_is_full_is_left_alone(
+    world: World, changes: dict[str, Any]
+) -> None:
+    """It does not sleep."""
+    world.change(car_paused=True, **changes)
+    outcomes = run(world, 600)
+    assert not any(outcome.asleep or outcome.record.wakes for outcome in outcomes)
+
+
+def test_what_would_limit_without_a_car(world: World) -> None:
+    """The limit is there before the car comes."""
+    world.change(session=None, began=None, idle=True, settings=SOLAR)
+    world.surplus_w = 0.0
+    run(world, 5)
+    assert (world.limit(), world.reason()) == (0, LimitReason.SOLAR)
+    plan = ChargingSettings(plan=True, target_energy=5.0, ready_by=time(16))
+    world.change(settings=plan)
+    run(world, 5)
+    assert (world.limit(), world.reason()) == (0, LimitReason.PLAN)
