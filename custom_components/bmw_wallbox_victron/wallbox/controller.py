@@ -307,8 +307,8 @@ class Controller:
             return False
         if any(taken.at(now) == setpoint for taken in enforcement.accepted.values()):
             return True
-        if enforcement.accepted:
-            return False  # that was for another cap, and this one was not tried yet
+        if self._tries_a_limit:
+            return False  # what was refused was for another cap
         if enforcement.retry_at is not None and not enforcement.unanswered:
             raise CommandError("limit_refused", reason=enforcement.refusal or "-")
         if enforcement.unanswered or (
@@ -316,6 +316,16 @@ class Controller:
         ):
             raise CommandError("no_answer")
         return False
+
+    @property
+    def _tries_a_limit(self) -> bool:
+        """Whether a limit is on the wire, or is the next thing to be sent."""
+        limits = (SetLimit, ClearTxProfile)
+        if isinstance(self._step, Wait):
+            paced_from = self._station.state.enforcement.paced_from or 0.0
+            if self._step.until <= paced_from + smart_charging.PACE:
+                return True
+        return isinstance(self._sent, limits) or isinstance(self._step, limits)
 
     @property
     def _impatient_at(self) -> float:
