@@ -193,6 +193,10 @@ async def test_config_entry(
     assert state["transaction"]["event_type"] in ("started", "updated")
     assert state["transaction"]["id_token"] == "**REDACTED**"
     assert state["energy"]["counted_wh"] > 0
+    assert state["target"]["charging"]["ready_by"] == "07:00:00"
+    assert state["transaction"]["charged"] is True
+    assert wallbox["charging"]["reason"] == "current_limit"
+    assert data["house"]["grid"] is None
     assert state["meter"]["power"] > 0
     assert box.transaction is not None
     assert box.transaction.id not in json.dumps(data)

@@ -12,6 +12,7 @@ from homeassistant.util import dt as dt_util
 
 from .charging.brain import Brain, Outcome
 from .charging.inputs import Box, House
+from .charging.prices import Prices
 from .charging.receipt import Receipt, Tariff
 from .charging.settings import ChargingMode, HouseSettings
 from .charging.status import ChargingStatus
@@ -80,6 +81,8 @@ class ChargingWatch:
         self._stopped = True
         self._silent: frozenset[str] = frozenset()
         self._has_prices = False
+        self.house = House()
+        """What the house measures."""
         self.statuses: Mapping[str, ChargingStatus] = {}
         """What is shown of each wallbox, by charge point id."""
         self.tells: frozenset[str] = frozenset()
@@ -113,7 +116,7 @@ class ChargingWatch:
     def _on_prices(self) -> None:
         """Take what energy costs now."""
         tariff = Tariff(
-            prices=self._prices.prices,
+            prices=self.prices,
             fixed_price=self._settings.fixed_price,
             feed_in_price=self._settings.feed_in_price,
             awaited=self._has_prices,
@@ -121,6 +124,11 @@ class ChargingWatch:
         for station in self._stations.values():
             station.set_tariff(tariff)
         self._decide()
+
+    @property
+    def prices(self) -> Prices:
+        """What energy costs, as far as that is known."""
+        return self._prices.prices
 
     # What an owner sets
 
@@ -196,12 +204,12 @@ class ChargingWatch:
             now = self._looked_at = self._hass.loop.time()
             self._brain.set_time_zone(dt_util.get_default_time_zone())
             boxes = [box_of(each, self._settings) for each in self._stations.values()]
-            house = self._house(now)
-            self._tell_grid(boxes, house, now)
+            self.house = self._house(now)
+            self._tell_grid(boxes, self.house, now)
             outcomes, due = self._brain.step(
                 boxes,
-                house,
-                self._prices.prices,
+                self.house,
+                self.prices,
                 now=now,
                 wall=dt_util.utcnow(),
             )

@@ -45,6 +45,8 @@ from .wallbox.state import Transaction, WallboxState
 _LIBRARIES: Final = ("aiobmsble", "bleak", "cryptography", "ocpp", "websockets")
 #: Of a state, what is written out field by field.
 _STATE: Final = (
+    "cap_a",
+    "cap_forced",
     "ceiling_a",
     "connected",
     "connector_at",
@@ -61,13 +63,17 @@ _STATE: Final = (
 #: Of a transaction: neither its id nor who charged.
 _TRANSACTION: Final = (
     "abandoned",
+    "charged",
     "charging_state",
     "ended_at",
     "energy",
     "event_type",
+    "full",
     "newest_order",
+    "phases",
     "phases_used",
     "receipt",
+    "record",
     "repeat",
     "replaced",
     "sequence_number",
@@ -104,6 +110,7 @@ async def async_get_config_entry_diagnostics(
                 ),
             ],
             "battery": _battery(coordinator),
+            "house": _house(coordinator),
         }
     return redact(content, entry)
 
@@ -214,7 +221,31 @@ def _wallbox(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str
     if station is not None:  # else it was added just now
         about["sessions"] = len(station.ledger.sessions)
         about["state"] = _state(station.state, station.now())
+        about["charging"] = coordinator.charging.statuses.get(charge_point_id)
     return about
+
+
+def _house(coordinator: SiteCoordinator) -> dict[str, Any]:
+    """Return what the house measures, and how much is known of prices."""
+    now = coordinator.hass.loop.time()
+    house, prices = coordinator.charging.house, coordinator.charging.prices
+
+    def reading(said: tuple[float, float] | None) -> dict[str, float] | None:
+        if said is None:
+            return None
+        return {"value": said[0], "reported_s_ago": round(now - said[1], 1)}
+
+    return {
+        "currents": {
+            f"l{phase}": reading(said) for phase, said in house.currents.items()
+        },
+        "grid": reading(house.grid),
+        "external_a": house.external_a,
+        "external_w": house.external_w,
+        "external_unknown": house.external_unknown,
+        "prices": len(prices),
+        "prices_until": prices[-1].end if prices else None,
+    }
 
 
 def _state(state: WallboxState, now: Now) -> dict[str, Any]:

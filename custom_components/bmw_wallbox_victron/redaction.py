@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import datetime, time
 import re
 from typing import Any, Final
 
@@ -102,7 +102,7 @@ def plain(value: Any, secrets: re.Pattern[str] | None = None) -> Any:
             plain(str(key), secrets): plain(item, secrets)
             for key, item in value.items()
         }
-    if isinstance(value, datetime):
+    if isinstance(value, datetime | time):
         return value.isoformat()
     if isinstance(value, str):
         return str(value) if secrets is None else secrets.sub(REDACTED, value)

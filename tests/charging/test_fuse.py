@@ -315,3 +315,23 @@ def test_over_the_fuse_never_leaves_what_is_drawn(
         assert room <= 25
         if abs(amps) > 25 and len(set(limits)) == 1 and not falls and step > 0.5:
             assert room <= max(25 - abs(amps) + limit, 25 - abs(amps))
+
+
+def test_a_reading_that_is_told_again_is_no_new_one() -> None:
+    """Whoever asks may tell all that is known each time."""
+    watches = [Bench(), Bench()]
+    told: list[list[Rooms]] = [[], []]
+    for second in range(120):
+        house, box = (21, 16) if second % 50 < 40 else (31, 16)
+        for bench, result in zip(watches, told, strict=True):
+            bench.wait(1)
+            if second % 7 == 0:
+                bench.box(box)
+            at = bench.now
+            bench.house(house)
+            if bench is watches[1]:
+                for _ in range(3):
+                    bench.guard.note_house(1, house, at)
+                    bench.guard.note_currents(KEY, {1: box}, at - second % 7)
+            result.append(bench.rooms)
+    assert told[0] == told[1]

@@ -1,7 +1,9 @@
 """What the sun lets a wallbox draw."""
 
+from random import Random
 from typing import Any
 
+from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.bmw_wallbox_victron.charging.settings import ChargingMode
@@ -11,6 +13,8 @@ from custom_components.bmw_wallbox_victron.charging.sun import (
     SunLimits,
     SunLoad,
 )
+
+from .sun_days import run
 
 WATTS_PER_AMP = 690.0
 SOLAR, SOLAR_MIN = ChargingMode.SOLAR, ChargingMode.SOLAR_MIN
@@ -146,3 +150,112 @@ def test_nothing_is_kept_for_an_idle_one() -> None:
     bench = Bench(SOLAR, SOLAR, idle=True)
     bench.most = {"box0": 0.0, "box1": 0.0}
     assert bench.run(watts(10), 200) == {"box0": 10, "box1": 10}
+
+
+def test_a_meter_that_reports_on_change_only() -> None:
+    """A reading stands until the next, and `due` says when the mean has moved."""
+    bench = Bench(SOLAR)
+    bench.run(0.0, 60)
+    bench.sun.note_power("box0", 0.0, bench.now + 1)
+    bench.sun.note_idle("box0", idle=True, now=bench.now + 1)
+    bench.sun.note_grid(-watts(10), bench.now + 1)
+    began = bench.now
+    now: float | None = began + 1
+    looks = 0
+    while now is not None and now < began + 59:
+        limits = bench.sun.take(bench.loads, now)
+        assert limits.surplus_w == pytest.approx(watts(10) * (now - began - 1) / 60)
+        looks += 1
+        now = limits.due
+    assert looks == 12
+    assert now == began + 61
+
+
+def test_the_mean_pairs_each_reading_of_the_grid_with_the_wallbox() -> None:
+    """A car that begins between two of its readings looks like no cloud."""
+    sun = Sun(meter_timeout_s=60.0)
+    load = SunLoad(key="box", mode=SOLAR, watts_per_amp=WATTS_PER_AMP, wish_a=16.0)
+    power, surplus = 0.0, watts(10)
+    seen: list[float] = []
+    for second in range(1000, 1300):
+        now = float(second)
+        if second >= 1193:
+            power = watts(8)
+        if second % 10 == 0:
+            sun.note_power("box", power, now)
+        sun.note_grid(power - surplus, now)
+        seen.append(sun.take([load], now).surplus_w)
+    assert max(seen) < watts(10.8)
+    assert min(seen[1:]) > watts(9.2)
+
+
+def test_a_wallbox_that_is_silent_draws_nothing() -> None:
+    """What is known to be surplus is what goes to the grid."""
+    bench = Bench(SOLAR)
+    bench.run(watts(10), 200)
+    bench.sun.note_grid(watts(0.5), bench.now + 95)
+    limits = bench.sun.take(bench.loads, bench.now + 95)
+    assert limits.surplus_w == pytest.approx(-watts(0.5))
+
+
+def test_a_restart_counts_the_two_minutes_anew() -> None:
+    """The mean is of what there is."""
+    bench = Bench(SOLAR)
+    bench.run(watts(10), 200)
+    bench.sun = Sun(meter_timeout_s=60.0)
+    assert bench.run(watts(10), 1) == {"box0": 0}
+    assert bench.run(watts(10), 119) == {"box0": 0}
+    assert bench.run(watts(10), 1) == {"box0": 10}
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    modes=st.lists(st.sampled_from([SOLAR, SOLAR_MIN]), min_size=1, max_size=3),
+)
+def test_limits_are_whole_slow_and_never_between(
+    seed: int, modes: list[ChargingMode]
+) -> None:
+    """Whatever is read, and whenever somebody looks."""
+    random = Random(seed)
+    sun = Sun(meter_timeout_s=60.0)
+    now = 1000.0
+    changed: dict[str, float] = {}
+    before: dict[str, int] = {}
+    for _ in range(200):
+        now += random.choice([0.1, 1.0, 5.0, 30.0, 100.0])
+        if random.random() < 0.5:
+            sun.note_grid(random.choice([None, random.uniform(-9e3, 3e3)]), now)
+        loads = [
+            SunLoad(
+                key=str(number),
+                mode=mode,
+                watts_per_amp=random.choice([230.0, 690.0]),
+                wish_a=random.choice([6.0, 16.0, 32.0]),
+                idle=random.random() < 0.2,
+            )
+            for number, mode in enumerate(modes)
+        ]
+        for load in loads:
+            if random.random() < 0.5:
+                sun.note_power(load.key, random.uniform(0, 11e3), now)
+        limits = sun.take(loads, now)
+        assert limits.due is None or limits.due > now
+        for load in loads:
+            amps = limits.limits[load.key].amps
+            assert amps == 0 or amps >= 6
+            if load.mode is SOLAR_MIN:
+                assert amps >= 6
+            if load.key in before and before[load.key] != amps:
+                assert now - changed.get(load.key, -1e9) >= 10
+                changed[load.key] = now
+            before[load.key] = amps
+
+
+@pytest.mark.parametrize("seed", [1, 8])
+def test_cloudy_days(seed: int) -> None:
+    """House and car take 95 % at least of what they could with the day known."""
+    figures = run(seed)
+    assert figures.ratio >= 0.95
+    assert figures.bought < 0.2 * figures.charged
+    assert figures.least_gap_s >= 10
+    assert figures.changes > 50

@@ -53,8 +53,8 @@ class Drawn:
         return self._idle_since is not None
 
     def note_currents(self, currents: Mapping[int, float], at: float) -> None:
-        """Take a reading of each of its phases, A."""
-        if not self._readings or at >= self._readings[-1][0]:
+        """Take a reading of each of its phases, A; one that was taken counts once."""
+        if not self._readings or at > self._readings[-1][0]:
             self._readings.append((at, dict(currents)))
 
     def note(

@@ -83,10 +83,11 @@ class _HousePhase:
         self.rooms: dict[Group, float] = {}
         self.readings: deque[_Reading] = deque()
 
-    def note(self, amps: float | None, at: float) -> None:
+    def note(self, amps: float | None, at: float, timeout_s: float) -> None:
         """Take a reading, A; None: it is unavailable."""
-        if amps is None:
+        if amps is None or self.silent(at, timeout_s):
             self.clear()
+        if amps is None:
             return
         self.reported = at
         if self.readings and at - self.readings[-1].at < _PACE_S:
@@ -95,6 +96,10 @@ class _HousePhase:
                 last.amps, last.seen, last.final = abs(amps), False, False
             return
         self.readings.append(_Reading(at=at, amps=abs(amps)))
+
+    def silent(self, now: float, timeout_s: float) -> bool:
+        """Return whether it has not been reported for too long."""
+        return self.reported is None or now >= self.reported + timeout_s
 
     def clear(self) -> None:
         """Forget all: no reading tells any more."""
@@ -157,7 +162,7 @@ class FuseGuard:
 
         Also where it is the same as before. None: the sensor is unavailable.
         """
-        self._house[phase].note(amps, at)
+        self._house[phase].note(amps, at, self._timeout_s)
 
     def note_currents(self, key: str, currents: Mapping[int, float], at: float) -> None:
         """Take the measured current of each phase of a wallbox, A."""
@@ -213,7 +218,7 @@ class FuseGuard:
         """Return what is left for the wallboxes on each phase of the house."""
         dues: list[float] = []
         for phase, house in self._house.items():
-            if house.reported is None or now >= house.reported + self._timeout_s:
+            if house.reported is None or house.silent(now, self._timeout_s):
                 house.clear()
                 continue
             dues.append(house.reported + self._timeout_s)

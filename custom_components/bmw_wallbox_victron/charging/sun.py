@@ -145,11 +145,15 @@ class Sun:
         Negative: to the grid. Also where it is the same as before. None: the sensor is
         unavailable.
         """
-        if watts is None:
+        if watts is None or self._silent(at):
             self._forget_grid()
-        elif self._reported is None or at > self._reported:
+        if watts is not None and (self._reported is None or at > self._reported):
             self._reported = at
             self._grid.append((at, watts))
+
+    def _silent(self, now: float) -> bool:
+        """Return whether the grid has not been read for too long."""
+        return self._reported is None or now >= self._reported + self._timeout_s
 
     def _forget_grid(self) -> None:
         """Forget what was read: there is no reading now."""
@@ -211,7 +215,7 @@ class Sun:
         What the wallboxes drew at a reading of the grid is known once they have been
         read after it: readings of the grid that are younger wait.
         """
-        if self._reported is None or now >= self._reported + self._timeout_s:
+        if self._reported is None or self._silent(now):
             self._forget_grid()
             return 0.0, None
         powers = [self._power(key) for key in keys]
