@@ -184,10 +184,7 @@ class Controller:
         return state.target.limits(self._station.config.max_current)
 
     def restricts(self, state: WallboxState, *, capped: bool = True) -> bool:
-        """Return whether less is wished than the wallbox gives by itself.
-
-        `capped`: whether the cap counts as well.
-        """
+        """Return whether less is wished, or `capped`, than the wallbox gives."""
         max_current = self._station.config.max_current
         cap_a = state.cap_a if capped else None
         return (cap_a is not None and cap_a < max_current) or state.target.restricts(
@@ -307,9 +304,11 @@ class Controller:
             return False
         if any(taken.at(now) == setpoint for taken in enforcement.accepted.values()):
             return True
-        if self._tries_a_limit:
-            return False  # what was refused was for another cap
-        if enforcement.retry_at is not None and not enforcement.unanswered:
+        if (
+            enforcement.retry_at is not None
+            and not enforcement.unanswered
+            and not self._tries_a_limit  # or what was refused was for another cap
+        ):
             raise CommandError("limit_refused", reason=enforcement.refusal or "-")
         if enforcement.unanswered or (
             enforcement.failing and now >= self._impatient_at
