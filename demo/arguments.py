@@ -8,6 +8,8 @@ from .rigs import CARAVAN, RIGS
 
 _MOST_SPEED: Final = 200.0
 """The integration believes 10 kWh between two readings, 5 s apart at 11 kW."""
+_MOST_SPEED_OF_DAYS: Final = 2880.0
+"""Home Assistant's own clock is as fast then: a day in half a minute."""
 
 
 def _port(text: str) -> int:
@@ -19,9 +21,10 @@ def _port(text: str) -> int:
 
 def _speed(text: str) -> float:
     number = float(text)
-    if not 1 <= number <= _MOST_SPEED:
+    if not 1 <= number <= _MOST_SPEED_OF_DAYS:
         raise argparse.ArgumentTypeError(
-            f"the speed is a number from 1 to {_MOST_SPEED:.0f}"
+            f"the speed is a number from 1 to {_MOST_SPEED:.0f}, "
+            f"with --house to {_MOST_SPEED_OF_DAYS:.0f}"
         )
     return number
 
@@ -67,7 +70,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         default=1.0,
         help=(
             "how many times as fast cars charge and the caravan lives, 1 to 200: at 1 "
-            "a session takes an hour, at 60 a minute or two (default: 1)"
+            "a session takes an hour, at 60 a minute or two (default: 1). With "
+            "--house: how fast days pass, Home Assistant's clock included, from some "
+            "days ago to now; at 1440 a day takes a minute"
         ),
     )
     parser.add_argument(
@@ -95,7 +100,19 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
             "adds the devices"
         ),
     )
+    parser.add_argument(
+        "--house",
+        action="store_true",
+        help=(
+            "a house around the wallbox: roof, heat pump, oven, a main fuse, and a "
+            "price that changes each quarter of an hour; its data stays in .demo/house"
+        ),
+    )
     options = parser.parse_args(arguments)
     if options.history and options.speed != 1:
         parser.error("with --history time passes as fast as it does: no --speed")
+    if options.house and (options.history or options.rig != CARAVAN.name):
+        parser.error("--house goes with neither --history nor another --rig")
+    if options.speed > _MOST_SPEED and not options.house:
+        parser.error(f"without --house the speed is {_MOST_SPEED:.0f} at most")
     return options

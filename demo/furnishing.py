@@ -1,9 +1,10 @@
 """What is looked at and furnished over Home Assistant's API."""
 
 import asyncio
+from collections.abc import Mapping
 import contextlib
 import time
-from typing import Final
+from typing import Any, Final
 
 from homeassistant.util.yaml import load_yaml_dict
 
@@ -28,6 +29,13 @@ _FAVORITES: Final = (
     ("current_limit", "number"),
 )
 """What the overview shows first, as far as the integration has it."""
+_CHARGING: Final[tuple[tuple[str, str, str, Mapping[str, Any]], ...]] = (
+    ("charging_mode", "select", "select_option", {"option": "solar"}),
+    ("target_energy", "number", "set_value", {"value": 25}),
+    ("ready_by", "time", "set_value", {"time": "07:00:00"}),
+    ("plan", "switch", "turn_on", {}),
+)
+"""Key, platform, action and data of what the owner of a house sets."""
 _DASHBOARDS: Final = {"wallbox": "mdi:ev-station", "battery": "mdi:caravan"}
 """The dashboards, and their icons in the sidebar."""
 
@@ -78,12 +86,14 @@ async def furnish(client: Client) -> None:
         )
 
 
-async def hang_up_dashboards(client: Client) -> None:
-    """Put up the dashboards that people can copy."""
-    for name, icon in _DASHBOARDS.items():
-        config = await asyncio.to_thread(
-            load_yaml_dict, str(ROOT / "dashboards" / f"{name}.yaml")
-        )
+async def hang_up_dashboards(client: Client, *, house: bool = False) -> None:
+    """Put up the dashboards that people can copy; with `house` one of it as well."""
+    folders = dict.fromkeys(_DASHBOARDS, ROOT / "dashboards")
+    if house:
+        folders["house"] = ROOT / "demo" / "house"
+    for name, folder in folders.items():
+        icon = _DASHBOARDS.get(name, "mdi:home-lightning-bolt")
+        config = await asyncio.to_thread(load_yaml_dict, str(folder / f"{name}.yaml"))
         # The path of a dashboard needs a hyphen.
         path = f"demo-{name}"
         await client.ask(
@@ -93,6 +103,19 @@ async def hang_up_dashboards(client: Client) -> None:
             icon=icon,
         )
         await client.ask("lovelace/config/save", url_path=path, config=config)
+
+
+async def set_up_charging(client: Client) -> None:
+    """Set what the owner of a house sets: sun first, and a target by the morning."""
+    for key, platform, service, data in _CHARGING:
+        if (entity_id := await find_entity(client, key, platform)) is None:
+            raise DemoError(f"the integration made no {platform} {key}: see its log")
+        await client.ask(
+            "call_service",
+            domain=platform,
+            service=service,
+            service_data={"entity_id": entity_id, **data},
+        )
 
 
 async def wait_live(client: Client, box: SimulatedWallbox) -> float:

@@ -29,7 +29,7 @@ from homeassistant.util import package
 
 from demo.silence import no_radios
 
-from .layout import LOOPBACK, ROOT, Layout
+from .layout import HOUSE_DOMAIN, LOOPBACK, RADIO_DOMAIN, ROOT, Layout
 from .rigs import CARAVAN, RIGS
 from .seed import seed
 
@@ -112,11 +112,12 @@ class _LoopbackZeroconf(HaZeroconf):
 
 
 def _is_no_matter_of_ours(record: logging.LogRecord) -> bool:
-    """Keep Home Assistant from warning of the demo's own part.
+    """Keep Home Assistant from warning of the demo's own parts.
 
     What it says about the integration itself is what all users see.
     """
-    return "demo_radio" not in record.getMessage()
+    text = record.getMessage()
+    return RADIO_DOMAIN not in text and HOUSE_DOMAIN not in text
 
 
 @contextmanager
@@ -141,6 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--ocpp-port", type=int, help="without: nothing is set up")
     parser.add_argument("--rig", choices=RIGS, default=CARAVAN.name)
     parser.add_argument("--added", action="store_true", help="the rig is set up, too")
+    parser.add_argument("--house", action="store_true", help="there is a house")
     options = parser.parse_args(arguments)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -152,6 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ocpp_port=options.ocpp_port,
             rig=RIGS[options.rig],
             added=options.added,
+            house=options.house,
         )
     )
 

@@ -29,23 +29,23 @@ PLUG_POWER: Final = "sensor.caravan_plug_power"
 PLUG_CURRENT: Final = "sensor.caravan_plug_current"
 BATTERY_LEVEL: Final = "number.caravan_battery"
 
-RADIO_DOMAIN: Final = "demo_radio"
-"""The demo's own custom integration."""
+HOUSE_GRID: Final = "sensor.house_grid_power"
+HOUSE_SOLAR: Final = "sensor.house_solar_power"
+HOUSE_CURRENTS: Final = tuple(f"sensor.house_current_l{each}" for each in (1, 2, 3))
+HOUSE_PRICE: Final = "sensor.house_electricity_price"
+HOUSE_FUSE_A: Final = 25
+HOUSE_WIRING: Final = "231"
+"""The house's phases of the wallbox."""
 
-_RADIO: Final = ROOT / "demo" / "radio"
-_RADIO_MANIFEST: Final = {
-    "domain": RADIO_DOMAIN,
-    "name": "Demo radio",
-    "codeowners": [],
-    "dependencies": ["bluetooth"],
-    "documentation": "https://www.home-assistant.io/integrations/bluetooth",
-    "integration_type": "system",
-    "iot_class": "local_push",
-    "requirements": [],
-    "version": "1.0.0",
+RADIO_DOMAIN: Final = "demo_radio"
+HOUSE_DOMAIN: Final = "demo_house"
+"""The demo's own custom integrations."""
+
+_OWN: Final = {
+    RADIO_DOMAIN: ("Demo radio", "radio", ["bluetooth"]),
+    HOUSE_DOMAIN: ("Demo house", "house", []),
 }
-"""Its manifest.json, which is written where the demo runs: HACS takes a repository with
-more than one for something else than an integration."""
+"""Their names, folders in here, and what they depend on."""
 
 _RENEW_BEFORE: Final = timedelta(days=30)
 """The integration asks for a new certificate later than this."""
@@ -70,7 +70,7 @@ sun:
 demo_radio:
   speed: {speed:g}
   rig: {rig}
-
+{house}
 logger:
   default: warning
   logs:
@@ -158,15 +158,20 @@ def prepare(
     *,
     speed: float = 1.0,
     rig: str = "caravan",
+    house: bool = False,
     now: datetime | None = None,
 ) -> None:
     """Make the folder, or bring it up to date. Blocks.
 
-    The time of the rig, by its name, passes `speed` times as fast as ours.
+    The time of the rig, by its name, passes `speed` times as fast as ours. With `house`
+    there are its meters as well.
     """
     layout.config.mkdir(parents=True, exist_ok=True)
     (layout.config / "configuration.yaml").write_text(
-        _CONFIGURATION.format(speed=speed, rig=rig), encoding="utf-8"
+        _CONFIGURATION.format(
+            speed=speed, rig=rig, house=f"{HOUSE_DOMAIN}:\n" if house else ""
+        ),
+        encoding="utf-8",
     )
     # What is made in the UI is kept in them.
     for name, nothing in (("automations.yaml", "[]\n"), ("scripts.yaml", "{}\n")):
@@ -179,25 +184,44 @@ def prepare(
         components.unlink()
     components.mkdir(exist_ok=True)
     _link(components / DOMAIN, ROOT / "custom_components" / DOMAIN)
-    _lay_out_radio(components / RADIO_DOMAIN)
+    for domain in _OWN:
+        _lay_out(components, domain)
     now = now or datetime.now(UTC)
     if not _is_good(layout.tls, now):
         # Not of today: a demo may have lived for a week (demo.past).
         pki.issue(layout.tls.certificate.parent, not_before=now - timedelta(days=30))
 
 
-def _lay_out_radio(folder: Path) -> None:
-    """Make the folder of the demo's own integration: a manifest, and links."""
+def _lay_out(components: Path, domain: str) -> None:
+    """Make the folder of an integration of the demo's own: a manifest, and links.
+
+    The manifest is written where the demo runs: HACS takes a repository with more than
+    one for something else than an integration.
+    """
+    folder = components / domain
+    name, source, dependencies = _OWN[domain]
     # A link itself, where an older demo made it.
     if folder.is_symlink():
         folder.unlink()
     elif folder.exists():
         shutil.rmtree(folder)
     folder.mkdir()
-    manifest = json.dumps(_RADIO_MANIFEST, indent=2)
-    (folder / "manifest.json").write_text(f"{manifest}\n", encoding="utf-8")
-    for module in _RADIO.glob("*.py"):
-        (folder / module.name).symlink_to(module)
+    manifest = {
+        "domain": domain,
+        "name": name,
+        "codeowners": [],
+        "dependencies": dependencies,
+        "documentation": "https://www.home-assistant.io/integrations/demo",
+        "integration_type": "system",
+        "iot_class": "local_push",
+        "requirements": [],
+        "version": "1.0.0",
+    }
+    text = json.dumps(manifest, indent=2)
+    (folder / "manifest.json").write_text(f"{text}\n", encoding="utf-8")
+    for path in (ROOT / "demo" / source).iterdir():
+        if path.suffix == ".py" or path.name == "services.yaml":
+            (folder / path.name).symlink_to(path)
 
 
 def _link(link: Path, target: Path) -> None:

@@ -51,13 +51,14 @@ class Instance:
         port: int,
         ocpp_port: int | None,
         rig: Rig = CARAVAN,
+        house: bool = False,
         behind_s: float = 0.0,
         module: str = "demo.instance",
     ) -> None:
         """Take the folder and the ports; no `ocpp_port`: nothing is set up.
 
         It first starts `behind_s` ago, s, and waits for a guide to the present.
-        `module` is the program that is run.
+        With `house` there is one. `module` is the program that is run.
         """
         self._module = module
         self._layout = layout
@@ -70,6 +71,8 @@ class Instance:
         ]
         if rig.added or behind_s:
             self._arguments.append("--added")
+        if house:
+            self._arguments.append("--house")
         if ocpp_port is not None:
             self._arguments.append(f"--ocpp-port={ocpp_port}")
         self._process: asyncio.subprocess.Process | None = None

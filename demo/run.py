@@ -18,11 +18,14 @@ from . import adding
 from .arguments import parse_arguments
 from .client import Client, RefusedError
 from .console import DemoError, say, tell
-from .furnishing import furnish, hang_up_dashboards, wait_live
+from .furnishing import furnish, hang_up_dashboards, set_up_charging, wait_live
 from .greeting import greet
+from .household import Household
+from .household_life import live_house
 from .layout import ROOT, Layout, prepare
 from .past.days import live_days
 from .past.guide import LENGTH_S, BoxClock, Week
+from .past.house_days import HouseDays, behind_s as days_behind_s
 from .ports import choose_ocpp_port, why_not_free
 from .process import Instance, logged_in, only_one, wait_running
 from .rigs import CARAVAN, RIGS, Rig
@@ -80,29 +83,38 @@ async def run(
     ocpp_port = choose_ocpp_port(options.ocpp_port, other=options.port)
     first = not layout.furnished.exists()
     rig = RIGS[options.rig]
-    if options.history and layout.config.exists():
+    # A house's days are fast themselves; else it is what fills and empties.
+    fast = options.house and options.speed > 1
+    speed = 1.0 if fast else options.speed
+    if (options.history or fast) and layout.config.exists():
         raise DemoError(
-            "--history needs a fresh start, for nothing can be recorded into the past: "
+            f"{'--history' if options.history else '--house with --speed'} needs a "
+            "fresh start, for nothing can be recorded into the past: "
             f"delete {layout.folder} first"
         )
-    await asyncio.to_thread(prepare, layout, speed=options.speed, rig=rig.name)
+    await asyncio.to_thread(
+        prepare, layout, speed=speed, rig=rig.name, house=options.house
+    )
     clock = BoxClock()
     box = make_wallbox(
         ocpp_port, layout.tls.client_context(), layout.read_register(), clock=clock
     )
-    scenario = Scenario(box, speed=options.speed, say=tell)
+    behind_s = LENGTH_S if options.history else 0.0
+    if fast:
+        behind_s = days_behind_s(datetime.now(UTC), options.speed)
     instance = Instance(
         layout,
         port=options.port,
         ocpp_port=ocpp_port,
         rig=rig,
-        behind_s=LENGTH_S if options.history else 0.0,
+        house=options.house,
+        behind_s=behind_s,
     )
     try:
         say(f"starting Home Assistant{', the first start takes longer' * first}")
         await instance.start()
-        if options.history:
-            guide = await instance.meet_guide()
+        guide = await instance.meet_guide() if behind_s else None
+        if guide is not None and options.history:
             say("it lives through a week with the simulated devices, in fast motion")
             await Week(guide, box, clock, say=say).live()
         async with contextlib.AsyncExitStack() as stack:
@@ -111,7 +123,9 @@ async def run(
             await wait_running(client, instance)
             if first:
                 await furnish(client)
-                await hang_up_dashboards(client)
+                await hang_up_dashboards(client, house=options.house)
+                if options.house:
+                    await set_up_charging(client)
                 layout.furnished.touch()
             add = options.add_caravan or options.history or rig.added
             added = await _add_rig(client, rig, add=add)
@@ -120,19 +134,37 @@ async def run(
                 days = await asyncio.to_thread(live_days, now, rig.totals(now))
                 await adding.show_days(client, days)
             say("it runs; switching the wallbox on")
-            living = asyncio.create_task(_live_wallbox(box, options.speed, layout))
-            playing = asyncio.create_task(scenario.play())
-            try:
-                # Without an answer to this the page never gets beyond "Loading".
-                await client.ask("get_services")
-                power = await wait_live(client, box)
+            # Without an answer to this the page never gets beyond "Loading".
+            await client.ask("get_services")
+            if guide is not None and fast:
+                household = Household(box, guide.now)
                 await stack.aclose()
-                does = f"charges with {power / 1000:.1f} kW" if power else "is paused"
-                say(
-                    f"the wallbox is connected over TLS and {does} "
-                    f"({time.monotonic() - begin:.1f} s)"
-                )
                 greet(options, layout, ocpp_port, added)
+                fast_days = HouseDays(
+                    guide, box, clock, household, speed=options.speed, say=tell
+                )
+                if not await _caught_up(fast_days, options.seconds):
+                    return
+                story = live_house(household, instance, say=tell)
+            elif options.house:
+                household = Household(box, datetime.now(UTC), stays=True)
+                story = live_house(household, instance, say=tell)
+            else:
+                story = Scenario(box, speed=speed, say=tell).play()
+            living = asyncio.create_task(_live_wallbox(box, speed, layout))
+            playing = asyncio.create_task(story)
+            try:
+                if not fast:
+                    power = await wait_live(client, box)
+                    await stack.aclose()
+                    does = (
+                        f"charges with {power / 1000:.1f} kW" if power else "is paused"
+                    )
+                    say(
+                        f"the wallbox is connected over TLS and {does} "
+                        f"({time.monotonic() - begin:.1f} s)"
+                    )
+                    greet(options, layout, ocpp_port, added)
                 if up is not None:
                     up.set()
                 running = asyncio.create_task(instance.run())
@@ -152,6 +184,18 @@ async def run(
     finally:
         await instance.stop()
         _sum_up(box, layout)
+
+
+async def _caught_up(days: HouseDays, limit_s: float | None) -> bool:
+    """Live through days up to the present; tells whether there was time for that."""
+    try:
+        async with asyncio.timeout(limit_s):
+            await days.live()
+    except TimeoutError:
+        say("stopping")
+        return False
+    say("that was until now: from here on time passes as it does")
+    return True
 
 
 async def _check(
@@ -207,6 +251,8 @@ def main(arguments: Sequence[str] | None = None, *, folder: Path | None = None) 
     home = ROOT / ".demo"
     if options.rig != CARAVAN.name:
         home /= options.rig
+    if options.house:
+        home /= "house"
     layout = Layout(folder or home)
     try:
         with only_one(layout):

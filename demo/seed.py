@@ -8,7 +8,7 @@ wished.
 import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from homeassistant.auth import AuthManager, auth_manager_from_config
 from homeassistant.auth.const import GROUP_ID_ADMIN
@@ -39,6 +39,11 @@ from homeassistant.util import dt as dt_util
 from .layout import (
     CHARGE_POINT_ID,
     DOMAIN,
+    HOUSE_CURRENTS,
+    HOUSE_FUSE_A,
+    HOUSE_GRID,
+    HOUSE_PRICE,
+    HOUSE_WIRING,
     LOOPBACK,
     PASSWORD,
     USER,
@@ -62,6 +67,19 @@ _HOME = MappingProxyType(
 )
 
 
+HOUSE_OPTIONS: Final = MappingProxyType(
+    {
+        "grid_power": HOUSE_GRID,
+        **{f"house_current_l{each}": HOUSE_CURRENTS[each - 1] for each in (1, 2, 3)},
+        "main_fuse": HOUSE_FUSE_A,
+        "phase_order": HOUSE_WIRING,
+        "price": HOUSE_PRICE,
+        "feed_in_price": 0.08,
+    }
+)
+"""What its owner has set of the house, in the options' step `charging`."""
+
+
 async def seed(
     layout: Layout,
     *,
@@ -69,11 +87,13 @@ async def seed(
     ocpp_port: int | None,
     rig: Rig = CARAVAN,
     added: bool = False,
+    house: bool = False,
 ) -> None:
     """Prepare the storage for a start. Nothing else may use the folder meanwhile.
 
     Without an `ocpp_port` the integration is only there, and nothing is set up with it.
-    With `added` a new entry has the devices of the rig as well.
+    With `added` a new entry has the devices of the rig as well, with `house` the meters
+    of the house.
     """
     hass = HomeAssistant(str(layout.config))
     try:
@@ -87,6 +107,7 @@ async def seed(
                 rig,
                 told=layout.plugged.exists(),
                 added=added,
+                house=house,
             )
         await _seed_login(hass)
         onboarding = OnboardingStorage(
@@ -160,7 +181,9 @@ def server_settings(layout: Layout, ocpp_port: int) -> dict[str, Any]:
     }
 
 
-def _new_entry(server: Mapping[str, Any], rig: Rig, *, added: bool) -> ConfigEntry:
+def _new_entry(
+    server: Mapping[str, Any], rig: Rig, *, added: bool, house: bool
+) -> ConfigEntry:
     """Make the entry as the config flow makes it."""
     return ConfigEntry(
         data=dict(server),
@@ -168,7 +191,11 @@ def _new_entry(server: Mapping[str, Any], rig: Rig, *, added: bool) -> ConfigEnt
         domain=DOMAIN,
         minor_version=1,
         # Often, so that there is something to see.
-        options={"meter_interval": 5, **rig.options},
+        options={
+            "meter_interval": 5,
+            **rig.options,
+            **(HOUSE_OPTIONS if house else {}),
+        },
         source=SOURCE_USER,
         subentries_data=[
             ConfigSubentryData(
@@ -216,7 +243,13 @@ def subentries(rig: Rig) -> list[ConfigSubentryData]:
 
 
 async def _seed_entry(
-    hass: HomeAssistant, server: Mapping[str, Any], rig: Rig, *, told: bool, added: bool
+    hass: HomeAssistant,
+    server: Mapping[str, Any],
+    rig: Rig,
+    *,
+    told: bool,
+    added: bool,
+    house: bool,
 ) -> None:
     """Add our config entry, or tell the one that is there about this start's ports.
 
@@ -235,11 +268,11 @@ async def _seed_entry(
                     subentry["data"]["password"] = WALLBOX_PASSWORD
                     break
             else:
-                new = _new_entry(server, rig, added=False)
+                new = _new_entry(server, rig, added=False, house=house)
                 entry["subentries"].extend(new.as_dict()["subentries"])
             break
     else:
-        new = _new_entry(server, rig, added=added)
+        new = _new_entry(server, rig, added=added, house=house)
         stored["entries"].append(new.as_dict())
         if rig.totals is not None:
             # As the integration stores what it has counted.

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 import pytest
@@ -93,6 +94,47 @@ async def test_without_options_nothing_changes(make_bench: MakeBench) -> None:
     assert bench.amps == 32
     assert station(bench).state.cap_a is None
     assert status(bench).reason is LimitReason.CURRENT_LIMIT
+
+
+async def test_the_main_fuse(make_bench: MakeBench) -> None:
+    """Safe until the first reading, then what is left, at once where it is less."""
+    bench = make_bench(phases=3)
+    configure(bench, **FUSE)
+    await charge(bench, CAR)
+    assert bench.amps == 6
+    assert says(bench, 6, LimitReason.NO_METER)
+    await live(bench, 60, base_a=5.0)
+    assert bench.amps == pytest.approx(20, abs=0.5)
+    assert says(bench, 20, LimitReason.MAIN_FUSE)
+    await live(bench, 9, base_a=14.0)
+    assert bench.amps <= 11
+    await live(bench, 9, base_a=21.0)
+    assert bench.amps == 0
+    assert says(bench, 0, LimitReason.MAIN_FUSE)
+    await live(bench, 60, base_a=2.0)
+    assert bench.amps == pytest.approx(23, abs=0.5)
+    assert not bench.problem()
+
+
+@pytest.mark.parametrize("silence", ["unavailable", "nothing"])
+async def test_a_meter_that_falls_silent(make_bench: MakeBench, silence: str) -> None:
+    """Safe at once where it says so, else after its timeout; then as before."""
+    bench = make_bench(phases=3)
+    configure(bench, **FUSE, safe_current=8)
+    await charge(bench, CAR)
+    await live(bench, 60, base_a=5.0)
+    assert bench.amps >= 19
+    if silence == "unavailable":
+        bench.hass.states.async_set("sensor.house_l2", STATE_UNAVAILABLE)
+        await bench.pass_time(3)
+    else:
+        await bench.pass_time(58)
+        assert bench.amps >= 19
+        await bench.pass_time(5)
+    assert bench.amps == 8
+    assert says(bench, 8, LimitReason.NO_METER)
+    await live(bench, 60, base_a=5.0)
+    assert bench.amps >= 19
 
 
 async def test_a_meter_that_reports_the_same_is_alive(make_bench: MakeBench) -> None:

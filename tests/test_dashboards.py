@@ -33,7 +33,7 @@ CARDS = {
     *("calendar", "gauge", "grid", "heading", "history-graph", "markdown"),
     *("statistic", "statistics-graph", "tile"),
 }
-FEATURES = {"numeric-input", "toggle"}
+FEATURES = {"numeric-input", "select-options", "toggle"}
 
 SOLAR = "F8:5C:00:00:00:09"
 ORION_XS = "F8:5C:00:00:00:0A"
@@ -77,6 +77,11 @@ async def installed(
     """The entity ids of a wallbox, and of a caravan with all sorts of chargers."""
     hass.config.language = request.param
     registry = er.async_get(hass)
+    # What brings the entities that charging has by the options.
+    hass.config_entries.async_update_entry(
+        entry,
+        options={**entry.options, "grid_power": "sensor.grid", "fixed_price": 0.3},
+    )
     for phase in (2, 3):  # of which the wallbox told in some session
         registry.async_get_or_create(
             "sensor",
@@ -204,6 +209,41 @@ def test_nothing_unknown_is_shown() -> None:
                 } in card["visibility"], card["entity"]
                 seen += 1
     assert seen > 20
+
+
+def test_what_the_options_bring_is_hidden_without_them() -> None:
+    """Of charging: what is there only with a meter or a price, or not always known."""
+    (view,) = load("wallbox")["views"]
+    optional = {
+        "select.bmw_wallbox_charging_mode",
+        "sensor.bmw_wallbox_plan_start",
+        "sensor.bmw_wallbox_session_cost",
+        "sensor.bmw_wallbox_session_solar_share",
+    }
+    cards = [card for section in view["sections"] for card in section["cards"]]
+    hidden = {
+        card["entity"]
+        for card in cards
+        if {
+            "condition": "state",
+            "entity": card.get("entity"),
+            "state_not": ["unknown", "unavailable"],
+        }
+        in card.get("visibility", [])
+    }
+    assert hidden >= optional
+
+
+async def test_the_sentence_of_the_limit(hass: HomeAssistant) -> None:
+    """What sets the limit, as the integration says it; else the word for it."""
+    said = [str(v) for key, v in walk(load("wallbox")) if key == "content"]
+    (text,) = [each for each in said if "limit_reason" in each]
+    entity_id = "sensor.bmw_wallbox_limit_reason"
+    hass.states.async_set(entity_id, "solar", {"message": "It waits for the sun."})
+    template = Template(text, hass)
+    assert template.async_render(parse_result=False) == "It waits for the sun."
+    hass.states.async_set(entity_id, "solar", {"message": None})
+    assert template.async_render(parse_result=False) == "solar"
 
 
 def sentence(name: str) -> str:

@@ -81,11 +81,12 @@ async def seed_apart(layout: Layout, *, port: int, ocpp_port: int | None) -> Non
 
 
 def assert_integrations(layout: Layout) -> None:
-    """Look for the real integration, and the demo's with a manifest of its own."""
+    """Look for the real integration, and the demo's with manifests of their own."""
     folder = layout.config / "custom_components"
     assert not folder.is_symlink()
     ours, radio = folder / "bmw_wallbox_victron", folder / "demo_radio"
-    assert {*folder.iterdir()} == {ours, radio}
+    house = folder / "demo_house"
+    assert {*folder.iterdir()} == {ours, radio, house}
     assert ours.resolve() == ROOT / "custom_components" / "bmw_wallbox_victron"
     assert not radio.is_symlink()
     manifest = json.loads((radio / "manifest.json").read_text(encoding="utf-8"))
@@ -93,6 +94,9 @@ def assert_integrations(layout: Layout) -> None:
     modules = {each.name: each.resolve() for each in radio.glob("*.py")}
     assert modules == {each.name: each for each in (ROOT / "demo/radio").glob("*.py")}
     assert "__init__.py" in modules
+    assert {"__init__.py", "sensor.py", "services.yaml", "manifest.json"} == {
+        each.name for each in house.iterdir()
+    }
 
 
 def our_entry(hass_storage: dict[str, Any]) -> dict[str, Any]:
@@ -117,6 +121,7 @@ def test_no_arguments() -> None:
         rig="caravan",
         add_caravan=False,
         history=False,
+        house=False,
     )
 
 
@@ -135,8 +140,10 @@ def test_all_arguments() -> None:
         rig="boat",
         add_caravan=True,
         history=False,
+        house=False,
     )
     assert parse_arguments(["--history"]).history
+    assert parse_arguments(["--house", "--speed=1440"]).speed == 1440
 
 
 @pytest.mark.parametrize(
@@ -146,7 +153,10 @@ def test_all_arguments() -> None:
         (["--port", "65536"], "1 to 65535"),
         (["--port", "x"], "invalid"),
         (["--speed", "0.5"], "1 to 200"),
-        (["--speed", "201"], "1 to 200"),
+        (["--speed", "201"], "200 at most"),
+        (["--house", "--speed", "3000"], "with --house to 2880"),
+        (["--house", "--history"], "goes with neither"),
+        (["--house", "--rig=boat"], "goes with neither"),
         (["--seconds", "-1"], "no time to wait"),
         (["--seconds", "nan"], "no time to wait"),
         (["now"], "unrecognized"),
@@ -198,20 +208,25 @@ def test_a_taken_port_ends_the_demo(
     assert not layout.config.exists()
 
 
-def test_history_needs_a_fresh_start(
-    layout: Layout, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("past", [["--history"], ["--house", "--speed=1440"]])
+def test_the_past_needs_a_fresh_start(
+    layout: Layout, past: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     layout.config.mkdir(parents=True)
-    arguments = ["--history", f"--port={free_port()}"]
+    arguments = [*past, f"--port={free_port()}"]
     assert demo.main(arguments, folder=layout.folder) == 1
     assert f"delete {layout.folder} first" in capsys.readouterr().out
 
 
-def test_the_boat_has_a_folder_of_its_own(
+def test_boat_and_house_have_a_folder_of_their_own(
     tmp_path: Path, taken_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(demo, "ROOT", tmp_path)
-    for arguments, folder in (([], ".demo"), (["--rig=boat"], ".demo/boat")):
+    for arguments, folder in (
+        ([], ".demo"),
+        (["--rig=boat"], ".demo/boat"),
+        (["--house"], ".demo/house"),
+    ):
         assert demo.main(["--port", str(taken_port), *arguments]) == 1
         assert (tmp_path / folder / "lock").exists()
 
@@ -271,6 +286,7 @@ def test_home_assistant_does_not_warn_of_the_demos_own_part() -> None:
 
     assert is_shown("bmw_wallbox_victron")
     assert not is_shown("demo_radio")
+    assert not is_shown("demo_house")
 
 
 def test_nothing_has_to_be_compiled_for_voices() -> None:
@@ -388,6 +404,10 @@ def test_prepare_tells_the_speed(layout: Layout) -> None:
     prepare(layout, speed=60)
     text = (layout.config / "configuration.yaml").read_text(encoding="utf-8")
     assert "\ndemo_radio:\n  speed: 60\n  rig: caravan\n" in text
+    assert "demo_house" not in text
+    prepare(layout, house=True)
+    text = (layout.config / "configuration.yaml").read_text(encoding="utf-8")
+    assert "\ndemo_house:\n" in text
 
 
 def test_the_register_is_kept(layout: Layout) -> None:

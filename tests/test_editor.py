@@ -222,7 +222,7 @@ def fits(entity: er.RegistryEntry, wanted: Mapping[str, Any]) -> bool:
 async def test_pickers(
     hass: HomeAssistant, entry: MockConfigEntry, radio: Radio
 ) -> None:
-    """A device that an action takes, and a switch of a blueprint, are what fits."""
+    """A device that an action takes, and an event of a blueprint, are what fits."""
     entry_id = entry.entry_id
     hass.config_entries.async_add_subentry(
         entry,
@@ -247,14 +247,14 @@ async def test_pickers(
         found = {names[each.device_id or ""] for each in entities if fits(each, wanted)}
         owner = "battery" if name == "reset_history" else CHARGE_POINT_ID
         assert found == {owner}, name
-    switches = 0
+    events = 0
     for path in SOURCE.glob("*.yaml"):
         for key, value in walk(load_yaml_dict(str(path))["blueprint"]["input"]):
-            if key == "filter" and value.get("domain") == "switch":
-                (switch,) = [each for each in entities if fits(each, value)]
-                assert switch.unique_id == f"{CHARGE_POINT_ID}_charging"
-                switches += 1
-    assert switches
+            if key == "filter" and value.get("domain") == "event":
+                (event,) = [each for each in entities if fits(each, value)]
+                assert event.unique_id == f"{CHARGE_POINT_ID}_session"
+                events += 1
+    assert events
     await hass.async_block_till_done(wait_background_tasks=True)
     assert await hass.config_entries.async_unload(entry_id)
 

@@ -181,6 +181,7 @@ class Week:
             await box.tick(pace_s, step_s=pace_s)
             clock.held = guide.now
             await self._settle()
+            await self._live_beside(pace_s)
             if guide.now - told >= timedelta(days=1):
                 told = guide.now
                 days = round(guide.behind_s / 24 / HOUR_S)
@@ -194,6 +195,9 @@ class Week:
         """How long the next step may be, s."""
         fine = self._box.charger.plugged or self._guide.behind_s <= _FINE_S
         return _FINE_PACE_S if fine else _PACE_S
+
+    async def _live_beside(self, seconds: float) -> None:
+        """Let live what is there beside the wallbox: nothing."""
 
     async def _settle(self) -> None:
         """Wait until Home Assistant asks the box nothing more.

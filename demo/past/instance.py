@@ -13,12 +13,15 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
+from aiohttp import web
+
 from demo.clock import SteppedClock
 from demo.layout import DOMAIN
 
 if TYPE_CHECKING:
     from homeassistant.core import HomeAssistant
 
+_DAY_S: Final = 86_400.0
 _CATCH_UP_S: Final = 3600.0
 """After so long the recorder gets the time to write what is in its line."""
 _TURNS: Final = 4
@@ -34,6 +37,14 @@ _AWAITED: Final = ("poll of BMS ", f"Write {DOMAIN}.")
 def _is_busy() -> bool:
     """Return whether something goes on that is waited for."""
     return any(task.get_name().startswith(_AWAITED) for task in asyncio.all_tasks())
+
+
+class _PatientResponse(web.WebSocketResponse):
+    """A connection of a page, which is not asked whether it is still there."""
+
+    def __init__(self, *, heartbeat: float | None = None, **options: Any) -> None:
+        """Leave the heartbeat out."""
+        super().__init__(**options)
 
 
 class Follower:
@@ -111,10 +122,20 @@ def main() -> int:
 
     # Only now: they keep functions of the clock under names of their own.
     from homeassistant import bootstrap
+    from homeassistant.auth import jwt_wrapper
     from homeassistant.const import EVENT_HOMEASSISTANT_STARTED
 
     from demo import instance
 
+    # Whoever looks on would be taken for gone, and be logged out: half an hour there
+    # is a second of a page's. What checks a token has the clock of the present.
+    mock.patch.object(web, "WebSocketResponse", _PatientResponse).start()
+    verify = jwt_wrapper.verify_and_decode
+
+    def verify_patiently(*arguments: Any, **options_: Any) -> dict[str, Any]:
+        return verify(*arguments, **{**options_, "leeway": options.behind + _DAY_S})
+
+    mock.patch.object(jwt_wrapper, "verify_and_decode", verify_patiently).start()
     set_up = bootstrap.async_setup_hass
 
     async def set_up_and_follow(*arguments: Any) -> HomeAssistant | None:

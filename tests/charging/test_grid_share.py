@@ -73,6 +73,15 @@ def test_two_wallboxes_share_the_import() -> None:
     assert one.mean(0, 10, 1) == other.mean(0, 10, 1) == 0.5
 
 
+def test_a_long_silence() -> None:
+    """What is older than an hour or two is forgotten, and nothing else."""
+    share = GridShare()
+    for at in (0, 10, 20_000, 20_010):
+        share.heard(at=at, import_w=1000, power_w=2000, stands_until=at + 60)
+    assert share.mean(20_000, 20_020, 1) == 0.5
+    assert share.mean(0, 20, 1) is None
+
+
 def test_readings_without_end() -> None:
     """What is remembered does not grow, and the newest is there."""
     share = GridShare()

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+import time
 from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings, strategies as st
@@ -319,6 +320,37 @@ def test_a_message_with_all_its_readings() -> None:
     assert box.ledger.sessions[0].receipt == session.receipt.totals
 
 
+@pytest.mark.parametrize("heard", ["nothing", "its ends", "half of it"])
+@pytest.mark.parametrize("step_s", [1, 7, 60])
+def test_a_message_with_the_readings_of_a_day(heard: str, step_s: int) -> None:
+    """Thousands of them cost little time, and none a cent."""
+    box, prices = Box(), hourly(0.0)
+    box.price(Tariff(prices=prices), now(0))
+    length = 14_000
+    readings = [
+        (second, 1000.0 + (second / 100) ** 2) for second in range(0, length, step_s)
+    ]
+    if heard != "nothing":
+        box.hear(started(0, 0, register=1000.0), now(0))
+        until = length // 2 if heard == "half of it" else 0
+        for number, (second, wh) in enumerate(readings[: until // step_s], 1):
+            if number % 10 == 0:
+                box.hear(event(number, second, register=wh), now(second))
+        second, wh = readings[-1]
+        box.read(Sample(at=at(second), register=wh), now(second))
+    samples = tuple(Sample(at=at(second), register=wh) for second, wh in readings)
+    item = replace(ended(9999, readings[-1][0]), samples=samples)
+    moment = now(readings[-1][0] + 1)
+    state = transaction_event(box.state, item, moment)
+    begun = time.perf_counter()
+    state = box.receipts.account(state, moment)
+    assert time.perf_counter() - begun < 0.5
+    assert state.transaction is not None
+    receipt = state.transaction.receipt
+    assert receipt.energy_wh == pytest.approx(readings[-1][1] - 1000)
+    assert receipt.cost == pytest.approx(cost_of(readings, prices), abs=0.01)
+
+
 @pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 3, 1), (3, 1, 2)])
 def test_what_is_live_comes_first(order: tuple[int, ...]) -> None:
     """A wallbox that is asked for its meter before it has emptied its queue."""
@@ -406,6 +438,18 @@ def test_prices_of_yesterday() -> None:
     assert box.remembered[0].receipt.cost == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize(("awaited", "cost"), [(True, 0.4), (False, 0.9)])
+def test_a_source_that_is_silent_or_removed(awaited: bool, cost: float) -> None:
+    """Its prices stand until it speaks again, but no longer than it is there."""
+    box = Box()
+    box.price(Tariff(prices=NOON, awaited=True), now(0))
+    box.price(Tariff(fixed_price=0.9, awaited=awaited), now(900))
+    box.hear(started(0, 900, register=1000.0), now(900))
+    box.hear(event(1, 1500, register=2000.0), now(1500))
+    box.hear(event(2, 1500, register=2000.0, offline=True), now(1501))
+    assert box.remembered[0].receipt.cost == pytest.approx(cost)
+
+
 def test_shown_with_its_energy() -> None:
     """No more of the receipt than of the energy, as far as that is on the disk."""
     box = Box()
@@ -484,3 +528,51 @@ def test_sessions_and_what_flowed_outside_are_the_register(
     assert sum(item.energy_wh for item in receipts) == pytest.approx(of_sessions)
     cost = sum(item.cost or 0 for item in receipts)
     assert cost == pytest.approx(of_sessions * 0.3 / 1000)
+
+
+def test_an_earlier_beginning_after_a_restart() -> None:
+    """What flowed before the first reading is priced at its time, and counts once."""
+    box = Box()
+    box.price(Tariff(prices=NOON), now(0))
+    box.hear(event(2, 1200, register=3000.0), now(1200))
+    box.hear(event(3, 1500, register=4000.0), now(1500))
+    box.restart()
+    box.hear(started(0, 0, register=1000.0, offline=True), now(1510))
+    (session,) = box.remembered
+    assert session.receipt.energy_wh == 3000
+    assert session.receipt.cost == pytest.approx(1.5 * 0.2 + 1.5 * 0.4)
+    assert session.receipt.until == at(1500)
+
+
+def test_a_wallbox_that_tells_currents_alone() -> None:
+    """Its power is that of its phases, at the voltage it tells or else 230 V."""
+    box = Box()
+    box.price(Tariff(fixed_price=0.3), now(0))
+    box.receipts.grid_heard(box.state, 1150.0, stands_s=600, now=now(0))
+    readings = {"current_l1": 10.0, "current_l2": 0.0, "voltage_l2": 231.0}
+    item = started(
+        0,
+        0,
+        register=1000.0,
+        readings=readings,
+        charging_state=ChargingState.CHARGING,
+    )
+    box.hear(item, now(0))
+    box.hear(event(1, 60, register=1038.0), now(60))
+    assert box.remembered[0].receipt.solar_share == pytest.approx(50)
+
+
+def test_what_is_forgotten() -> None:
+    """Sessions that are no longer remembered leave nothing behind."""
+    box = Box()
+    box.price(Tariff(fixed_price=0.3), now(0))
+    for number in range(30):
+        second, name = number * 100, f"T{number}"
+        box.hear(
+            started(0, second, transaction_id=name, register=second * 1.0), now(second)
+        )
+        item = ended(1, second + 50, transaction_id=name, register=second + 90.0)
+        box.hear(item, now(second + 50))
+    assert len(box.remembered) == 9
+    assert len(box.receipts._drafts) <= 9
+    assert sum(line.receipt.energy_wh for line in box.ledger.sessions) == 30 * 90

@@ -13,7 +13,6 @@ from typing import Final
 from .car import CarWatch
 from .decide import (
     MAX_PAUSES,
-    MIN_CURRENT_A,
     Decision,
     Planned,
     Shared,
@@ -25,7 +24,7 @@ from .inputs import Box, House
 from .plan import Plan, make_plan, next_deadline
 from .prices import Prices
 from .record import SessionRecord
-from .settings import ChargingMode, HouseSettings, LimitReason
+from .settings import MIN_CURRENT_A, ChargingMode, HouseSettings, LimitReason
 from .share import Circuit, Load, Share, share
 from .sun import Sun, SunLimits, SunLoad
 
@@ -158,6 +157,17 @@ class Brain:
             )
             for box in boxes
         }
+        if self._guard is not None:
+            for box in boxes:
+                # A car may follow before there is a word of it.
+                limit = outcomes[box.key].decision.limit_a
+                self._guard.note_wallbox(
+                    box.key,
+                    limit_a=max(box.in_force_a, limit),
+                    lowest_a=min(box.lowest_a, limit),
+                    idle=box.idle,
+                    now=now,
+                )
         if sun is not None and sun.due is not None:
             dues.append(sun.due)
         if rooms is not None and rooms.due is not None:
@@ -194,7 +204,13 @@ class Brain:
                 self._sun.note_power(box.key, box.power_w, box.heard_at)
             if guard is None:
                 continue
-            guard.note_wallbox(box.key, limit_a=box.in_force_a, idle=box.idle, now=now)
+            guard.note_wallbox(
+                box.key,
+                limit_a=box.in_force_a,
+                lowest_a=min(box.lowest_a, box.in_force_a),
+                idle=box.idle,
+                now=now,
+            )
             if box.heard_at is not None and box.currents:
                 guard.note_currents(box.key, box.currents, box.heard_at)
         if guard is not None:
@@ -315,7 +331,7 @@ class Brain:
                     mode=situation.mode,
                     watts_per_amp=box.watts_per_amp,
                     wish_a=wish.limit_a,
-                    idle=box.session is None or wish.limit_a == 0,
+                    idle=box.session is None or box.full or wish.limit_a == 0,
                 )
             )
         sun = self._sun.take(loads, now)
@@ -448,8 +464,11 @@ def _taken_up(box: Box, memory: _Memory, now: float) -> bool:
     )
 
 
-def _rank(box: Box) -> tuple[bool, float, str]:
-    """Return the place of a wallbox: the session that began first comes first."""
+def _rank(box: Box) -> tuple[bool, bool, float, str]:
+    """Return the place of a wallbox: the session that began first comes first.
+
+    A car that is full comes after those that are not: it would keep what it leaves.
+    """
     if box.session is None or box.began is None:
-        return box.session is None, math.inf, box.key
-    return False, box.began.timestamp(), box.key
+        return box.session is None, box.full, math.inf, box.key
+    return False, box.full, box.began.timestamp(), box.key

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final
 
-from ..wallbox.target import MIN_CURRENT_A
+from .settings import MIN_CURRENT_A
 
 #: So far the clocks of two meters' readings are apart, s.
 LAG_S: Final = 2.0
@@ -31,6 +31,8 @@ class Draw:
     """A."""
     most: float
     """A."""
+    shown: float = 0.0
+    """The most that the readings around that moment show, A."""
     falls: float = 0.0
     """How much of it is known to end as a lower limit is being followed, A."""
     final: bool = True
@@ -137,12 +139,12 @@ class Drawn:
             most = max(most, *carried)
         most = min(most, bound)
         if after is not None:
-            return Draw(least, most)
+            return Draw(least, most, shown=most)
         # It may follow a lower limit already that no reading shows yet.
         lowest = self._limit(at)[1]
         lowest = lowest if lowest >= MIN_CURRENT_A else 0.0
         falls = max(most - lowest, 0.0)
-        return Draw(min(least, lowest), bound, falls=falls, final=False)
+        return Draw(min(least, lowest), bound, shown=most, falls=falls, final=False)
 
     def _around(
         self, at: float, now: float

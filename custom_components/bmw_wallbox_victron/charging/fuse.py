@@ -276,13 +276,18 @@ class FuseGuard:
             own = [draws[key] for key in group]
             least = left + sum(draw.least for draw in own)
             most = left + sum(draw.most for draw in own)
+            room = house.rooms[group]
+            falls = sum(draw.falls for draw in own)
             # While a lower limit is being followed, the house is over its fuse without
             # any new load.
-            falls = sum(draw.falls for draw in own)
-            explained = falls > 0 and left + falls >= -_TOLERANCE_A
+            explained = (
+                falls > 0
+                and left + falls >= -_TOLERANCE_A
+                and left + sum(draw.shown for draw in own) >= room - _TOLERANCE_A
+            )
             worst = first and left < 0 and not explained
             reading.least[group] = min(least, self._fuse_a)
-            house.rooms[group] = min(house.rooms[group], least if worst else most)
+            house.rooms[group] = min(room, least if worst else most)
 
     def circuits(
         self, rooms: Rooms, phases: Mapping[str, tuple[int, ...]]

@@ -1,6 +1,6 @@
 """How much of what a wallbox draws is import, over time."""
 
-from collections import deque
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -43,7 +43,7 @@ class GridShare:
 
     def __init__(self) -> None:
         """Begin without a reading."""
-        self._past: deque[_Time] = deque(maxlen=_MOST)
+        self._past: list[_Time] = []
         self._stands: _Time | None = None
         """What was heard last, and until when it counts at most."""
 
@@ -83,9 +83,12 @@ class GridShare:
             return None
         mean_w = energy_wh * 3600 / (end - begin)
         drawn = imported = covered_s = 0.0
-        for time in self._newest_first():
-            if time.end <= begin:
-                break
+        first = bisect_right(self._past, begin, key=lambda time: time.end)
+        last = bisect_right(self._past, end, key=lambda time: time.begin)
+        times = self._past[first:last]
+        if self._stands is not None:
+            times.append(self._stands)
+        for time in times:
             seconds = min(time.end, end) - max(time.begin, begin)
             if seconds > 0:
                 covered_s += seconds
@@ -96,11 +99,6 @@ class GridShare:
             return None
         known = min(covered_s / (end - begin), 1.0)
         return 1.0 - known * (1.0 - imported / drawn)
-
-    def _newest_first(self) -> list[_Time]:
-        """List all that is remembered."""
-        past = list(reversed(self._past))
-        return past if self._stands is None else [self._stands, *past]
 
     def _close(self, at: float) -> None:
         """End what was heard last."""
@@ -117,5 +115,7 @@ class GridShare:
             self._past.pop()
             stood = replace(stood, begin=last.begin)
         self._past.append(stood)
-        while self._past[0].end < at - _REMEMBERED_S:
-            self._past.popleft()
+        if len(self._past) > 2 * _MOST or self._past[0].end < at - 2 * _REMEMBERED_S:
+            self._past = [
+                time for time in self._past[-_MOST:] if time.end > at - _REMEMBERED_S
+            ]

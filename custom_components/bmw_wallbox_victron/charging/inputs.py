@@ -61,6 +61,8 @@ class Box:
     """Voltage of a phase, V."""
     in_force_a: float = math.inf
     """The highest limit that may be in force at it, A."""
+    lowest_a: float = 0.0
+    """The lowest limit that may be, A: one that was just sent may be, or not yet."""
     holds: bool = False
     """Whether it has confirmed its limit."""
     given_a: float | None = None

@@ -50,6 +50,7 @@ def box_of(station: Station, house: HouseSettings) -> Box:
         volts = _NOMINAL_V
     planned_phases = len(state.session_phases) or len(connected)
     charging = state.charging_state is ChargingState.CHARGING
+    in_force = _in_force(state, config.max_current, now)
     drawn_a = state.current if active is not None else 0.0
     return Box(
         key=config.charge_point_id,
@@ -75,7 +76,8 @@ def box_of(station: Station, house: HouseSettings) -> Box:
         phases=phases,
         planned_phases=planned_phases,
         volts=volts,
-        in_force_a=_in_force(state, config.max_current, now),
+        in_force_a=in_force[1],
+        lowest_a=in_force[0],
         holds=state.connected and state.enforcement.holds,
         given_a=_given(state),
         out_of_service=state.status in (Status.FAULTED, Status.UNAVAILABLE),
@@ -130,14 +132,18 @@ def _power(
     return None if drawn_a is None else drawn_a * volts * phases
 
 
-def _in_force(state: WallboxState, max_current: int, now: Now) -> float:
-    """Return the highest limit that may be in force, A."""
+def _in_force(state: WallboxState, max_current: int, now: Now) -> tuple[float, float]:
+    """Return the lowest and the highest limit that may be in force, A."""
     enforcement = state.enforcement
     most = float(max_current) if state.ceiling_a is None else state.ceiling_a
-    accepted = [each.at(now.steady).amps for each in enforcement.accepted.values()]
-    if enforcement.failing or not accepted:
-        return most
-    return max(*accepted, enforcement.composite_a or 0.0)
+    limits = [each.at(now.steady).amps for each in enforcement.accepted.values()]
+    if not limits:
+        return 0.0, most
+    if enforcement.setpoint is not None:
+        limits.append(enforcement.setpoint.amps)  # it does so before it answers
+    if enforcement.composite_at is not None and enforcement.composite_a is not None:
+        limits.append(enforcement.composite_a)
+    return min(limits), most if enforcement.failing else max(limits)
 
 
 def _given(state: WallboxState) -> float | None:

@@ -5,6 +5,7 @@ spread evenly over it, until a reading from within tells better: so the readings
 gap are kept for a while, and reckoned with anew.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -84,13 +85,21 @@ class Receipts:
         self._unsettled = False
         """Whether there are prices that what waits has not seen yet."""
         self._drafts: dict[tuple[str, int], _Draft] = {}
+        self._redraw: set[tuple[str, int]] = set()
+        """Those of which the receipts are to be reckoned anew."""
 
     def set_tariff(self, tariff: Tariff, now: Now) -> bool:
         """Take what energy costs; return whether that is new.
 
         It need not tell of the past: what it told before of that is remembered.
         """
-        prices = remembered(self.tariff.prices, tariff.prices, now.wall - _PRICES_LAST)
+        prices = remembered(
+            self.tariff.prices,
+            tariff.prices,
+            # A source that is silent will tell more; one that was removed has ended.
+            begin=now.wall + _PRICES_LAST if tariff.awaited else now.wall,
+            oldest=now.wall - _PRICES_LAST,
+        )
         tariff = replace(tariff, prices=prices)
         if tariff == self.tariff:
             return False
@@ -120,8 +129,11 @@ class Receipts:
         self._hear(state, now)
         if state.flowed:
             for flow in state.flowed:
-                state = self._with(state, flow, now)
-            state = replace(state, flowed=())
+                if flow.late and flow.begin == flow.end:
+                    self._between(flow, _wall(flow.begin, state, now), now)
+                else:
+                    state = self._with(self._redrawn(state), flow, now)
+            state = replace(self._redrawn(state), flowed=())
             known = {item.key for item in _all(state)}
             for key in self._drafts.keys() - known:
                 del self._drafts[key]
@@ -140,6 +152,17 @@ class Receipts:
             state,
             lambda item: item.key == flow.key,
             lambda item: self._accounted(item, flow, state, now),
+        )
+
+    def _redrawn(self, state: WallboxState) -> WallboxState:
+        """Return a state with the receipts that readings from a gap have changed."""
+        if not self._redraw:
+            return state
+        redraw, self._redraw = self._redraw, set()
+        return _changed(
+            state,
+            lambda item: item.key in redraw,
+            lambda item: self._drafts[item.key].receipt(self.tariff),
         )
 
     def _hear(self, state: WallboxState, now: Now) -> None:
@@ -171,6 +194,9 @@ class Receipts:
                 tariff=self.tariff,
             )
             self._drafts.pop(key, None)
+        if receipt.until is None:
+            # The reading before may be of the wallbox, from long before the session.
+            begin = min(max(begin, _wall(transaction.began, state, now)), end)
         begin, end = _after(receipt.until, begin, end, now)
         gained = flow.counted_wh - receipt.energy_wh
         draft = self._drafts.get(key)
@@ -208,33 +234,26 @@ class Receipts:
         end: datetime,
         now: Now,
     ) -> Receipt:
-        """Return a receipt with a reading in it that is older than its newest one."""
+        """Return a receipt with what flowed before the first reading that it had."""
         key, receipt = transaction.key, transaction.receipt
         gained = flow.counted_wh - flow.before_wh
         draft = self._drafts.get(key)
-        if flow.begin < flow.end:
-            if draft is not None and draft.base == Receipt():
-                draft = self._begun_earlier(draft, begin, gained, now)
-                self._drafts[key] = draft
-                return draft.receipt(self.tariff)
-            self._drafts.pop(key, None)
-            reading = self._reading(begin, end, flow.counted_wh, gained, now)
-            return replace(
-                receipt.add(
-                    receipt.energy_wh + gained,
-                    begin=begin,
-                    end=end,
-                    grid_share=reading.grid_share,
-                    tariff=self.tariff,
-                ),
-                until=receipt.until,
-            )
-        if draft is None or (
-            (better := self._within(draft, begin, flow.counted_wh, now)) is None
-        ):
-            return receipt
-        self._drafts[key] = better
-        return better.receipt(self.tariff)
+        if draft is not None and draft.base == Receipt():
+            draft = self._begun_earlier(draft, begin, gained, now)
+            self._drafts[key] = draft
+            return draft.receipt(self.tariff)
+        self._drafts.pop(key, None)
+        reading = self._reading(begin, end, flow.counted_wh, gained, now)
+        return replace(
+            receipt.add(
+                receipt.energy_wh + gained,
+                begin=begin,
+                end=end,
+                grid_share=reading.grid_share,
+                tariff=self.tariff,
+            ),
+            until=receipt.until,
+        )
 
     def _begun_earlier(
         self, draft: _Draft, at: datetime, gained: float, now: Now
@@ -249,25 +268,23 @@ class Receipts:
         readings = [first] if at <= origin.at else [origin, first]
         return self._shared(replace(draft, readings=(*readings, *later)), len(readings))
 
-    def _within(
-        self, draft: _Draft, at: datetime, counted_wh: float, now: Now
-    ) -> _Draft | None:
-        """Take a reading from between two others; None: it tells nothing new."""
+    def _between(self, flow: Flow, at: datetime, now: Now) -> None:
+        """Take a reading from between two others, if there is a gap."""
+        draft = self._drafts.get(flow.key)
+        if draft is None or len(draft.readings) >= _MOST_READINGS:
+            return
         readings = draft.readings
-        for index in range(1, len(readings)):
-            before, after = readings[index - 1], readings[index]
-            if before.at < at < after.at:
-                if (
-                    not before.counted_wh <= counted_wh <= after.counted_wh
-                    or len(readings) >= _MOST_READINGS
-                ):
-                    return None
-                reading = _Reading(at, _steady(at, now), counted_wh)
-                more = (*readings[:index], reading, *readings[index:])
-                return self._shared(
-                    self._shared(replace(draft, readings=more), index), index + 1
-                )
-        return None
+        index = bisect_left(readings, at, key=lambda reading: reading.at)
+        if not 0 < index < len(readings) or readings[index].at == at:
+            return
+        before, after = readings[index - 1], readings[index]
+        if not before.counted_wh <= flow.counted_wh <= after.counted_wh:
+            return
+        reading = _Reading(at, _steady(at, now), flow.counted_wh)
+        more = (*readings[:index], reading, *readings[index:])
+        draft = self._shared(replace(draft, readings=more), index)
+        self._drafts[flow.key] = self._shared(draft, index + 1)
+        self._redraw.add(flow.key)
 
     def _shared(self, draft: _Draft, index: int) -> _Draft:
         """Return a draft with the grid's share until one of its readings."""

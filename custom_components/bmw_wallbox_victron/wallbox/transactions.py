@@ -19,8 +19,8 @@ REMEMBERED_TRANSACTIONS = 8
 #: What is live so long after the end of a transaction is of another one, which has the
 #: same id, though its start was lost.
 AFTER_THE_END = timedelta(minutes=2)
-#: What waits for the receipts at most: more readings than a sane message has.
-MOST_FLOWS = 1000
+#: So many readings wait for the receipts as they are.
+MOST_FLOWS = 50
 
 
 def find_transaction(
@@ -350,15 +350,12 @@ def _with_flow(
 ) -> tuple[Flow, ...]:
     """Add to what waits for the receipts what a reading told of its session."""
     before, began = transaction.energy, transaction.began
-    # Before its own first reading it may have that of the wallbox, from long ago.
     if before.last_at is None or at >= before.last_at:
         if after == before:
             return flowed
         flow = Flow(
             key=transaction.key,
-            begin=before.last_at
-            if before.last_at is not None and _metered(transaction)
-            else min(began, at),
+            begin=min(began, at) if before.last_at is None else before.last_at,
             end=at,
             before_wh=before.counted_wh,
             counted_wh=after.counted_wh,
@@ -384,13 +381,33 @@ def _with_flow(
         )
     else:
         return flowed
+    return _appended(flowed, flow)
+
+
+def _appended(flowed: tuple[Flow, ...], flow: Flow) -> tuple[Flow, ...]:
+    """Add a flow; of many, those within a quarter of an hour are put together.
+
+    No price changes within one, and a message may bring the readings of a whole day.
+    """
     if len(flowed) < MOST_FLOWS:
         return (*flowed, flow)
-    last = flowed[-1]
-    if flow.late or last.late or last.key != flow.key:
-        return flowed
+    before, last = flowed[-2:]
+    if last.key != flow.key or last.late is not flow.late:
+        return (*flowed, flow) if len(flowed) < 2 * MOST_FLOWS else flowed
+    if len(flowed) < 8 * MOST_FLOWS:
+        # Of late ones the first and the last of the quarter stay.
+        first = before.end if flow.late else last.begin
+        if _quarter(first) != _quarter(flow.end):
+            return (*flowed, flow)
+    if flow.late:
+        return (*flowed[:-1], flow)
     joined = replace(flow, begin=last.begin, before_wh=last.before_wh)
     return (*flowed[:-1], joined)
+
+
+def _quarter(moment: datetime) -> datetime:
+    """Return when its quarter of an hour began."""
+    return moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0)
 
 
 def flows_set_back(flowed: tuple[Flow, ...], by: timedelta) -> tuple[Flow, ...]:
