@@ -266,6 +266,30 @@ def ready(state: Enforcement) -> Enforcement:
     return replace(disconnected(state), ready=True)
 
 
+def relearning(state: Enforcement) -> Enforcement:
+    """Look anew which profile purposes hold, without giving one up that may.
+
+    A profile for the station stays in the wallbox as it is, and can only lower.
+    """
+    kept = state.used - {ProfilePurpose.STATION_MAX}
+    return replace(
+        state,
+        accepted={
+            each: state.accepted[each] for each in state.accepted if each in kept
+        },
+        used=kept,
+        refused=frozenset(),
+        unfollowed=frozenset(),
+        retry_at=None,
+        composite_at=None,
+    )
+
+
+def checked(state: Enforcement) -> Enforcement:
+    """Forget what did not hold in a check: only that could not be kept."""
+    return replace(state, rounds=0, unheld_since=None, retry_at=None)
+
+
 def disconnected(state: Enforcement) -> Enforcement:
     """Forget what only a connection can confirm; what did not hold still may not."""
     return Enforcement(

@@ -251,9 +251,12 @@ def is_above(state: Enforcement, observed: Observed) -> bool:
 
 def _exceeds(observed: Observed, limit: float) -> bool:
     """Return whether a current was measured that is above a limit, in A."""
-    return observed.current_a is not None and observed.current_a > limit + max(
-        TOLERANCE_A, TOLERANCE * limit
-    )
+    return observed.current_a is not None and not keeps(observed.current_a, limit)
+
+
+def keeps(amps: float, limit: float) -> bool:
+    """Return whether a current keeps a limit, both in A, as a meter may see it."""
+    return amps <= limit + max(TOLERANCE_A, TOLERANCE * limit)
 
 
 def has_proof(state: Enforcement, observed: Observed) -> bool:
