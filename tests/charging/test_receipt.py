@@ -216,11 +216,17 @@ def test_yesterdays_prices_stay() -> None:
     """A source that tells today's takes none away, and corrects its own."""
     monday = slots(NIGHTS[0], [0.1, 0.2], 60)
     tuesday = slots(NIGHTS[0] + timedelta(hours=1), [0.3, 0.4], 60)
-    known = remembered(monday, tuesday, NIGHTS[0])
-    assert [slot.price for slot in known] == [0.1, 0.3, 0.4]
-    assert remembered(known, (), NIGHTS[0]) == known
     later = NIGHTS[0] + timedelta(hours=1)
-    assert remembered(monday, tuesday, later) == tuesday
+    known = remembered(monday, tuesday, begin=later, oldest=NIGHTS[0])
+    assert [slot.price for slot in known] == [0.1, 0.3, 0.4]
+    assert remembered(monday, tuesday, begin=later, oldest=later) == tuesday
+    # One that begins in the midst of a slot; and one that has ended.
+    half = NIGHTS[0] + 30 * MINUTE
+    from_now = (PriceSlot(start=half, end=later, price=0.5),)
+    known = remembered(monday, from_now, begin=later, oldest=NIGHTS[0])
+    assert [(slot.end, slot.price) for slot in known] == [(half, 0.1), (later, 0.5)]
+    ended = remembered(monday, (), begin=half, oldest=NIGHTS[0])
+    assert [(slot.end, slot.price) for slot in ended] == [(half, 0.1)]
 
 
 def test_which_knows_more() -> None:

@@ -438,6 +438,18 @@ def test_prices_of_yesterday() -> None:
     assert box.remembered[0].receipt.cost == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize(("awaited", "cost"), [(True, 0.4), (False, 0.9)])
+def test_a_source_that_is_silent_or_removed(awaited: bool, cost: float) -> None:
+    """Its prices stand until it speaks again, but no longer than it is there."""
+    box = Box()
+    box.price(Tariff(prices=NOON, awaited=True), now(0))
+    box.price(Tariff(fixed_price=0.9, awaited=awaited), now(900))
+    box.hear(started(0, 900, register=1000.0), now(900))
+    box.hear(event(1, 1500, register=2000.0), now(1500))
+    box.hear(event(2, 1500, register=2000.0, offline=True), now(1501))
+    assert box.remembered[0].receipt.cost == pytest.approx(cost)
+
+
 def test_shown_with_its_energy() -> None:
     """No more of the receipt than of the energy, as far as that is on the disk."""
     box = Box()

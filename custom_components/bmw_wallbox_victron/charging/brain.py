@@ -13,7 +13,6 @@ from typing import Final
 from .car import CarWatch
 from .decide import (
     MAX_PAUSES,
-    MIN_CURRENT_A,
     Decision,
     Planned,
     Shared,
@@ -25,7 +24,7 @@ from .inputs import Box, House
 from .plan import Plan, make_plan, next_deadline
 from .prices import Prices
 from .record import SessionRecord
-from .settings import ChargingMode, HouseSettings, LimitReason
+from .settings import MIN_CURRENT_A, ChargingMode, HouseSettings, LimitReason
 from .share import Circuit, Load, Share, share
 from .sun import Sun, SunLimits, SunLoad
 

@@ -89,16 +89,21 @@ def _end(slot: PriceSlot) -> datetime:
     return slot.end.astimezone(UTC)
 
 
-def remembered(known: Prices, newer: Prices, oldest: datetime) -> Prices:
-    """Return the slots of `newer`, and those of `known` from before them.
+def remembered(
+    known: Prices, newer: Prices, *, begin: datetime, oldest: datetime
+) -> Prices:
+    """Return the slots of `newer`, and what is known of the time before them.
 
     Energy may be told a day after it flowed, and few sources tell yesterday's prices.
-    What ended before `oldest` is forgotten.
+    Where `newer` has none, what is known counts until `begin`. What ended before
+    `oldest` is forgotten.
     """
-    if not newer:
-        return known
-    first = _start(newer[0])
-    kept = (slot for slot in known if oldest < _end(slot) <= first)
+    first = _start(newer[0]) if newer else begin
+    kept = (
+        slot if _end(slot) <= first else replace(slot, end=first)
+        for slot in known
+        if _start(slot) < first and oldest < _end(slot)
+    )
     return (*kept, *newer)
 
 

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, time
 from enum import StrEnum
+from typing import Final
+
+#: Less than this is a pause (IEC 61851-1), in A.
+MIN_CURRENT_A: Final = 6.0
 
 
 class ChargingMode(StrEnum):

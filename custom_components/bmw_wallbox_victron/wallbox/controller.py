@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from ocpp.v201 import call, call_result
 from ocpp.v201.enums import ResetEnumType
 
+from ..charging.settings import MIN_CURRENT_A
 from . import enforcement, profiles, smart_charging, transitions
 from .availability import Kind, SettingAnswer, Settings
 from .calls import LiveConnection, Request, Turn
@@ -31,7 +32,7 @@ from .enforcement import (
 from .errors import CallFailedError, CommandError, StatusAnswer, refusal
 from .state import WallboxState
 from .station_config import StationConfig
-from .target import MIN_CURRENT_A, ChargingSchedule, ProfileKind, ProfilePurpose
+from .target import ChargingSchedule, ProfileKind, ProfilePurpose
 
 _LOGGER = logging.getLogger(__name__)
 

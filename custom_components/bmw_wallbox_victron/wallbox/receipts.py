@@ -93,7 +93,13 @@ class Receipts:
 
         It need not tell of the past: what it told before of that is remembered.
         """
-        prices = remembered(self.tariff.prices, tariff.prices, now.wall - _PRICES_LAST)
+        prices = remembered(
+            self.tariff.prices,
+            tariff.prices,
+            # A source that is silent will tell more; one that was removed has ended.
+            begin=now.wall + _PRICES_LAST if tariff.awaited else now.wall,
+            oldest=now.wall - _PRICES_LAST,
+        )
         tariff = replace(tariff, prices=prices)
         if tariff == self.tariff:
             return False

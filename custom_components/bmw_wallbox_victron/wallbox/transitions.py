@@ -23,6 +23,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from ..charging.settings import MIN_CURRENT_A
 from .clock import JITTER_S, LIVE_TIMEOUT_S, DeviceClock, Now, moved_back
 from .live_readings import aged, forget, is_flowing, nothing_flows, show, stopped
 from .meter_values import CLOCK_NEVER_SET, Sample
@@ -36,7 +37,6 @@ from .state import (
     TransactionEvent,
     WallboxState,
 )
-from .target import MIN_CURRENT_A
 from .transactions import (
     begin,
     complete,
