@@ -193,6 +193,17 @@ def test_who_came_first_keeps_charging(world: World) -> None:
     assert world.limit("box") >= 6
 
 
+def test_a_full_car_leaves_room_to_others(world: World) -> None:
+    """Though its session began first."""
+    world.brain.configure(HouseSettings(main_fuse_a=16.0), [1, 2, 3])
+    world.base_a = 6.0
+    world.change(full=True)
+    run(world, 60)
+    world.add("second")
+    run(world, 60)
+    assert (world.limit("box"), world.limit("second")) == (0, 10)
+
+
 def test_the_grid_operator_limits(world: World) -> None:
     """All wallboxes together; one whose value is not known is no freedom."""
     world.external_w = 4200.0

@@ -331,7 +331,7 @@ class Brain:
                     mode=situation.mode,
                     watts_per_amp=box.watts_per_amp,
                     wish_a=wish.limit_a,
-                    idle=box.session is None or wish.limit_a == 0,
+                    idle=box.session is None or box.full or wish.limit_a == 0,
                 )
             )
         sun = self._sun.take(loads, now)
@@ -464,8 +464,11 @@ def _taken_up(box: Box, memory: _Memory, now: float) -> bool:
     )
 
 
-def _rank(box: Box) -> tuple[bool, float, str]:
-    """Return the place of a wallbox: the session that began first comes first."""
+def _rank(box: Box) -> tuple[bool, bool, float, str]:
+    """Return the place of a wallbox: the session that began first comes first.
+
+    A car that is full comes after those that are not: it would keep what it leaves.
+    """
     if box.session is None or box.began is None:
-        return box.session is None, math.inf, box.key
-    return False, box.began.timestamp(), box.key
+        return box.session is None, box.full, math.inf, box.key
+    return False, box.full, box.began.timestamp(), box.key
