@@ -131,7 +131,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             self.stations,
             problems=self._problems,
             call_later=self._call_later,
-            shown=lambda charge_point_id: self.data.wallboxes.get(charge_point_id),
+            shown=self._shown,
             on_change=self._publish_charging,
         )
         self.server = Server(
@@ -354,6 +354,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self.async_set_updated_data(self._snapshot())
         self.session_events.async_fire()
         self.charging.look()
+
+    def _shown(self, charge_point_id: str) -> WallboxState | None:
+        """Return what is shown of a wallbox; None: nothing yet."""
+        return self.data.wallboxes.get(charge_point_id)
 
     @callback
     def _publish_charging(self) -> None:
