@@ -31,10 +31,10 @@ _HEAD = (
 )
 
 
-def _one(day: tuple[str, int]) -> tuple[str, int, Figures]:
+def _one(day: tuple[str, int, float]) -> tuple[str, int, Figures]:
     """Live through one day."""
-    kind, seed = day
-    return kind, seed, live(KINDS[kind](seed))
+    kind, seed, step_s = day
+    return kind, seed, live(KINDS[kind](seed), step_s=step_s)
 
 
 def _share(part: float, whole: float) -> str:
@@ -74,11 +74,12 @@ def main() -> int:
     parser.add_argument("--kinds", default=",".join(KINDS), help="of these kinds")
     parser.add_argument("--first", type=int, default=0, help="seed of the first")
     parser.add_argument("--days", type=int, default=20, help="of each kind")
+    parser.add_argument("--step", type=float, default=1.0, help="of time, s")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--each", action="store_true", help="a row for each day")
     options = parser.parse_args()
     seeds = range(options.first, options.first + options.days)
-    days = itertools.product(options.kinds.split(","), seeds)
+    days = itertools.product(options.kinds.split(","), seeds, (options.step,))
     found: dict[str, list[Figures]] = {}
     _write(("kind", *_HEAD))
     _write(["---"] * (1 + len(_HEAD)))

@@ -141,7 +141,11 @@ async def test_the_owner_is_answered_whatever_the_cap(charging: Bench) -> None:
     assert bench.keeps(20)
 
 
-async def test_a_refusal_is_told_whatever_the_cap(make_bench: MakeBench) -> None:
+@pytest.mark.parametrize("delay", [0.0, 2.0])
+@pytest.mark.parametrize("up", [-1, 1])
+async def test_a_refusal_is_told_whatever_the_cap(
+    make_bench: MakeBench, up: int, delay: float
+) -> None:
     """Where every limit is refused, the owner hears it."""
     bench = make_bench(
         replace(
@@ -153,9 +157,10 @@ async def test_a_refusal_is_told_whatever_the_cap(make_bench: MakeBench) -> None
     )
     await bench.connect()
     await bench.pass_time(15)
-    bench.limit(10)
-    for second in range(15):
-        station_of(bench).cap(20.0 - second)
+    bench.box.quirks = replace(bench.box.quirks, answer_delay_s=delay)
+    bench.limit(30)
+    for second in range(40):
+        station_of(bench).cap(16.0 + up * second // 4)
         await bench.pass_time(1)
     assert await bench.fail() == "limit_refused"
 

@@ -9,13 +9,13 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.bmw_wallbox_victron.charging.decide import (
-    MIN_CURRENT_A,
     Planned,
     Shared,
     Situation,
     decide,
 )
 from custom_components.bmw_wallbox_victron.charging.settings import (
+    MIN_CURRENT_A,
     ChargingMode,
     LimitReason,
 )

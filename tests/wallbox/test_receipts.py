@@ -528,3 +528,51 @@ def test_sessions_and_what_flowed_outside_are_the_register(
     assert sum(item.energy_wh for item in receipts) == pytest.approx(of_sessions)
     cost = sum(item.cost or 0 for item in receipts)
     assert cost == pytest.approx(of_sessions * 0.3 / 1000)
+
+
+def test_an_earlier_beginning_after_a_restart() -> None:
+    """What flowed before the first reading is priced at its time, and counts once."""
+    box = Box()
+    box.price(Tariff(prices=NOON), now(0))
+    box.hear(event(2, 1200, register=3000.0), now(1200))
+    box.hear(event(3, 1500, register=4000.0), now(1500))
+    box.restart()
+    box.hear(started(0, 0, register=1000.0, offline=True), now(1510))
+    (session,) = box.remembered
+    assert session.receipt.energy_wh == 3000
+    assert session.receipt.cost == pytest.approx(1.5 * 0.2 + 1.5 * 0.4)
+    assert session.receipt.until == at(1500)
+
+
+def test_a_wallbox_that_tells_currents_alone() -> None:
+    """Its power is that of its phases, at the voltage it tells or else 230 V."""
+    box = Box()
+    box.price(Tariff(fixed_price=0.3), now(0))
+    box.receipts.grid_heard(box.state, 1150.0, stands_s=600, now=now(0))
+    readings = {"current_l1": 10.0, "current_l2": 0.0, "voltage_l2": 231.0}
+    item = started(
+        0,
+        0,
+        register=1000.0,
+        readings=readings,
+        charging_state=ChargingState.CHARGING,
+    )
+    box.hear(item, now(0))
+    box.hear(event(1, 60, register=1038.0), now(60))
+    assert box.remembered[0].receipt.solar_share == pytest.approx(50)
+
+
+def test_what_is_forgotten() -> None:
+    """Sessions that are no longer remembered leave nothing behind."""
+    box = Box()
+    box.price(Tariff(fixed_price=0.3), now(0))
+    for number in range(30):
+        second, name = number * 100, f"T{number}"
+        box.hear(
+            started(0, second, transaction_id=name, register=second * 1.0), now(second)
+        )
+        item = ended(1, second + 50, transaction_id=name, register=second + 90.0)
+        box.hear(item, now(second + 50))
+    assert len(box.remembered) == 9
+    assert len(box.receipts._drafts) <= 9
+    assert sum(line.receipt.energy_wh for line in box.ledger.sessions) == 30 * 90

@@ -2,19 +2,21 @@
 
 Exact, by a search that is led by Lagrange's bound: with a price for time itself, the
 best choice of windows is found piece by piece, and bounds what any choice can cost. The
-search follows what is within that bound only, which is little.
+search follows what is within that bound only, which is little; where it is not, as with
+prices that go up and down within each hour, dynamic programming on their grid does it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
-from itertools import count
-from math import floor, inf
+from itertools import count, pairwise
+from math import floor, gcd, inf
 from typing import Final
 
-#: So many states are looked at, then the best that is known is taken. No day of prices
-#: was found that needs a tenth of it.
-_MOST_STATES: Final = 1000
+from .cheapest_grid import MOST_PIECES, Grid, GridSearch
+
+#: So many states are looked at before it goes on otherwise.
+_MOST_STATES: Final = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +75,12 @@ class _Search:
         max_windows: int,
         window_cost: float,
         *,
+        later: float,
         going_on: bool,
     ) -> None:
         self._pieces = pieces
+        self._later = later
+        self._gave_up = False
         self._needed = needed
         self._max_windows = max_windows
         self._window_cost = window_cost
@@ -174,7 +179,6 @@ class _Search:
         """Return what `choice` costs without the dearest of its ends, and its parts."""
         pieces = self._pieces
         excess = choice.used - self._needed
-        cost = choice.cost
         runs = list(choice.runs)
         parts = [(piece.start, piece.end) for piece in pieces]
         while excess > 0:
@@ -182,42 +186,89 @@ class _Search:
                 (pieces[index].price, run, index)
                 for run, (begin, end) in enumerate(runs)
                 for index in {begin, end - 1}
-                if (
-                    # What goes on has one end only.
-                    end - begin == 1 or not self._going_on or index > 0
-                )
-                and (
-                    index == begin
-                    or not pieces[index].late
-                    or pieces[index].length <= excess
-                )
+                if (index == begin and not (self._going_on and index == 0))
+                or (index == end - 1 and not pieces[index].late)
+                or (index == end - 1 and pieces[index].length <= excess)
             ]
-            price, run, index = max(ends)
+            _, run, index = max(ends, default=(0.0, 0, 0))
             begin, end = runs[run]
             piece = pieces[index]
             if piece.length > excess:
-                cost -= price * excess
                 start, stop = parts[index]
-                first = index == begin and not (
-                    self._going_on and index == 0 and not piece.late
+                at_end = index == begin and (
+                    piece.late or index > 0 or end - begin > 1 or not self._going_on
                 )
                 parts[index] = (
-                    (start + excess, stop) if first else (start, stop - excess)
+                    (start + excess, stop) if at_end else (start, stop - excess)
                 )
                 break
             excess -= piece.length
-            cost -= self._costs[index]
-            runs[run] = (begin + 1, end) if index == begin else (begin, end - 1)
-            if runs[run][0] == runs[run][1]:
+            if end - begin == 1:
                 del runs[run]
-        return cost, [part for begin, end in runs for part in parts[begin:end]]
+            else:
+                runs[run] = (begin + 1, end) if index == begin else (begin, end - 1)
+        left = [index for begin, end in runs for index in range(begin, end)]
+        used = [parts[index] for index in left]
+        cost = sum(
+            pieces[index].price * (parts[index][1] - parts[index][0]) for index in left
+        )
+        windows = 1 + sum(end < start for (_, end), (start, _) in pairwise(used))
+        if self._going_on:
+            windows += -1 if used[0][0] == pieces[0].start else 1
+        return cost + windows * self._window_cost, used
 
     def result(self) -> list[tuple[int, int]]:
         """Return what is to be used: parts of pieces, in order."""
         time_price, gains, above = self._bound()
         most, parts = self._trimmed(above)
         found = self._search(time_price, gains, most)
+        if self._gave_up:
+            found = self._on_grid() or found
         return parts if found is None else found
+
+    def _on_grid(self) -> list[tuple[int, int]] | None:
+        """Return the cheapest parts of pieces on a grid; None: they are on none."""
+        cells = list(self._cells())
+        if not 3 <= len(cells) <= MOST_PIECES:
+            return None
+        grid = Grid(
+            lengths=[cell.length for cell in cells],
+            costs=[cell.price * cell.length for cell in cells],
+            late=[cell.late for cell in cells],
+            needed=self._needed,
+            max_windows=self._max_windows,
+            window_cost=self._window_cost,
+            going_on=self._going_on,
+        )
+        uses = GridSearch(grid).result()
+        if uses is None:
+            return None
+        whole = sum(
+            cell.length for cell, use in zip(cells, uses, strict=True) if use == 1
+        )
+        rest = self._needed - whole
+        parts = []
+        for cell, use in zip(cells, uses, strict=True):
+            start = cell.end - rest if use == 2 else cell.start
+            end = cell.start + rest if use == 3 else cell.end
+            if use:
+                parts.append((start, end))
+        return parts
+
+    def _cells(self) -> Iterator[Piece]:
+        """Yield the pieces, split where a grid is finer than they are."""
+        step = gcd(*(piece.length for piece in self._pieces[1:-1]))
+        if not step:
+            return
+        grid = self._pieces[0].end
+        for piece in self._pieces:
+            start = piece.start
+            while start < piece.end:
+                end = min(start + step - (start - grid) % step, piece.end)
+                earlier = (piece.start + piece.end - start - end) / 2
+                price = piece.price + self._later * earlier
+                yield replace(piece, start=start, end=end, price=price)
+                start = end
 
     def _search(
         self,
@@ -297,13 +348,15 @@ class _Search:
                 push(following, left - 1, True, cut, through, paid, step)
             if cut >= 0:
                 continue
-            if left:
+            if left and not (inside and index == 0):
                 step = _Step(index, -1, steps)
                 begun = cost + window_cost
                 push(following, left - 1, True, index, used, begun, step)
             if inside and not piece.late:
                 step = _Step(index, 1, steps)
                 push(following, left, False, index, used, cost, step)
+        else:
+            self._gave_up = True
         return None if best is None else self._parts(*best)
 
     def _parts(self, step: _Step | None, rest: int) -> list[tuple[int, int]]:
@@ -345,5 +398,7 @@ def cheapest_parts(
         )
         for piece in pieces
     ]
-    search = _Search(priced, needed, max_windows, window_cost, going_on=going_on)
+    search = _Search(
+        priced, needed, max_windows, window_cost, later=later, going_on=going_on
+    )
     return search.result()

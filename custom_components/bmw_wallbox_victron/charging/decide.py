@@ -10,11 +10,9 @@ from datetime import datetime
 import math
 from typing import Final
 
-from .settings import ChargingMode, LimitReason
+from .settings import MIN_CURRENT_A, ChargingMode, LimitReason
 from .status import LimitMessage
 
-#: Less than this is a pause (IEC 61851-1), in A.
-MIN_CURRENT_A: Final = 6.0
 #: Cars stop taking charge up after some seven pauses in a session: so many at most come
 #: from mode and plan together.
 MAX_PAUSES: Final = 5

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final
 
-from ..wallbox.target import MIN_CURRENT_A
+from .settings import MIN_CURRENT_A
 
 #: So far the clocks of two meters' readings are apart, s.
 LAG_S: Final = 2.0

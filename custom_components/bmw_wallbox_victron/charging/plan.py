@@ -1,8 +1,9 @@
 """When to charge, so that a target is met by a deadline at the cheapest hours."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta, tzinfo
+from itertools import pairwise
 from math import ceil
 from statistics import median
 from typing import Final
@@ -20,10 +21,19 @@ _LATER_SHARE: Final = 1e-6
 _UNKNOWN_FACTOR: Final = 100
 #: And so much more for each hour that it is earlier: as late as is safe.
 _UNKNOWN_LATER_SHARE: Final = 0.01
-#: A gap that is this part of the time needed comes from a power that varies.
+#: A pause is left out that is this part of the time needed, if it saves little.
 _GAP_SHARE: Final = 0.08
-#: It is charged over if that costs no more than this part of all.
-_GAP_COST_SHARE: Final = 0.005
+#: Costs that differ by this part of themselves, and this part of what a usual price
+#: would make of the time, are the same.
+_SAME_SHARE: Final = 0.004
+_SAME_SCALE_SHARE: Final = 0.001
+#: The plan before is gone on with while it is that much of the time needed, reserve
+#: included. Towards the end what is left of it is the reserve.
+_KEPT_FROM: Final = 0.7
+_KEPT_TO: Final = 10.0
+#: It is made longer below this: power may vary by 3 % either way, and what is left is
+#: enough all the same.
+_KEPT_WHOLE_FROM: Final = 0.94
 #: For how long a plan goes on whose end nobody knows.
 _UNKNOWN_END: Final = timedelta(days=1)
 
@@ -51,6 +61,8 @@ class Plan:
     """In order; a window without a gap has one for each price."""
     enough: bool
     """Whether the target can be met by the deadline."""
+    prices: Prices = field(default=(), repr=False, compare=False)
+    """Those that it was made with."""
 
     def active(self, now: datetime) -> bool:
         """Return whether to charge at `now`."""
@@ -91,21 +103,84 @@ def _pieces(
         end = min((slot.end - now) // _MICROSECOND, last)
         if end <= start:
             continue
-        if start > reached:
-            yield reached, start, None
+        yield from _unknown_hours(reached, start)
         yield start, end, slot.price
         reached = end
-    if reached < last:
-        yield reached, last, None
+    yield from _unknown_hours(reached, last)
+
+
+def _unknown_hours(start: int, end: int) -> Iterator[tuple[int, int, None]]:
+    """Yield a time without prices by the hour, the last ones whole."""
+    while start < end:
+        following = end - (end - start - 1) // _HOUR * _HOUR
+        yield start, following, None
+        start = following
+
+
+def _overlaps(
+    part: tuple[int, int], pieces: list[Piece]
+) -> Iterator[tuple[Piece, int, int]]:
+    """Yield the pieces in a part, with what of them is in it."""
+    for piece in pieces:
+        begin, end = max(part[0], piece.start), min(part[1], piece.end)
+        if begin < end:
+            yield piece, begin, end
+
+
+def _dearest(parts: list[tuple[int, int]], pieces: list[Piece]) -> float:
+    """Return the highest price in some parts."""
+    return max(piece.price for part in parts for piece, _, _ in _overlaps(part, pieces))
+
+
+def _cost(parts: list[tuple[int, int]], pieces: list[Piece]) -> float:
+    """Return what some parts cost."""
+    return sum(
+        piece.price * (end - begin)
+        for part in parts
+        for piece, begin, end in _overlaps(part, pieces)
+    )
+
+
+def _kept(
+    before: Plan | None,
+    pieces: list[Piece],
+    needed: int,
+    max_windows: int,
+    now: datetime,
+) -> list[tuple[int, int]]:
+    """Return what is left of the plan before, if it is as long as is needed now."""
+    if before is None or not before.enough:
+        return []
+    parts = [
+        (begin, end)
+        for start, stop in before.windows
+        for _, begin, end in _overlaps(
+            ((start - now) // _MICROSECOND, (stop - now) // _MICROSECOND), pieces
+        )
+    ]
+    share = _length(parts) / needed
+    if not _KEPT_FROM <= share <= _KEPT_TO or _windows(parts) > max_windows:
+        return []
+    return parts
+
+
+def _windows(parts: list[tuple[int, int]]) -> int:
+    """Return in how many windows some parts are."""
+    return 1 + sum(end < start for (_, end), (start, _) in pairwise(parts))
+
+
+def _length(parts: list[tuple[int, int]]) -> int:
+    """Return how long some parts are together."""
+    return sum(end - begin for begin, end in parts)
 
 
 def _without_first_gap(
     parts: list[tuple[int, int]],
     pieces: list[Piece],
     needed: int,
-    scale: float,
+    tolerance: float,
 ) -> list[tuple[int, int]]:
-    """Return the parts without the next pause, where it comes from a varying power."""
+    """Return the parts without the next pause, where it is short and saves little."""
     gap_start = 0
     for start, end in parts:
         if start > gap_start:
@@ -116,18 +191,10 @@ def _without_first_gap(
     gap = (gap_start, start)
     if gap[1] - gap[0] > needed * _GAP_SHARE:
         return parts
-
-    def overlaps(part: tuple[int, int]) -> Iterator[tuple[Piece, int, int]]:
-        """Yield the pieces in a part, with what of them is in it."""
-        for piece in pieces:
-            begin, end = max(part[0], piece.start), min(part[1], piece.end)
-            if begin < end:
-                yield piece, begin, end
-
-    filled = list(overlaps(gap))
-    saved = max(piece.price for part in parts for piece, _, _ in overlaps(part))
+    filled = list(_overlaps(gap, pieces))
+    saved = _dearest(parts, pieces)
     extra = sum((piece.price - saved) * (end - begin) for piece, begin, end in filled)
-    if extra > _GAP_COST_SHARE * needed * scale:
+    if extra > tolerance:
         return parts
     return sorted([*parts, *((begin, end) for _, begin, end in filled)])
 
@@ -141,6 +208,7 @@ def make_plan(
     prices: Prices,
     max_windows: int = 4,
     charging: bool = False,
+    before: Plan | None = None,
 ) -> Plan:
     """Return when to charge `energy_wh` Wh with `power_w` W until `deadline`.
 
@@ -149,7 +217,9 @@ def make_plan(
     that cost the same the one with fewer windows, then the later one. Time without a
     price is used where that with prices does not suffice, as late as is safe. Without
     time enough: from now on. `charging`: whether it charges now, which is not
-    interrupted for nothing.
+    interrupted for nothing. `before`: the plan that was followed until now, which goes
+    on while nothing is much cheaper: power, as it is measured, always varies a little.
+    None where the target, the deadline or the limit is another now.
     """
     now, deadline = now.astimezone(UTC), deadline.astimezone(UTC)
     if energy_wh <= 0:
@@ -159,12 +229,6 @@ def make_plan(
         return Plan(slots=(PlanSlot(start=now, end=end, price=None),), enough=False)
     needed = ceil(energy_wh * _RESERVE / power_w * _HOUR)
     available = (deadline - now) // _MICROSECOND
-    if needed >= available:
-        end = now + needed * _MICROSECOND
-        return Plan(
-            slots=(PlanSlot(start=now, end=end, price=None),),
-            enough=needed <= available * _RESERVE,
-        )
     times = list(_pieces(prices, now, deadline))
     known = [price for _, _, price in times if price is not None]
     scale = median(map(abs, known)) if known else 1.0
@@ -185,17 +249,46 @@ def make_plan(
         )
         for start, end, price in times
     ]
-    parts = cheapest_parts(
-        pieces,
-        needed,
-        max_windows=max(max_windows, 1),
-        window_cost=_WINDOW_SHARE * scale * needed,
-        later=_LATER_SHARE * scale / _HOUR,
-        going_on=charging,
-    )
-    if charging:
-        parts = _without_first_gap(parts, pieces, needed, scale)
-    return Plan(slots=_slots(parts, times, now), enough=True)
+
+    most = max(max_windows, 1)
+
+    def cheapest(length: int) -> list[tuple[int, int]]:
+        """Return the cheapest parts of that length."""
+        return cheapest_parts(
+            pieces,
+            length,
+            max_windows=most,
+            window_cost=_WINDOW_SHARE * scale * length,
+            later=_LATER_SHARE * scale / _HOUR,
+            going_on=charging,
+        )
+
+    parts = _kept(before, pieces, needed, most, now)
+    whole = _length(parts) >= needed * _KEPT_WHOLE_FROM
+    if parts and before is not None and before.prices == prices:
+        # What is left of the cheapest is the cheapest. Windows that are over are so:
+        # each cost the car a pause.
+        most = _windows(parts)
+    elif parts and needed < available:
+        # Of its own length, not of the one that is needed now: was it that before?
+        cost = _cost(cheapest(_length(parts)), pieces)
+        same = _SAME_SHARE * abs(cost) + _SAME_SCALE_SHARE * scale * needed
+        whole = whole and _cost(parts, pieces) <= cost + same
+    if not whole:
+        parts = []
+    if not parts and needed >= available:
+        end = now + needed * _MICROSECOND
+        return Plan(
+            slots=(PlanSlot(start=now, end=end, price=None),),
+            enough=needed <= available * _RESERVE,
+        )
+    if not parts:
+        parts = cheapest(needed)
+        if charging:
+            same = _SAME_SHARE * abs(_cost(parts, pieces))
+            same += _SAME_SCALE_SHARE * scale * needed
+            parts = _without_first_gap(parts, pieces, needed, same)
+    return Plan(slots=_slots(parts, times, now), enough=True, prices=prices)
 
 
 def _slots(

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from math import floor
 from typing import Final
 
-from ..wallbox.target import MIN_CURRENT_A
-from .settings import LimitReason
+from .settings import MIN_CURRENT_A, LimitReason
 
 #: Sums of fractions miss a whole number by less than this, A.
 _EPSILON_A: Final = 1e-6

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from math import floor, inf
 from typing import Final
 
-from ..wallbox.target import MIN_CURRENT_A
-from .settings import ChargingMode
+from .settings import MIN_CURRENT_A, ChargingMode
 
 #: The surplus is averaged over this, s.
 WINDOW_S: Final = 60.0

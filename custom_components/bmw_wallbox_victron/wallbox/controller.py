@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from ocpp.v201 import call, call_result
 from ocpp.v201.enums import ResetEnumType
 
+from ..charging.settings import MIN_CURRENT_A
 from . import enforcement, profiles, smart_charging, transitions
 from .availability import Kind, SettingAnswer, Settings
 from .calls import LiveConnection, Request, Turn
@@ -31,7 +32,7 @@ from .enforcement import (
 from .errors import CallFailedError, CommandError, StatusAnswer, refusal
 from .state import WallboxState
 from .station_config import StationConfig
-from .target import MIN_CURRENT_A, ChargingSchedule, ProfileKind, ProfilePurpose
+from .target import ChargingSchedule, ProfileKind, ProfilePurpose
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -184,10 +185,7 @@ class Controller:
         return state.target.limits(self._station.config.max_current)
 
     def restricts(self, state: WallboxState, *, capped: bool = True) -> bool:
-        """Return whether less is wished than the wallbox gives by itself.
-
-        `capped`: whether the cap counts as well.
-        """
+        """Return whether less is wished, or `capped`, than the wallbox gives."""
         max_current = self._station.config.max_current
         cap_a = state.cap_a if capped else None
         return (cap_a is not None and cap_a < max_current) or state.target.restricts(
@@ -307,15 +305,27 @@ class Controller:
             return False
         if any(taken.at(now) == setpoint for taken in enforcement.accepted.values()):
             return True
-        if enforcement.accepted:
-            return False  # that was for another cap, and this one was not tried yet
-        if enforcement.retry_at is not None and not enforcement.unanswered:
+        if (
+            enforcement.retry_at is not None
+            and not enforcement.unanswered
+            and not self._tries_a_limit  # or what was refused was for another cap
+        ):
             raise CommandError("limit_refused", reason=enforcement.refusal or "-")
         if enforcement.unanswered or (
             enforcement.failing and now >= self._impatient_at
         ):
             raise CommandError("no_answer")
         return False
+
+    @property
+    def _tries_a_limit(self) -> bool:
+        """Whether a limit is on the wire, or is the next thing to be sent."""
+        limits = (SetLimit, ClearTxProfile)
+        if isinstance(self._step, Wait):
+            paced_from = self._station.state.enforcement.paced_from or 0.0
+            if self._step.until <= paced_from + smart_charging.PACE:
+                return True
+        return isinstance(self._sent, limits) or isinstance(self._step, limits)
 
     @property
     def _impatient_at(self) -> float:

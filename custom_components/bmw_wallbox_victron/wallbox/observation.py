@@ -79,9 +79,9 @@ def look(
             rounds=0,
             retry_at=None,
         )
-    elif lowered and not state.accepted:
-        # A cap may change every few seconds, so patience goes on through that; but what
-        # took no limit may take a lower one.
+    elif lowered and not state.accepted and state.retry_at is not None:
+        # A cap may change every few seconds, so patience goes on through that; but once
+        # everything was refused, a lower one may be taken.
         state = replace(state, refused=frozenset(), unanswered=frozenset())
     if setpoint != before or owner_a != state.owner_a:
         state = replace(state, setpoint=setpoint, owner_a=owner_a)

@@ -17,6 +17,7 @@ from dataclasses import replace
 import math
 from typing import Final
 
+from ..charging.settings import MIN_CURRENT_A
 from .enforcement import (
     AskComposite,
     AskReading,
@@ -46,7 +47,6 @@ from .observation import (
     setpoint_of,
 )
 from .target import (
-    MIN_CURRENT_A,
     NEXT_KIND,
     ChargingSchedule,
     Fallback,

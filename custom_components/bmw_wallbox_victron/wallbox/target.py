@@ -5,12 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from ..charging.settings import ChargingSettings
+from ..charging.settings import MIN_CURRENT_A, ChargingSettings
 from .clock import Now
-
-#: Less than this is a pause (IEC 61851-1), in A.
-MIN_CURRENT_A: Final = 6.0
-
 
 #: The fields of a target that bear on a limit. Where one of them is lost, its default
 #: would be full power.
