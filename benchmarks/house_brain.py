@@ -57,7 +57,9 @@ class BrainDecider:
             plan=wish.plan,
         )
         self._house = HouseSettings(
-            main_fuse_a=wish.main_fuse_a, phase_order=wish.phase_order
+            has_grid=True,
+            main_fuse_a=wish.main_fuse_a,
+            phase_order=wish.phase_order,
         )
         self._sessions = [_Session() for _ in scenario.wiring]
         self._slots: tuple[Slot, ...] = ()
@@ -168,6 +170,7 @@ class BrainDecider:
             phases=phases,
             planned_phases=len(session.phases) or 3,
             in_force_a=max(view.limit_a, sent_a),
+            lowest_a=min(view.limit_a, sent_a),
             holds=view.limit_a == sent_a,
             given_a=view.limit_a if view.limit_a == sent_a else None,
         )

@@ -246,7 +246,10 @@ class Brain:
             scheduled_a=box.scheduled_a,
             scheduled_until=box.scheduled_until,
             start_at=settings.start_at if waits else None,
-            mode=settings.charging_mode,
+            # Without a grid meter there is no such choice to be made.
+            mode=settings.charging_mode
+            if self._settings.has_grid
+            else ChargingMode.FAST,
             plan=planned,
             target_reached=reached,
             hold=box.charged and memory.mode_on and record.pauses >= MAX_PAUSES,
