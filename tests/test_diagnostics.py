@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 import json
+import re
 from types import MappingProxyType
 from typing import Any
 
@@ -178,6 +179,31 @@ async def test_config_entry(
         "allowed_tokens": 2,
         "max_current": 16,
     }
+    head, opened, boot, *others = wallbox["trace"]
+    assert head == {
+        "trace": 1,
+        "max_current": 16,
+        "meter_interval": 10,
+        "target": {"current_limit": None, "charging_allowed": True, "cap_a": None},
+    }
+    assert opened == {"at": 0, "connection": 1, "event": "opened"}
+    assert boot["in"] == [
+        2,
+        "m1",
+        "BootNotification",
+        {
+            "reason": "PowerUp",
+            "chargingStation": {
+                "model": "model-1",
+                "vendorName": "Delta Electronics",
+                "serialNumber": "serial-1",
+                "firmwareVersion": "firmware-1",
+            },
+        },
+    ]
+    assert {"in", "out"} <= {key for each in others for key in each}
+    tokens = re.findall(r'"idToken": "([^"]+)"', json.dumps(wallbox["trace"]))
+    assert set(tokens) == {"token-1", "token-2"}
     assert wallbox["sessions"] >= 1
     state = wallbox["state"]
     assert state["status"] == "charging"

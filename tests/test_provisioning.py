@@ -14,6 +14,7 @@ from custom_components.bmw_wallbox_victron.wallbox.device_model import (
     members,
     number,
 )
+from custom_components.bmw_wallbox_victron.wallbox.identity import Light
 from custom_components.bmw_wallbox_victron.wallbox.meter_polling import (
     PATIENCE_S,
     TRIGGERS,
@@ -25,7 +26,7 @@ from custom_components.bmw_wallbox_victron.wallbox.provisioning import (
     Change,
     metering_changes,
 )
-from custom_components.bmw_wallbox_victron.wallbox.state import Light, WallboxState
+from custom_components.bmw_wallbox_victron.wallbox.state import WallboxState
 from simulators.wallbox import DELTA, Car, SimulatedWallbox
 from simulators.wallbox.device_model import MEASURANDS as MEASURED, VariableId
 

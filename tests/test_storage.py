@@ -31,14 +31,13 @@ from custom_components.bmw_wallbox_victron.stored_form import load_ledgers
 from custom_components.bmw_wallbox_victron.wallbox.clock import DeviceClock, Now
 from custom_components.bmw_wallbox_victron.wallbox.energy import Flow, RegisterCount
 from custom_components.bmw_wallbox_victron.wallbox.enforcement import Enforcement
+from custom_components.bmw_wallbox_victron.wallbox.identity import Identity, Light
 from custom_components.bmw_wallbox_victron.wallbox.meter_values import Sample
 from custom_components.bmw_wallbox_victron.wallbox.state import (
     ChargingState,
     ConnectorStatus,
     Doubt,
     EventType,
-    Identity,
-    Light,
     Transaction,
     WallboxState,
 )

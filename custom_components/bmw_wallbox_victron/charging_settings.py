@@ -73,6 +73,7 @@ def house_entities_of(options: Mapping[str, Any]) -> HouseEntities:
 def house_settings_of(options: Mapping[str, Any]) -> HouseSettings:
     """Return what is set for the house."""
     return HouseSettings(
+        has_grid=bool(options.get(CONF_GRID_POWER)),
         main_fuse_a=options.get(CONF_MAIN_FUSE),
         phase_order=options.get(CONF_PHASE_ORDER, PHASE_ORDER_UNKNOWN),
         meter_timeout_s=options.get(CONF_METER_TIMEOUT, DEFAULT_METER_TIMEOUT),

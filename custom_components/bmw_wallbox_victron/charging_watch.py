@@ -54,12 +54,15 @@ class ChargingWatch:
         *,
         problems: Problems,
         call_later: Callable[[float, Callable[[], None]], Cancel],
+        shown: Callable[[str], WallboxState | None],
         on_change: Callable[[], None],
     ) -> None:
         """Initialize with the wallboxes, by charge point id.
 
-        `on_change`: what is shown changed.
+        `shown`: what is shown of one of them, which is on the disk. `on_change`: what
+        is shown of charging changed.
         """
+        self._shown = shown
         self._hass = hass
         self._stations = stations
         self._problems = problems
@@ -219,7 +222,7 @@ class ChargingWatch:
             self._deciding = False
         self._look_again(math.inf if due is None else due, now)
         statuses = {
-            key: _status(outcome, self._stations[key].state)
+            key: _status(outcome, self._shown(key) or WallboxState())
             for key, outcome in outcomes.items()
         }
         if statuses != self.statuses:

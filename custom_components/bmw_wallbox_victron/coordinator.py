@@ -1,11 +1,11 @@
 """The coordinator of a site: publishes snapshots of all that its entities show."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 import logging
-from typing import Any, override
+from typing import override
 
 from homeassistant.config_entries import (
     ConfigEntry,
@@ -14,7 +14,6 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import (
     CONF_ADDRESS,
-    CONF_PASSWORD,
     EVENT_HOMEASSISTANT_STOP,
 )
 from homeassistant.core import Event, HomeAssistant, callback
@@ -29,15 +28,10 @@ from .battery.battery import BatteryState, Settings
 from .battery.counters import Counters
 from .battery_store import BatteryStore
 from .charging.status import ChargingStatus
-from .charging_settings import house_settings_of
 from .charging_watch import ChargingWatch
 from .const import (
-    CONF_ALLOW_REBOOT,
-    CONF_ALLOWED_TOKENS,
     CONF_CHARGE_POINT_ID,
-    CONF_MAX_CURRENT,
     CONF_METER_INTERVAL,
-    CONF_RFID_TOKEN,
     DEFAULT_METER_INTERVAL,
     DOMAIN,
     SUBENTRY_WALLBOX,
@@ -50,13 +44,12 @@ from .session_events import SessionEvents
 from .site_problems import async_get_problems
 from .storage import SessionStore, SiteStore
 from .subentries import device_subentries, subentries_of
-from .wallbox.cards import allowed_tokens, card_names
 from .wallbox.certificate import CertificateInfo
 from .wallbox.errors import CommandError
 from .wallbox.sessions import Ledger, session_events
 from .wallbox.state import WallboxState
 from .wallbox.station import Station
-from .wallbox.station_config import StationConfig
+from .wallbox_settings import foundation, station_config
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -127,7 +120,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             call_later=self._call_later,
             on_change=self._publish_devices,
         )
-        self._foundation = _foundation(entry)
+        self._foundation = foundation(entry)
         self._titles: dict[str, str] = {}
         self._changed = False
         self._changing = asyncio.Lock()
@@ -138,6 +131,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             self.stations,
             problems=self._problems,
             call_later=self._call_later,
+            shown=self._shown,
             on_change=self._publish_charging,
         )
         self.server = Server(
@@ -172,7 +166,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         options = self.config_entry.options
         for subentry in self._subentries:
             self._titles[subentry.subentry_id] = subentry.title
-            config = _station_config(subentry, options)
+            config = station_config(subentry, options)
             station = Station(
                 config,
                 state=stored.get(subentry.subentry_id, WallboxState()),
@@ -231,7 +225,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             self._changed = False
             if self.config_entry.state is not ConfigEntryState.LOADED:
                 return  # it is read when the entry is set up again
-            if _foundation(self.config_entry) != self._foundation:
+            if foundation(self.config_entry) != self._foundation:
                 self.hass.config_entries.async_schedule_reload(
                     self.config_entry.entry_id
                 )
@@ -255,7 +249,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self._set_interval()
         for subentry in self._subentries:
             station = self._station(subentry)
-            config = _station_config(subentry, self.config_entry.options)
+            config = station_config(subentry, self.config_entry.options)
             if config != station.config:
                 station.configure(config)
                 self._publish()
@@ -361,6 +355,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         self.session_events.async_fire()
         self.charging.look()
 
+    def _shown(self, charge_point_id: str) -> WallboxState | None:
+        """Return what is shown of a wallbox; None: nothing yet."""
+        return self.data.wallboxes.get(charge_point_id)
+
     @callback
     def _publish_charging(self) -> None:
         """Publish what is decided of the limits."""
@@ -388,6 +386,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         wallboxes = self._snapshot().wallboxes
         if wallboxes != self.data.wallboxes:
             self.async_set_updated_data(replace(self.data, wallboxes=wallboxes))
+            self.charging.look()
         self.session_events.async_fire()
 
     async def async_reset_counters(self, counters: Counters) -> None:
@@ -468,38 +467,3 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         await self.server.async_check_certificate()
         if self.server.certificate != self.data.certificate:
             self._publish()
-
-
-def _foundation(entry: ConfigEntry) -> tuple[object, ...]:
-    """Return the settings of which a change needs a reload."""
-    return (
-        dict(entry.data),
-        [
-            (
-                subentry.subentry_id,
-                subentry.data[CONF_CHARGE_POINT_ID],
-                subentry.data.get(CONF_PASSWORD),
-            )
-            for subentry in subentries_of(entry, SUBENTRY_WALLBOX)
-        ],
-    )
-
-
-def _station_config(
-    subentry: ConfigSubentry, options: Mapping[str, Any]
-) -> StationConfig:
-    """Return a wallbox's settings."""
-    data, house = subentry.data, house_settings_of(options)
-    cards: Sequence[str] = data.get(CONF_ALLOWED_TOKENS, ())
-    return StationConfig(
-        charge_point_id=data[CONF_CHARGE_POINT_ID],
-        password=data.get(CONF_PASSWORD),
-        rfid_token=data.get(CONF_RFID_TOKEN),
-        allowed_tokens=allowed_tokens(cards),
-        card_names=card_names(cards),
-        max_current=data[CONF_MAX_CURRENT],
-        meter_interval=options.get(CONF_METER_INTERVAL, DEFAULT_METER_INTERVAL),
-        allow_reboot=options.get(CONF_ALLOW_REBOOT, False),
-        fallback_s=house.fallback_min * 60 or None,
-        safe_current_a=house.safe_current_a,
-    )

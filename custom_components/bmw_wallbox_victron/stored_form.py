@@ -26,8 +26,9 @@ from .disk import Json
 from .readings import DeviceIdentity
 from .wallbox.energy import RegisterCount
 from .wallbox.enforcement import Enforcement
+from .wallbox.identity import Identity
 from .wallbox.sessions import Session
-from .wallbox.state import EventType, Identity, Transaction, WallboxState
+from .wallbox.state import EventType, Transaction, WallboxState
 from .wallbox.target import LIMITING, ChargingSchedule, Target
 
 _LOGGER = logging.getLogger(__name__)

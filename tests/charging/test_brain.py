@@ -29,6 +29,7 @@ class World:
     """A house with wallboxes that do at once what they are told."""
 
     brain: Brain = field(default_factory=lambda: Brain(UTC))
+    house: HouseSettings = field(default_factory=lambda: HouseSettings(has_grid=True))
     boxes: dict[str, Box] = field(default_factory=dict)
     surplus_w: float | None = None
     base_a: float | None = None
@@ -38,6 +39,10 @@ class World:
     now: float = 1000.0
     wall: datetime = NOON
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Have a grid that is measured."""
+        self.brain.configure(self.house, [])
 
     def add(self, key: str = "box", **changes: Any) -> None:
         """Add a wallbox, with a car of three phases that takes what it may."""
@@ -231,6 +236,14 @@ def test_clouds_pause_five_times_and_no_more(world: World) -> None:
     world.change(session="another", record=SessionRecord(), charged=False)
     run(world, 10)
     assert world.limit() == 0
+
+
+def test_without_a_grid_meter_no_mode_follows_the_sun(world: World) -> None:
+    """The choice went with the meter: a car must not wait for ever."""
+    world.change(settings=SOLAR)
+    world.brain.configure(HouseSettings(), [])
+    run(world, 10)
+    assert world.limit() == 16
 
 
 def test_waiting_for_the_sun_is_no_pause(world: World) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from custom_components.bmw_wallbox_victron.wallbox.clock import LIVE_TIMEOUT_S, Now
 from custom_components.bmw_wallbox_victron.wallbox.energy import RegisterCount
+from custom_components.bmw_wallbox_victron.wallbox.identity import Identity
 from custom_components.bmw_wallbox_victron.wallbox.meter_values import (
     BeginSample,
     Sample,
@@ -21,7 +22,6 @@ from custom_components.bmw_wallbox_victron.wallbox.state import (
     ChargingState,
     ConnectorStatus,
     EventType,
-    Identity,
     Status,
     TransactionEvent,
     WallboxState,

@@ -83,7 +83,9 @@ class _Memory:
     plan: Plan | None = None
     """What was planned last."""
     plan_for: object = None
-    """For what."""
+    """For what: another target has nothing to do with the plan before."""
+    plan_with: object = None
+    """With what power and prices."""
     planned_at: float = -math.inf
     """When, by the steady clock, in s."""
     planned_wall: datetime | None = None
@@ -237,14 +239,17 @@ class Brain:
             plan = self._plan(box, memory, now, wall, prices)
             planned = Planned(active=plan.active(wall), until=plan.next_change(wall))
         else:
-            memory.plan = memory.plan_for = None
+            memory.plan = None
         return Situation(
             current_limit_a=box.current_limit_a,
             allowed=box.allowed,
             scheduled_a=box.scheduled_a,
             scheduled_until=box.scheduled_until,
             start_at=settings.start_at if waits else None,
-            mode=settings.charging_mode,
+            # Without a grid meter there is no such choice to be made.
+            mode=settings.charging_mode
+            if self._settings.has_grid
+            else ChargingMode.FAST,
             plan=planned,
             target_reached=reached,
             hold=box.charged and memory.mode_on and record.pauses >= MAX_PAUSES,
@@ -275,35 +280,34 @@ class Brain:
             # It may not get more, or not take more.
             amps = min(amps, memory.limit_a, box.drawn_a or math.inf)
         power_w = max(amps, MIN_CURRENT_A) * box.watts_per_amp
-        plan_for = (
-            box.session,
-            deadline,
-            settings.target_energy,
-            round(math.log(power_w) / _POWER_STEP),
-            prices,
-        )
+        target = settings.target_energy
+        plan_for = (box.session, deadline, target, box.current_limit_a)
+        plan_with = (round(math.log(power_w) / _POWER_STEP), prices)
         passed = now - memory.planned_at
         drift_s = (
             math.inf
             if memory.planned_wall is None
             else abs((wall - memory.planned_wall).total_seconds() - passed)
         )
-        plan = memory.plan
+        plan = memory.plan if plan_for == memory.plan_for else None
         if (
             plan is None
-            or plan_for != memory.plan_for
+            or memory.planned_wall is None
+            or plan_with != memory.plan_with
             or passed >= _PLAN_S
             or drift_s > _CLOCK_S
+            or _changed(plan, memory.planned_wall, wall)
         ):
             plan = make_plan(
                 now=wall,
                 deadline=deadline,
-                energy_wh=max(settings.target_energy * 1000 - box.energy_wh, 0.0),
+                energy_wh=max(target * 1000 - box.energy_wh, 0.0),
                 power_w=power_w,
                 prices=prices,
                 charging=box.charging and memory.mode_on,
+                before=plan,
             )
-            memory.plan, memory.plan_for = plan, plan_for
+            memory.plan, memory.plan_for, memory.plan_with = plan, plan_for, plan_with
             memory.planned_at, memory.planned_wall = now, wall
         return plan
 
@@ -454,6 +458,12 @@ class Brain:
             if moment is not None and moment > wall
         ]
         return dues
+
+
+def _changed(plan: Plan, before: datetime, wall: datetime) -> bool:
+    """Return whether one of its windows has begun or ended since then."""
+    change = plan.next_change(before)
+    return change is not None and change <= wall
 
 
 def _taken_up(box: Box, memory: _Memory, now: float) -> bool:

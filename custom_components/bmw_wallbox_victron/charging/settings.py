@@ -58,6 +58,8 @@ class ChargingSettings:
 class HouseSettings:
     """What an owner sets for the house, in the options; nothing is required."""
 
+    has_grid: bool = False
+    """Whether the grid is measured: without it there is no surplus to follow."""
     main_fuse_a: float | None = None
     """What the main fuse bears on each phase, A; None: nobody watches it."""
     phase_order: str = "unknown"

@@ -14,7 +14,8 @@ from ocpp.v201.enums import OperationalStatusEnumType
 
 from .calls import Request, Turn
 from .errors import CallFailedError, CommandError, refusal
-from .state import Light, WallboxState
+from .identity import Light
+from .state import WallboxState
 
 type SettingAnswer = (
     call_result.ChangeAvailability | call_result.SetVariables | CallFailedError

@@ -11,8 +11,9 @@ from typing import Final
 
 from . import transitions
 from .clock import Now
+from .identity import Identity, Light
 from .payloads import Component, ReadResult, ReportData, Variable
-from .state import ConnectorStatus, Identity, Light, WallboxState
+from .state import ConnectorStatus, WallboxState
 
 #: Component and variable -> value, of the station itself, EVSE 1 and its connector.
 type Variables = Mapping[tuple[str, str], str]

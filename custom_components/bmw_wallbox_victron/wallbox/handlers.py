@@ -28,13 +28,13 @@ from ocpp.v201.enums import (
 from . import payloads, transitions
 from .clock import JITTER_S, Now
 from .device_model import Variables, parse_report
+from .identity import Identity
 from .meter_values import CLOCK_NEVER_SET, Sample, device_time, samples
 from .payloads import ocpp_time, snake_case
 from .state import (
     ChargingState,
     ConnectorStatus,
     EventType,
-    Identity,
     TransactionEvent,
     WallboxState,
 )

@@ -25,6 +25,7 @@ from typing import Any
 
 from ..charging.settings import MIN_CURRENT_A
 from .clock import JITTER_S, LIVE_TIMEOUT_S, DeviceClock, Now, moved_back
+from .identity import Identity
 from .live_readings import aged, forget, is_flowing, nothing_flows, show, stopped
 from .meter_values import CLOCK_NEVER_SET, Sample
 from .state import (
@@ -32,7 +33,6 @@ from .state import (
     ConnectorStatus,
     Doubt,
     EventType,
-    Identity,
     Transaction,
     TransactionEvent,
     WallboxState,
