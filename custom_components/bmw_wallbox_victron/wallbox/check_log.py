@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ocpp.messages import Call
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
@@ -44,6 +46,11 @@ class Message:
     """What it is."""
     payload: Mapping[str, Any]
     """What it says, with keys in snake case."""
+
+    @classmethod
+    def of(cls, said: Call, at: float) -> Message:
+        """Return what a CALL says that came `at` that time."""
+        return cls(at=at, action=said.action, payload=said.payload)
 
 
 class Witness(Protocol):
@@ -92,3 +99,7 @@ class CheckLog:
             for each in self.exchanges
             if isinstance(each.request, kind)
         ]
+
+    def count(self, action: str) -> int:
+        """Return how many messages of an action came."""
+        return sum(each.action == action for each in self.messages)

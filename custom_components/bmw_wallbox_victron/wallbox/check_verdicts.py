@@ -26,8 +26,6 @@ SLOW_ANSWER_S: Final = 2.0
 SLOW_LIMIT_S: Final = 10.0
 #: "Right after a restart" lasts no longer than this, in s.
 RESTART_S: Final = 90.0
-#: A boot that belongs to a new connection comes within this, in s.
-BOOT_S: Final = 5.0
 _SETTINGS: Final = ("SampledDataCtrlr", "AlignedDataCtrlr")
 _TAKEN: Final = ("Accepted", "RebootRequired")
 _CURRENT: Final = "Current.Import"
@@ -234,12 +232,23 @@ def queue(log: CheckLog, transaction_id: str) -> Details:
 def boots(log: CheckLog, returned_at: float | None) -> tuple[Detail, ...]:
     """Judge when it says that it has booted; `returned_at`: when it came back."""
     found: list[Detail] = []
-    for message in _of(log, "BootNotification"):
-        back = returned_at is not None and (
-            returned_at - BOOT_S <= message.at <= returned_at + BOOT_S
-        )
-        found.append(Detail.BOOTS_ON_CONNECT if back else Detail.BOOTS_AGAIN)
-    return tuple(dict.fromkeys(found))
+    if returned_at is not None:
+        since = [each for each in log.messages if each.at >= returned_at]
+        # It is not allowed to say anything else before that (B01).
+        if since and since[0].action == "BootNotification":
+            found.append(Detail.BOOTS_ON_CONNECT)
+    if len(_of(log, "BootNotification")) > len(found):
+        found.append(Detail.BOOTS_AGAIN)
+    return tuple(found)
+
+
+def tells_current(log: CheckLog) -> bool:
+    """Return whether a current was told at all."""
+    return any(
+        each.get("measurand") == _CURRENT
+        for sampled in _samples(log)
+        for each in sampled
+    )
 
 
 # Limits
@@ -280,29 +289,57 @@ class _Sent:
     accepted: bool
 
 
-def _sent(log: CheckLog, level: Level) -> list[_Sent]:
-    """Return the profiles of a level, and what the wallbox made of them."""
-    found: list[_Sent] = []
-    for request, exchange in log.asked(call.SetChargingProfile):
+def _bursts(log: CheckLog, level: Level) -> list[list[_Sent]]:
+    """Return the profiles of a level, in those bursts in which they were sent.
+
+    After each burst the composite schedule was asked for; there is another one only
+    where the limit did not hold with those before.
+    """
+    bursts: list[list[_Sent]] = [[]]
+    for exchange in log.exchanges:
         if not level.since <= exchange.at <= level.until or exchange.lost:
             continue
-        profile = request.charging_profile
-        schedule = profile.charging_schedule[0]
-        if schedule.charging_schedule_period[0].limit != level.amps:
-            continue
-        kind = ProfileKind.RELATIVE
-        if schedule.start_schedule is not None:
-            epoch = schedule.start_schedule.startswith("1970")
-            kind = ProfileKind.EPOCH if epoch else ProfileKind.NOW
-        found.append(
-            _Sent(
-                at=exchange.at,
-                purpose=ProfilePurpose(profile.charging_profile_purpose),
-                kind=kind,
-                accepted=exchange.status == "Accepted",
-            )
-        )
-    return found
+        match exchange.request:
+            case call.GetCompositeSchedule() if bursts[-1]:
+                bursts.append([])
+            case call.SetChargingProfile() as request:
+                profile = request.charging_profile
+                schedule = profile.charging_schedule[0]
+                if schedule.charging_schedule_period[0].limit != level.amps:
+                    continue
+                kind = ProfileKind.RELATIVE
+                if schedule.start_schedule is not None:
+                    epoch = schedule.start_schedule.startswith("1970")
+                    kind = ProfileKind.EPOCH if epoch else ProfileKind.NOW
+                bursts[-1].append(
+                    _Sent(
+                        at=exchange.at,
+                        purpose=ProfilePurpose(profile.charging_profile_purpose),
+                        kind=kind,
+                        accepted=exchange.status == "Accepted",
+                    )
+                )
+    return [burst for burst in bursts if burst]
+
+
+def _holding(bursts: list[list[_Sent]]) -> _Sent | None:
+    """Return which profile holds a limit that held; None: it cannot be told."""
+    failed = _failed(bursts[:-1])
+    last = [
+        each
+        for each in (bursts[-1] if bursts else ())
+        if each.accepted and (each.purpose, each.kind) not in failed
+    ]
+    # The session's own counts in place of the default.
+    order = (ProfilePurpose.TX, ProfilePurpose.TX_DEFAULT, ProfilePurpose.STATION_MAX)
+    return min(last, key=lambda each: order.index(each.purpose), default=None)
+
+
+def _failed(bursts: list[list[_Sent]]) -> set[tuple[ProfilePurpose, ProfileKind]]:
+    """Return what was accepted, and not kept."""
+    return {
+        (each.purpose, each.kind) for burst in bursts for each in burst if each.accepted
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,39 +373,37 @@ def takes_limits(log: CheckLog, enforcement: Enforcement) -> Details:
 def limits(log: CheckLog, levels: list[Level]) -> Limits:
     """Judge what it makes of limits; there is one level at least."""
     first = levels[0]
-    after, sent = first.after, _sent(log, first)
-    accepted = {each.purpose for each in sent if each.accepted} & after.accepted.keys()
-    held = first.held
-    followed = [each for each in ProfilePurpose if each in accepted - after.unfollowed]
-    holding = None
+    bursts = _bursts(log, first)
+    sent = [each for burst in bursts for each in burst]
+    holder = _holding(bursts) if first.held else None
+    failed = _failed(bursts[:-1] if first.held else bursts)
     found: list[Detail] = list(composite(log))
     slow = _slow(log, levels)
     if slow:
         found.append(Detail.SLOW_LIMITS)
-    if held and followed:
-        holding = followed[0], after.accepted_kinds[followed[0]]
-        if holding[0] is not ProfilePurpose.TX:
-            if holding[1] is not ProfileKind.EPOCH:
-                found.append(Detail.EPOCH_FAILS)
-            if holding[1] is ProfileKind.NOW:
-                found.append(Detail.RELATIVE_FAILS)
+    elif holder is not None and holder.purpose is not ProfilePurpose.TX:
+        if holder.kind is not ProfileKind.EPOCH:
+            found.append(Detail.EPOCH_FAILS)
+        if holder.kind is ProfileKind.NOW:
+            found.append(Detail.RELATIVE_FAILS)
     for purpose, detail in (
         (ProfilePurpose.TX_DEFAULT, Detail.DEFAULT_IGNORED),
         (ProfilePurpose.STATION_MAX, Detail.STATION_IGNORED),
     ):
-        tried = {
-            each.kind for each in sent if each.purpose is purpose and each.accepted
-        }
-        if not tried or purpose in followed:
+        last = [kind for each, kind in failed if each is purpose]
+        if not last:
             continue
+        # Each is tried only once those before it have failed.
+        kinds = list(ProfileKind)
+        tried = kinds[: 1 + max(kinds.index(kind) for kind in last)]
         shown = _shown(log, first, purpose)
         if slow and shown is not False:
             continue
+        if shown:
+            found.append(Detail.COMPOSITE_WRONG)
         # With a kind that is not followed at all, it is not the purpose's fault.
-        if holding is None or holding[1] in tried:
+        if holder is None or (holder.purpose is not purpose and holder.kind in tried):
             found.append(detail)
-            if shown:
-                found.append(Detail.COMPOSITE_WRONG)
     answers = {each.purpose: each for each in sent}
     station = answers.get(ProfilePurpose.STATION_MAX)
     if station is not None and not station.accepted:
@@ -379,7 +414,7 @@ def limits(log: CheckLog, levels: list[Level]) -> Limits:
     refused = default and not any(each.accepted for each in default)
     return Limits(
         details=tuple(dict.fromkeys(found)),
-        holding=holding,
+        holding=None if holder is None or slow else (holder.purpose, holder.kind),
         refused_at=default[-1].at if refused else None,
     )
 
@@ -391,7 +426,11 @@ def _slow(log: CheckLog, levels: list[Level]) -> bool:
         for level in levels
         if level.followed_at is not None
         and level.metered
-        and (sent := [each for each in _sent(log, level) if each.accepted])
+        and (
+            sent := [
+                each for burst in _bursts(log, level) for each in burst if each.accepted
+            ]
+        )
     ]
     # The first is late as well where another profile purpose had to be found.
     return bool(waits[1:]) and min(waits[1:]) > SLOW_LIMIT_S

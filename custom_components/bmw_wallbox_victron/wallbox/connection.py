@@ -313,9 +313,7 @@ class Connection:
         """Find what a message leads to; what takes long, beside everything else."""
         station = self.station
         if station.witness is not None and self._is_live:
-            call = message.call
-            said = Message(at=self._steady(), action=call.action, payload=call.payload)
-            station.witness.said(said)
+            station.witness.said(Message.of(message.call, self._steady()))
 
         def look(state: WallboxState) -> Handled:
             with one_at_a_time() if message.huge else nullcontext():

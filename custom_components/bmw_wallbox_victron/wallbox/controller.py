@@ -30,7 +30,7 @@ from .enforcement import (
     Wait,
 )
 from .errors import CallFailedError, CommandError, StatusAnswer, refusal
-from .observation import keeps
+from .observation import excusing
 from .state import WallboxState
 from .station_config import StationConfig
 from .target import ChargingSchedule, ProfileKind, ProfilePurpose
@@ -179,8 +179,8 @@ class Controller:
             cap_forced=state.pause_forced,
             fallback=station.config.fallback,
         )
-        if _of_check_alone(state, enforcement):
-            enforcement = replace(enforcement, failing=False)
+        if state.check_cap_a is not None and not state.enforcement.failing:
+            enforcement = excusing(enforcement, state.cap_a, state.current)
         return replace(state, enforcement=enforcement)
 
     def _owners_limits(self, state: WallboxState) -> ChargingSchedule:
@@ -499,14 +499,3 @@ class Controller:
         if composite is not None and "charging_allowed" in state.target.lost:
             state = transitions.seen_to_charge(state, composite >= MIN_CURRENT_A)
         self._station.update(state, look=True)
-
-
-def _of_check_alone(state: WallboxState, found: enforcement.Enforcement) -> bool:
-    """Return whether it is only a limit of the check that does not hold.
-
-    That is a finding, and nothing that its owner has to be told of at once.
-    """
-    if state.check_cap_a is None or state.enforcement.failing or not found.failing:
-        return False
-    allowed = [each for each in (found.owner_a, state.cap_a) if each is not None]
-    return not allowed or keeps(state.current or 0.0, min(allowed))

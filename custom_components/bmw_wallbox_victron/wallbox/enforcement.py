@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from .clock import Now
+from .findings import NOTHING_LEARNED, Lesson
 from .target import NEXT_KIND, ChargingSchedule, ProfileKind, ProfilePurpose, Setpoint
 
 #: A wallbox that says again and again that something limits it is asked so often, in s.
@@ -252,8 +253,19 @@ class Outcome(StrEnum):
 # Transitions
 
 
-def restored(state: Enforcement, now: Now) -> Enforcement:
-    """Take what was stored of it, for this run of Home Assistant."""
+def restored(
+    state: Enforcement, now: Now, lesson: Lesson = NOTHING_LEARNED
+) -> Enforcement:
+    """Take what was stored of it, for this run of Home Assistant.
+
+    What a check has found is tried first, and no more than that: whatever does not
+    hold any more is found out as ever.
+    """
+    if lesson.kind is not None:
+        first = (ProfilePurpose.TX_DEFAULT, ProfilePurpose.STATION_MAX)
+        state = replace(state, kinds=dict.fromkeys(first, lesson.kind))
+    if lesson.default_fails:
+        state = replace(state, used=frozenset({ProfilePurpose.STATION_MAX}))
     if state.rebooted_at is None:
         return state
     elapsed = (now.wall - state.rebooted_at).total_seconds()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from .target import ProfileKind
 
@@ -95,8 +96,6 @@ class Detail(StrEnum):
     # Why it was not tried
     NO_CAR = "no_car"
     """No car is plugged in."""
-    NO_CHARGING = "no_charging"
-    """The car does not charge."""
     CAR_GONE = "car_gone"
     """The car went, or another session began."""
     LIMIT_LOWER = "limit_lower"
@@ -111,8 +110,6 @@ class Detail(StrEnum):
     """It takes no limits."""
     NOTHING_QUEUED = "nothing_queued"
     """Nothing happened while it was away."""
-    NEEDS_REBOOT = "needs_reboot"
-    """Only a reboot, or a new session, would tell."""
     HARMS_SESSION = "harms_session"
     """A try could bind the session until a reboot."""
     NOT_NEEDED = "not_needed"
@@ -151,6 +148,9 @@ class Lesson:
     """Whether the current comes only where it is asked for."""
 
 
+NOTHING_LEARNED: Final = Lesson()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
     """What the last check found."""
@@ -161,7 +161,7 @@ class CheckResult:
     """Of which firmware that is true; None: it did not tell."""
     findings: tuple[Finding, ...] = ()
     """What it found, in the order of the lines."""
-    lesson: Lesson = Lesson()
+    lesson: Lesson = NOTHING_LEARNED
     """What the control loop begins with."""
 
     def holds_for(self, firmware_version: str | None) -> bool:

@@ -274,3 +274,16 @@ def flows(observed: Observed) -> bool:
     if observed.current_a is None:
         return observed.charging
     return observed.current_a > TOLERANCE_A
+
+
+def excusing(
+    state: Enforcement, cap_a: float | None, current_a: float | None
+) -> Enforcement:
+    """Return it without a failure that only a limit of a check has, which is a finding.
+
+    `cap_a`: the most that is allowed beside the check; `current_a`: what flows, A.
+    """
+    allowed = [each for each in (state.owner_a, cap_a) if each is not None]
+    if not state.failing or (allowed and not keeps(current_a or 0.0, min(allowed))):
+        return state
+    return replace(state, failing=False)

@@ -11,7 +11,7 @@ from ..charging.settings import MIN_CURRENT_A
 from .clock import CLOCKS_AGREE, DeviceClock, Now
 from .energy import Flow, RegisterCount
 from .enforcement import Enforcement, Observed
-from .findings import CheckResult
+from .findings import NOTHING_LEARNED, CheckResult, Lesson
 from .identity import Identity, Light
 from .meter_values import Sample
 from .target import Target
@@ -260,6 +260,14 @@ class WallboxState:
     """What waits for the receipts, in the order in which it was told."""
 
     # What follows from these
+
+    @property
+    def lesson(self) -> Lesson:
+        """What a check has found of this firmware, for the control loop."""
+        firmware = self.identity.firmware_version
+        if self.check is None or not self.check.holds_for(firmware):
+            return NOTHING_LEARNED
+        return self.check.lesson
 
     @property
     def capped_a(self) -> float | None:

@@ -88,7 +88,7 @@ class Station:
         now, target = self.now(), state.target
         if target.schedule is not None:
             target = replace(target, schedule=target.schedule.anchored(now))
-        restored = enforcement.restored(state.enforcement, now)
+        restored = enforcement.restored(state.enforcement, now, state.lesson)
         return replace(state, target=target, enforcement=restored)
 
     def configure(self, config: StationConfig) -> None:
