@@ -131,6 +131,7 @@ class Asking(Pace):
         other = (
             before - _LIGHT_STEP if before >= 2 * _LIGHT_STEP else before + _LIGHT_STEP
         )
+        self._look()  # from here on, there is something to set back
         self._reasons[Line.LIGHT] = Detail.UNANSWERED
         try:
             answer = await self._call(
@@ -156,6 +157,7 @@ class Asking(Pace):
         if not state.operative or state.target.operative is False:
             self._reasons[line] = Detail.OUT_OF_SERVICE
             return
+        self._look()  # from here on, there is something to set back
         self._reasons[line] = Detail.UNANSWERED
         try:
             answer = await self._call(

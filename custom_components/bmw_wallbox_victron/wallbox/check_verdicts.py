@@ -5,7 +5,7 @@ expect, and None where nothing was said that could tell.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Final
 
@@ -289,19 +289,31 @@ class _Sent:
     accepted: bool
 
 
-def _bursts(log: CheckLog, level: Level) -> list[list[_Sent]]:
+@dataclass(slots=True)
+class _Burst:
+    """Profiles that were sent one after the other."""
+
+    sent: list[_Sent] = field(default_factory=list)
+    shown: list[float] = field(default_factory=list)
+    """What composite schedules said after it, A."""
+
+
+def _bursts(log: CheckLog, level: Level) -> list[_Burst]:
     """Return the profiles of a level, in those bursts in which they were sent.
 
     After each burst the composite schedule was asked for; there is another one only
     where the limit did not hold with those before.
     """
-    bursts: list[list[_Sent]] = [[]]
+    bursts: list[_Burst] = []
+    asked = True
     for exchange in log.exchanges:
         if not level.since <= exchange.at <= level.until or exchange.lost:
             continue
         match exchange.request:
-            case call.GetCompositeSchedule() if bursts[-1]:
-                bursts.append([])
+            case call.GetCompositeSchedule() if bursts:
+                asked = True
+                if (amps := _composite_a(exchange)) is not None:
+                    bursts[-1].shown.append(amps)
             case call.SetChargingProfile() as request:
                 profile = request.charging_profile
                 schedule = profile.charging_schedule[0]
@@ -311,7 +323,10 @@ def _bursts(log: CheckLog, level: Level) -> list[list[_Sent]]:
                 if schedule.start_schedule is not None:
                     epoch = schedule.start_schedule.startswith("1970")
                     kind = ProfileKind.EPOCH if epoch else ProfileKind.NOW
-                bursts[-1].append(
+                if asked:
+                    bursts.append(_Burst())
+                    asked = False
+                bursts[-1].sent.append(
                     _Sent(
                         at=exchange.at,
                         purpose=ProfilePurpose(profile.charging_profile_purpose),
@@ -319,15 +334,15 @@ def _bursts(log: CheckLog, level: Level) -> list[list[_Sent]]:
                         accepted=exchange.status == "Accepted",
                     )
                 )
-    return [burst for burst in bursts if burst]
+    return bursts
 
 
-def _holding(bursts: list[list[_Sent]]) -> _Sent | None:
+def _holding(bursts: list[_Burst]) -> _Sent | None:
     """Return which profile holds a limit that held; None: it cannot be told."""
     failed = _failed(bursts[:-1])
     last = [
         each
-        for each in (bursts[-1] if bursts else ())
+        for each in (bursts[-1].sent if bursts else ())
         if each.accepted and (each.purpose, each.kind) not in failed
     ]
     # The session's own counts in place of the default.
@@ -335,10 +350,13 @@ def _holding(bursts: list[list[_Sent]]) -> _Sent | None:
     return min(last, key=lambda each: order.index(each.purpose), default=None)
 
 
-def _failed(bursts: list[list[_Sent]]) -> set[tuple[ProfilePurpose, ProfileKind]]:
+def _failed(bursts: list[_Burst]) -> set[tuple[ProfilePurpose, ProfileKind]]:
     """Return what was accepted, and not kept."""
     return {
-        (each.purpose, each.kind) for burst in bursts for each in burst if each.accepted
+        (each.purpose, each.kind)
+        for burst in bursts
+        for each in burst.sent
+        if each.accepted
     }
 
 
@@ -374,9 +392,10 @@ def limits(log: CheckLog, levels: list[Level]) -> Limits:
     """Judge what it makes of limits; there is one level at least."""
     first = levels[0]
     bursts = _bursts(log, first)
-    sent = [each for burst in bursts for each in burst]
+    sent = [each for burst in bursts for each in burst.sent]
     holder = _holding(bursts) if first.held else None
-    failed = _failed(bursts[:-1] if first.held else bursts)
+    vain = bursts[:-1] if first.held else bursts
+    failed = _failed(vain)
     found: list[Detail] = list(composite(log))
     slow = _slow(log, levels)
     if slow:
@@ -396,7 +415,7 @@ def limits(log: CheckLog, levels: list[Level]) -> Limits:
         # Each is tried only once those before it have failed.
         kinds = list(ProfileKind)
         tried = kinds[: 1 + max(kinds.index(kind) for kind in last)]
-        shown = _shown(log, first, purpose)
+        shown = _shown(vain, purpose, first.amps)
         if slow and shown is not False:
             continue
         if shown:
@@ -428,7 +447,10 @@ def _slow(log: CheckLog, levels: list[Level]) -> bool:
         and level.metered
         and (
             sent := [
-                each for burst in _bursts(log, level) for each in burst if each.accepted
+                each
+                for burst in _bursts(log, level)
+                for each in burst.sent
+                if each.accepted
             ]
         )
     ]
@@ -436,26 +458,20 @@ def _slow(log: CheckLog, levels: list[Level]) -> bool:
     return bool(waits[1:]) and min(waits[1:]) > SLOW_LIMIT_S
 
 
-def _shown(log: CheckLog, level: Level, purpose: ProfilePurpose) -> bool | None:
-    """Return whether the composite schedule showed the limit of a purpose alone.
+def _shown(bursts: list[_Burst], purpose: ProfilePurpose, amps: float) -> bool | None:
+    """Return whether the composite schedule showed a limit that was not kept.
 
-    None: it was not asked, or says nothing.
+    As long as it was set with one purpose alone. None: it says nothing.
     """
     shown: bool | None = None
     accepted = False
-    for exchange in log.exchanges:
-        if not level.since <= exchange.at <= level.until:
-            continue
-        match exchange.request:
-            case call.SetChargingProfile() as request if exchange.status == "Accepted":
-                sent = request.charging_profile.charging_profile_purpose
-                if accepted and sent != purpose:
-                    break
-                accepted = accepted or sent == purpose
-            case call.GetCompositeSchedule() if accepted:
-                amps = _composite_a(exchange)
-                if amps is not None:
-                    shown = amps <= level.amps + ROUNDING_A
+    for burst in bursts:
+        purposes = {each.purpose for each in burst.sent if each.accepted}
+        accepted = accepted or purpose in purposes
+        if accepted and purposes - {purpose}:
+            break
+        if accepted and burst.shown:
+            shown = burst.shown[-1] <= amps + ROUNDING_A
     return shown
 
 

@@ -74,6 +74,8 @@ class Enforcement:
     yet."""
     kinds: Mapping[ProfilePurpose, ProfileKind] = field(default_factory=dict)
     """Until then, the profile kind that is tried next."""
+    learned: bool = False
+    """Whether that is one that a check has found: where it fails, all are tried."""
     accepted: Mapping[ProfilePurpose, Setpoint] = field(default_factory=dict)
     """What the wallbox has accepted on this connection."""
     accepted_kinds: Mapping[ProfilePurpose, ProfileKind] = field(default_factory=dict)
@@ -263,7 +265,8 @@ def restored(
     """
     if lesson.kind is not None:
         first = (ProfilePurpose.TX_DEFAULT, ProfilePurpose.STATION_MAX)
-        state = replace(state, kinds=dict.fromkeys(first, lesson.kind))
+        kinds = dict.fromkeys(first, lesson.kind)
+        state = replace(state, kinds=kinds, learned=True)
     if lesson.default_fails:
         state = replace(state, used=frozenset({ProfilePurpose.STATION_MAX}))
     if state.rebooted_at is None:
@@ -314,6 +317,7 @@ def disconnected(state: Enforcement) -> Enforcement:
         pin_a=state.pin_a,
         kind=state.kind,
         kinds=state.kinds,
+        learned=state.learned,
         lowered_at=state.lowered_at,
         failing=state.failing,
         exceeded=state.exceeded,
@@ -489,6 +493,8 @@ def _refused(state: Enforcement, call: SetLimit) -> Enforcement:
         if state.tx_cleared != call.transaction_id:
             return replace(state, tx_refused=call.transaction_id)
         state = replace(state, barred_transaction=call.transaction_id)
+    elif state.learned:
+        return replace(state, kinds={}, learned=False)
     elif state.kind is None and call.kind in NEXT_KIND:
         kinds = {**state.kinds, call.purpose: NEXT_KIND[call.kind]}
         return replace(state, kinds=kinds)
