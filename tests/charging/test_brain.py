@@ -183,6 +183,20 @@ def test_the_house_takes_more(world: World) -> None:
     assert world.boxes["box"].record.pauses == 0
 
 
+def test_what_creeps_up_is_expected_to_go_on(world: World) -> None:
+    """A cloud that takes the roof's power away is followed in few steps, not late."""
+    world.brain.configure(HouseSettings(main_fuse_a=25.0), [1, 2, 3])
+    world.base_a = 8.0
+    run(world, 60)
+    limits = []
+    for _ in range(40):
+        world.base_a += 0.25
+        run(world, 1)
+        limits.append(world.limit())
+    assert limits[-1] <= 25 - world.base_a
+    assert len(set(limits)) <= 5
+
+
 def test_who_came_first_keeps_charging(world: World) -> None:
     """Where there is not 6 A for each; with more both have their share."""
     world.brain.configure(HouseSettings(main_fuse_a=16.0), [1, 2, 3])
