@@ -4,8 +4,8 @@ It remembers what the rules need of the past, and says when it is to be asked ag
 `decide.py` has what is decided.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 import math
 from typing import Final
@@ -21,11 +21,12 @@ from .decide import (
 )
 from .fuse import FuseGuard, Rooms
 from .inputs import Box, House
+from .memory import Memory
 from .plan import Plan, make_plan, next_deadline
 from .prices import Prices
 from .record import SessionRecord
 from .settings import MIN_CURRENT_A, ChargingMode, HouseSettings, LimitReason
-from .share import Circuit, Load, Share, share
+from .share import Circuit, Load, Share, rest_for, share
 from .sun import Sun, SunLimits, SunLoad
 
 #: A plan is made anew so often at least, in s: what is left and the power change.
@@ -36,7 +37,8 @@ _CLOCK_S: Final = 2.0
 _POWER_STEP: Final = 0.02
 #: So long after a limit a reading tells what the car takes of it, in s.
 _TAKEN_UP_S: Final = 15.0
-#: So old a reading may be, in s.
+#: So old a reading may be, in s. What a wallbox draws that has been away for longer is
+#: the house's.
 _STALE_S: Final = 90.0
 
 
@@ -66,32 +68,6 @@ class Outcome:
     """When it is to charge; None: nothing is planned."""
 
 
-@dataclass(slots=True)
-class _Memory:
-    """What is remembered of a wallbox."""
-
-    session: Hashable = None
-    """Its session."""
-    mode_on: bool = False
-    """Whether mode and plan last let it charge."""
-    car: CarWatch = field(default_factory=CarWatch)
-    """What is known of its car."""
-    limit_a: float = math.inf
-    """Its last limit, A."""
-    limited_at: float = -math.inf
-    """Since when, in s."""
-    plan: Plan | None = None
-    """What was planned last."""
-    plan_for: object = None
-    """For what: another target has nothing to do with the plan before."""
-    plan_with: object = None
-    """With what power and prices."""
-    planned_at: float = -math.inf
-    """When, by the steady clock, in s."""
-    planned_wall: datetime | None = None
-    """When, by wall time."""
-
-
 class Brain:
     """Decides on the limits of all wallboxes of a house."""
 
@@ -102,7 +78,7 @@ class Brain:
         self._house_phases: tuple[int, ...] = ()
         self._guard: FuseGuard | None = None
         self._sun = Sun(meter_timeout_s=self._settings.meter_timeout_s)
-        self._memories: dict[str, _Memory] = {}
+        self._memories: dict[str, Memory] = {}
 
     def configure(self, settings: HouseSettings, house_phases: Sequence[int]) -> None:
         """Take what is set for the house, and which of its phases are measured.
@@ -143,7 +119,9 @@ class Brain:
         """
         boxes = sorted(boxes, key=_rank)
         self._forget({box.key for box in boxes})
-        self._note(boxes, house, now)
+        gone = self._gone(boxes, now)
+        here = [box for box in boxes if box.key not in gone]
+        self._note(here, house, now)
         dues: list[float] = []
         situations: dict[str, Situation] = {}
         for box in boxes:
@@ -152,6 +130,13 @@ class Brain:
         sun = self._shine(boxes, situations, house, now)
         rooms = None if self._guard is None else self._guard.rooms(now)
         shares = self._share(boxes, situations, house, rooms)
+        if rooms is not None:
+            # When they come back they are told so before anything is heard of them.
+            least = min(
+                (a for a in rooms.amps.values() if a is not None), default=math.inf
+            )
+            charging = {box.key for box in boxes if box.session is not None}
+            shares = rest_for(gone, shares, least, charging)
         unknown = (rooms is not None and rooms.unknown) or house.external_unknown
         outcomes = {
             box.key: self._decide(
@@ -160,7 +145,7 @@ class Brain:
             for box in boxes
         }
         if self._guard is not None:
-            for box in boxes:
+            for box in here:
                 # A car may follow before there is a word of it.
                 limit = outcomes[box.key].decision.limit_a
                 self._guard.note_wallbox(
@@ -188,9 +173,27 @@ class Brain:
             if self._guard is not None:
                 self._guard.remove(key)
 
-    def _remember(self, box: Box) -> _Memory:
+    def _gone(self, boxes: Sequence[Box], now: float) -> set[str]:
+        """Return which wallboxes are away: what they draw belongs to the house.
+
+        Nobody waits for what they would have to give up first.
+        """
+        gone: set[str] = set()
+        for box in boxes:
+            memory = self._memories.setdefault(box.key, Memory())
+            if box.connected:
+                memory.away_since = None
+            elif memory.away_since is None:
+                memory.away_since = now
+            elif now >= memory.away_since + _STALE_S:
+                gone.add(box.key)
+                if self._guard is not None:
+                    self._guard.remove(box.key)
+        return gone
+
+    def _remember(self, box: Box) -> Memory:
         """Return what is remembered of a wallbox: of this session."""
-        memory = self._memories.setdefault(box.key, _Memory())
+        memory = self._memories[box.key]
         if memory.session != box.session:
             memory.session = box.session
             memory.mode_on = box.charging
@@ -222,7 +225,7 @@ class Brain:
         self._sun.note_grid(*(house.grid or (None, now)))
 
     def _situation(
-        self, box: Box, memory: _Memory, now: float, wall: datetime, prices: Prices
+        self, box: Box, memory: Memory, now: float, wall: datetime, prices: Prices
     ) -> Situation:
         """Return what bears on a wallbox by itself."""
         settings, record = box.settings, box.record
@@ -264,7 +267,7 @@ class Brain:
         )
 
     def _plan(
-        self, box: Box, memory: _Memory, now: float, wall: datetime, prices: Prices
+        self, box: Box, memory: Memory, now: float, wall: datetime, prices: Prices
     ) -> Plan:
         """Return the plan of a session, made anew where anything changed."""
         settings = box.settings
@@ -448,6 +451,8 @@ class Brain:
         dues: list[float] = []
         if memory.car.due is not None:
             dues.append(memory.car.due)
+        if memory.away_since is not None:
+            dues.append(memory.away_since + _STALE_S)
         moments = [box.settings.start_at, box.scheduled_until]
         if memory.plan is not None:
             dues.append(memory.planned_at + _PLAN_S)
@@ -466,7 +471,7 @@ def _changed(plan: Plan, before: datetime, wall: datetime) -> bool:
     return change is not None and change <= wall
 
 
-def _taken_up(box: Box, memory: _Memory, now: float) -> bool:
+def _taken_up(box: Box, memory: Memory, now: float) -> bool:
     """Return whether a reading tells what the car takes of its limit."""
     return box.heard_at is not None and (
         box.heard_at >= memory.limited_at + _TAKEN_UP_S
