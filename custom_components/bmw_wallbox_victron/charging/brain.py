@@ -10,7 +10,6 @@ from datetime import datetime, timedelta, tzinfo
 import math
 from typing import Final
 
-from .car import CarWatch
 from .decide import (
     MAX_PAUSES,
     Decision,
@@ -35,11 +34,8 @@ _PLAN_S: Final = 60.0
 _CLOCK_S: Final = 2.0
 #: A power that differs by less than this part is the same to a plan.
 _POWER_STEP: Final = 0.02
-#: So long after a limit a reading tells what the car takes of it, in s.
-_TAKEN_UP_S: Final = 15.0
-#: So old a reading may be, in s. What a wallbox draws that has been away for longer is
-#: the house's.
-_STALE_S: Final = 90.0
+#: What a wallbox draws that has been away for so long is the house's, in s.
+_AWAY_S: Final = 90.0
 
 
 #: Where these pause a car, it is not to charge whatever it takes.
@@ -83,13 +79,14 @@ class Brain:
     def configure(self, settings: HouseSettings, house_phases: Sequence[int]) -> None:
         """Take what is set for the house, and which of its phases are measured.
 
-        Where that changes, its readings begin anew.
+        Where what the fuse needs changes, its readings begin anew.
         """
         phases = tuple(house_phases)
-        if (settings, phases) == (self._settings, self._house_phases):
+        before, self._settings = self._settings, settings
+        self._sun.configure(meter_timeout_s=settings.meter_timeout_s)
+        if (_of_fuse(settings), phases) == (_of_fuse(before), self._house_phases):
             return
-        self._settings, self._house_phases = settings, phases
-        self._sun = Sun(meter_timeout_s=settings.meter_timeout_s)
+        self._house_phases = phases
         self._guard = None
         if settings.main_fuse_a is not None and phases:
             self._guard = FuseGuard(
@@ -185,7 +182,7 @@ class Brain:
                 memory.away_since = None
             elif memory.away_since is None:
                 memory.away_since = now
-            elif now >= memory.away_since + _STALE_S:
+            elif now >= memory.away_since + _AWAY_S:
                 gone.add(box.key)
                 if self._guard is not None:
                     self._guard.remove(box.key)
@@ -194,10 +191,11 @@ class Brain:
     def _remember(self, box: Box) -> Memory:
         """Return what is remembered of a wallbox: of this session."""
         memory = self._memories[box.key]
-        if memory.session != box.session:
-            memory.session = box.session
-            memory.mode_on = box.charging
-            memory.car = CarWatch()
+        if memory.new:
+            memory.new = False
+            if box.charging:
+                self._sun.resume(box.key)
+        memory.follow(box)
         return memory
 
     def _note(self, boxes: Sequence[Box], house: House, now: float) -> None:
@@ -262,7 +260,7 @@ class Brain:
             full=box.full,
             asleep=memory.car.asleep,
             out_of_service=box.out_of_service,
-            drawn_a=box.drawn_a if _taken_up(box, memory, now) else None,
+            drawn_a=box.drawn_a if memory.taken_up(box, now) else None,
             given_a=box.given_a,
         )
 
@@ -275,11 +273,11 @@ class Brain:
             (at for at in (box.began, settings.planned_from) if at is not None),
             default=wall,
         )
-        if box.session is None:
-            since = wall  # a car that comes now
+        if box.session is None or since > wall:
+            since = wall  # a car that comes now; or a clock that was ahead
         deadline = next_deadline(settings.ready_by, since, self._time_zone)
         amps = box.current_limit_a
-        if box.charging and _taken_up(box, memory, now):
+        if box.charging and memory.taken_up(box, now):
             # It may not get more, or not take more.
             amps = min(amps, memory.limit_a, box.drawn_a or math.inf)
         power_w = max(amps, MIN_CURRENT_A) * box.watts_per_amp
@@ -376,7 +374,10 @@ class Brain:
                 Circuit(
                     reason=LimitReason.EXTERNAL_LIMIT,
                     capacity=house.external_w,
-                    weights={box.key: box.watts_per_amp for box in boxes},
+                    weights={
+                        box.key: self._memories[box.key].watts_per_amp(box)
+                        for box in boxes
+                    },
                 )
             )
         loads = [
@@ -400,6 +401,8 @@ class Brain:
     ) -> Outcome:
         """Decide on a wallbox, and remember what the next decision needs."""
         memory, record = self._memories[box.key], box.record
+        if record.waived != box.settings.target_energy:
+            record = replace(record, waived=None)
         # Whether mode and plan pause it, and nothing else does.
         free = replace(situation, mode=ChargingMode.FAST, plan=None)
         alone = decide(situation)
@@ -452,7 +455,7 @@ class Brain:
         if memory.car.due is not None:
             dues.append(memory.car.due)
         if memory.away_since is not None:
-            dues.append(memory.away_since + _STALE_S)
+            dues.append(memory.away_since + _AWAY_S)
         moments = [box.settings.start_at, box.scheduled_until]
         if memory.plan is not None:
             dues.append(memory.planned_at + _PLAN_S)
@@ -465,18 +468,15 @@ class Brain:
         return dues
 
 
+def _of_fuse(settings: HouseSettings) -> tuple[object, ...]:
+    """Return what is set for the main fuse."""
+    return settings.main_fuse_a, settings.phase_order, settings.meter_timeout_s
+
+
 def _changed(plan: Plan, before: datetime, wall: datetime) -> bool:
     """Return whether one of its windows has begun or ended since then."""
     change = plan.next_change(before)
     return change is not None and change <= wall
-
-
-def _taken_up(box: Box, memory: Memory, now: float) -> bool:
-    """Return whether a reading tells what the car takes of its limit."""
-    return box.heard_at is not None and (
-        box.heard_at >= memory.limited_at + _TAKEN_UP_S
-        and now - box.heard_at < _STALE_S
-    )
 
 
 def _rank(box: Box) -> tuple[bool, bool, float, str]:
