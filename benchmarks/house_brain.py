@@ -1,7 +1,7 @@
 """The integration's own rules of charging, over days of a simulated house."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from custom_components.bmw_wallbox_victron.charging.brain import Brain
@@ -69,6 +69,8 @@ class BrainDecider:
         self._due_s = 0.0
         self.asked = 0
         """How often it was asked to decide."""
+        self.chosen = 0
+        """Most pauses of a session by mode or plan."""
         self.reasons: list[LimitReason] = []
         """What sets each limit."""
         self.restart()
@@ -117,6 +119,7 @@ class BrainDecider:
         for number, session in enumerate(self._sessions):
             outcome = outcomes[str(number)]
             session.record = outcome.record
+            self.chosen = max(self.chosen, outcome.record.pauses)
             cap_a = outcome.cap_a
             self._limits[number] = MOST_A if cap_a is None else min(MOST_A, cap_a)
             self.reasons.append(outcome.decision.reason)
@@ -186,4 +189,4 @@ def live(scenario: Scenario, *, step_s: float = 1.0) -> Figures:
             decider.restart()
         day.obey(decider.step(day.readings, day.now_s))
         day.advance()
-    return day.figures()
+    return replace(day.figures(), chosen=decider.chosen)

@@ -25,6 +25,7 @@ _HEAD = (
     "cost / cheapest",
     "targets met",
     "pauses",
+    "chosen",
     "asleep",
     "changes/h",
     "in 10 s",
@@ -58,6 +59,7 @@ def row(days: Sequence[Figures]) -> tuple[str, ...]:
         _share(sum(each.cost for each in met), sum(each.cheapest for each in met)),
         f"{sum(targets)} of {len(targets)}" if targets else "-",
         str(max(each.pauses for each in days)),
+        str(max(each.chosen for each in days)),
         str(sum(each.asleep for each in days)),
         f"{sum(each.changes for each in days) / plugged_h:.1f}",
         str(max(each.busiest for each in days)),
@@ -87,7 +89,7 @@ def main() -> int:
     with ProcessPoolExecutor(options.jobs) as pool:
         for kind, seed, figures in pool.map(_one, days):
             found.setdefault(kind, []).append(figures)
-            wrong = figures.above_s > 0 or figures.pauses > 5 or figures.asleep
+            wrong = figures.above_s > 0 or figures.chosen > 5 or figures.asleep
             failed = failed or wrong or figures.target_met is False
             if options.each or wrong or figures.target_met is False:
                 _write((f"{kind} {seed}", *row([figures])))

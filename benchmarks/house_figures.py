@@ -68,6 +68,8 @@ class Figures:
     """Whether the target was there in time; None: there was none."""
     pauses: int
     """Most interruptions of a session."""
+    chosen: int = 0
+    """What of them mode or plan chose, where whoever decides tells."""
     asleep: bool
     """Whether a car had enough of them."""
     changes: int

@@ -4,10 +4,24 @@ import argparse
 from collections.abc import Iterator
 import contextlib
 import os
+from typing import Final
 
 from . import adding
-from .layout import CHARGE_POINT_ID, PASSWORD, USER, Layout
+from .layout import (
+    CHARGE_POINT_ID,
+    HOUSE_GRID,
+    HOUSE_PRICE,
+    PASSWORD,
+    USER,
+    Layout,
+)
 from .rigs import CARAVAN, RIGS, Rig
+
+_HURRY: Final = {
+    False: "--speed 60: a session takes a minute or two",
+    True: "--speed 1440: a day takes a minute",
+}
+"""How to make it faster, without a house and with one."""
 
 
 def describe_rig(added: frozenset[str], rig: Rig = CARAVAN) -> Iterator[str]:
@@ -26,6 +40,11 @@ def describe_rig(added: frozenset[str], rig: Rig = CARAVAN) -> Iterator[str]:
         yield f"{pack.name}, {pack.address}, {what}"
     where = "Overview" if added else "Settings > Devices & services > Entities"
     yield f"{rig.plug_name} ({rig.plug}): off pulls it from mains. {where}"
+
+
+def describe_house() -> Iterator[str]:
+    """Yield what there is of the house, line by line."""
+    yield f"  House      {HOUSE_GRID}, {HOUSE_PRICE}; a dashboard of its own"
 
 
 def greet(
@@ -51,7 +70,8 @@ def greet(
             for index, text in enumerate(describe_rig(added, rig))
         ),
         "  See        Overview; Settings > Devices & services > BMW Wallbox & Victron",
-        f"  Speed      {options.speed:g} (--speed 60: a session takes a minute or two)",
+        *(describe_house() if options.house else ()),
+        f"  Speed      {options.speed:g} ({_HURRY[options.house]})",
         f"  Log        {os.path.relpath(layout.log)}",
         f"  Stop       {end}",
         "",

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 import json
+import re
 from types import MappingProxyType
 from typing import Any
 
@@ -16,14 +17,15 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.bmw_wallbox_victron.victron.records import BY_KIND, Kind
+from custom_components.bmw_wallbox_victron.victron.decoder import Decoder
+from custom_components.bmw_wallbox_victron.victron.records import BY_KIND, Kind, Reading
 from simulators.victron.encode import encode
 from simulators.wallbox import Car, SimulatedWallbox
 
 from .kit.flows import device_of
 from .kit.radio import ORION, SHUNT, Radio
 from .kit.site import CHARGE_POINT_ID, Site, settle
-from .kit.victron import GOOD, KEY, wrap
+from .kit.victron import GOOD, KEY, replayed, wrap
 
 MakeWallbox = Callable[..., SimulatedWallbox]
 BMS = "A4:C1:37:11:22:33"
@@ -178,6 +180,31 @@ async def test_config_entry(
         "allowed_tokens": 2,
         "max_current": 16,
     }
+    head, opened, boot, *others = wallbox["trace"]
+    assert head == {
+        "trace": 1,
+        "max_current": 16,
+        "meter_interval": 10,
+        "target": {"current_limit": None, "charging_allowed": True, "cap_a": None},
+    }
+    assert opened == {"at": 0, "connection": 1, "event": "opened"}
+    assert boot["in"] == [
+        2,
+        "m1",
+        "BootNotification",
+        {
+            "reason": "PowerUp",
+            "chargingStation": {
+                "model": "model-1",
+                "vendorName": "Delta Electronics",
+                "serialNumber": "serial-1",
+                "firmwareVersion": "firmware-1",
+            },
+        },
+    ]
+    assert {"in", "out"} <= {key for each in others for key in each}
+    tokens = re.findall(r'"idToken": "([^"]+)"', json.dumps(wallbox["trace"]))
+    assert set(tokens) == {"token-1", "token-2"}
     assert wallbox["sessions"] >= 1
     state = wallbox["state"]
     assert state["status"] == "charging"
@@ -210,6 +237,12 @@ async def test_config_entry(
     assert shunt["reading"]["voltage"] == 12.9
     assert shunt["shown"]["voltage"] == 12.9
     assert shunt["unknown_codes"] == {}
+    (record,) = shunt["records"]
+    assert (record["at"], record["counter"], record["refusal"]) == (0, 0, None)
+    ((at, sealed),) = replayed(shunt["records"])
+    reading = Decoder(KEY).hear(sealed, at)
+    assert isinstance(reading, Reading)
+    assert reading.values["voltage"] == 12.9
     assert (orion["kind"], orion["key"], orion["fresh"]) == (None, "unreadable", False)
     assert (bms["model"], bms["failures"], bms["fault"]) == ("jbd_bms", 0, None)
     assert data["battery"]["values"]["voltage"] == 12.9

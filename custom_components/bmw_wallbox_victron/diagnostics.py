@@ -96,7 +96,7 @@ async def async_get_config_entry_diagnostics(
         content |= {
             "server": _server(coordinator),
             "wallboxes": [
-                _wallbox(coordinator, subentry)
+                await _async_wallbox(coordinator, subentry)
                 for subentry in subentries_of(entry, SUBENTRY_WALLBOX)
             ],
             "devices": [
@@ -121,11 +121,11 @@ async def async_get_device_diagnostics(
     """Return diagnostics for a device."""
     content = await _async_about(hass, entry)
     if entry.state is ConfigEntryState.LOADED:
-        content |= _device(entry, device)
+        content |= await _async_device(entry, device)
     return redact(content, entry)
 
 
-def _device(entry: SiteConfigEntry, device: DeviceEntry) -> dict[str, Any]:
+async def _async_device(entry: SiteConfigEntry, device: DeviceEntry) -> dict[str, Any]:
     """Return the part that is about a device."""
     coordinator = entry.runtime_data
     ids = {item[1] for item in device.identifiers if item[0] == DOMAIN}
@@ -135,7 +135,7 @@ def _device(entry: SiteConfigEntry, device: DeviceEntry) -> dict[str, Any]:
         return {"battery": _battery(coordinator)}
     for subentry in subentries_of(entry, SUBENTRY_WALLBOX):
         if subentry.data[CONF_CHARGE_POINT_ID] in ids:
-            return {"wallbox": _wallbox(coordinator, subentry)}
+            return {"wallbox": await _async_wallbox(coordinator, subentry)}
     for subentry in device_subentries(entry):
         if subentry.data[CONF_ADDRESS] in ids:
             about = _bms if subentry.subentry_type == SUBENTRY_BMS else _victron
@@ -204,7 +204,9 @@ def _server(coordinator: SiteCoordinator) -> dict[str, Any] | None:
     }
 
 
-def _wallbox(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str, Any]:
+async def _async_wallbox(
+    coordinator: SiteCoordinator, subentry: ConfigSubentry
+) -> dict[str, Any]:
     """Return the diagnostics of a wallbox."""
     data = subentry.data
     charge_point_id = data[CONF_CHARGE_POINT_ID]
@@ -222,6 +224,8 @@ def _wallbox(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str
         about["sessions"] = len(station.ledger.sessions)
         about["state"] = _state(station.state, station.now())
         about["charging"] = coordinator.charging.statuses.get(charge_point_id)
+        content = station.trace.content
+        about["trace"] = await coordinator.hass.async_add_executor_job(content)
     return about
 
 
@@ -336,6 +340,7 @@ def _victron(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str
         "key_proven": watch.proven,
         "failures": watch.failures,
         "refusal": listener.refusal,
+        "records": listener.records,
         "unknown_codes": {} if watch.shown is None else watch.shown.unknown,
     }
 

@@ -24,8 +24,10 @@ from custom_components.bmw_wallbox_victron.wallbox.frames import (
 )
 from custom_components.bmw_wallbox_victron.wallbox.handlers import HANDLERS
 from custom_components.bmw_wallbox_victron.wallbox.schemas import Schemas
+from custom_components.bmw_wallbox_victron.wallbox.station_config import StationConfig
+from custom_components.bmw_wallbox_victron.wallbox.trace import Trace
 
-from ..kit.wallbox import RULE
+from ..kit.wallbox import RULE, now
 
 #: What a station may send by OCPP 2.0.1.
 STATION_REQUESTS = (
@@ -733,6 +735,8 @@ def longest_turn(raw: str) -> float:
         clock=time.monotonic,
         on_life=lambda: None,
         on_bad_frame=lambda _: None,
+        trace=Trace(lambda: now(0), lambda: StationConfig(charge_point_id="A")),
+        number=1,
     )
     thread = threading.Thread(target=frames.read, args=(raw,))
     thread.start()

@@ -10,7 +10,7 @@ counts at once, as another reading would come too late.
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import inf
 from typing import Final
 
@@ -24,6 +24,14 @@ HOLD_S: Final = 30.0
 _PACE_S: Final = 0.5
 #: What the house takes varies by this without any new load, A.
 _TOLERANCE_A: Final = 1.0
+
+#: What creeps up, as with clouds, is taken to go on for so long, s: until a lower limit
+#: is followed, and the next one could be.
+_CREEP_S: Final = 10.0
+#: But for no more than this, A: it comes on top of what is lowered.
+_MOST_CREEP_A: Final = 4.0
+#: So many readings in a row tell that it creeps; a new load is a step.
+_CREEPING: Final = 4
 
 UNKNOWN_ORDER: Final = "unknown"
 _WALLBOX_PHASES: Final = (1, 2, 3)
@@ -96,6 +104,17 @@ class _HousePhase:
                 last.amps, last.seen, last.final = abs(amps), False, False
             return
         self.readings.append(_Reading(at=at, amps=abs(amps)))
+
+    def creep(self) -> float:
+        """Return how much more the house is about to take, if it goes on so, A."""
+        last = list(self.readings)[-_CREEPING:]
+        if len(last) < _CREEPING:
+            return 0.0
+        slowest = min(
+            (later.amps - earlier.amps) / (later.at - earlier.at)
+            for earlier, later in pairwise(last)
+        )
+        return min(max(slowest, 0.0) * _CREEP_S, _MOST_CREEP_A)
 
     def silent(self, now: float, timeout_s: float) -> bool:
         """Return whether it has not been reported for too long."""
@@ -287,6 +306,9 @@ class FuseGuard:
             )
             worst = first and left < 0 and not explained
             reading.least[group] = min(least, self._fuse_a)
+            if left < 0 and most - least <= 2 * _TOLERANCE_A:
+                # It is not a car that comes up to its limit.
+                most -= house.creep()
             house.rooms[group] = min(room, least if worst else most)
 
     def circuits(

@@ -43,6 +43,8 @@ class Box:
     """Whether it has drawn anything in the session."""
     full: bool = False
     """Whether it stopped by itself after it had charged."""
+    connected: bool = True
+    """Whether it can be told anything."""
     idle: bool = True
     """Whether it is connected and has no session: it draws nothing."""
     currents: Mapping[int, float] = field(default_factory=dict)

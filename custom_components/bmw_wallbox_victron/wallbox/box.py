@@ -68,6 +68,7 @@ def box_of(station: Station, house: HouseSettings) -> Box:
         car_paused=active is not None and _waits(active),
         charged=active is not None and active.charged,
         full=active is not None and active.full,
+        connected=state.connected,
         idle=state.connected and active is None,
         currents=_currents(state, phases, drawn_a),
         drawn_a=drawn_a,

@@ -19,10 +19,11 @@ from ocpp.v201 import call
 from websockets.exceptions import ConnectionClosed
 
 from .errors import CallFailedError, log_bug
-from .frames import ERROR_CODES, Gate
+from .frames import Gate
 from .meter_polling import ReadingRequests
 from .payloads import to_json, to_snake
 from .remote_requests import RemoteStart
+from .vocabulary import ERROR_CODES
 
 #: MessageTimeout of a Delta box. Giving up earlier would orphan its answer, in s.
 CALL_TIMEOUT: Final = 30

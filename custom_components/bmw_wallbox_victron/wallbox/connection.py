@@ -48,6 +48,7 @@ _PROVISIONING_PACE: Final = 10
 #: wallbox, before these wait for it.
 _TRIES_BESIDE: Final = 3
 
+_LOST: Final = "the connection was lost"
 _REPLACED: Final = "a newer connection replaces this one"
 
 type _Work = Callable[[], Coroutine[Any, Any, None]]
@@ -81,6 +82,8 @@ class Connection:
             clock=self._steady,
             on_life=self._lives,
             on_bad_frame=self._report,
+            trace=station.trace,
+            number=self.number,
         )
         self._calls = Calls(
             self._frames.send,
@@ -121,6 +124,7 @@ class Connection:
 
     async def serve(self) -> None:
         """Serve until the connection ends."""
+        self.station.trace.opened(self.number)
         tasks = [
             asyncio.create_task(self._guard(work))
             for work in (
@@ -134,7 +138,7 @@ class Connection:
         try:
             await tasks[0]
         finally:
-            self._end("the connection was lost")
+            self._end(_LOST, ours=False)
             tasks += self._tasks
             for task in tasks:
                 task.cancel()
@@ -147,11 +151,12 @@ class Connection:
             # Who does not answer that is hung up on, after the server's close timeout.
             self._start(partial(self._socket.close, code, reason))
 
-    def _end(self, reason: str) -> None:
-        """Take part in nothing any more."""
+    def _end(self, reason: str, *, ours: bool = True) -> None:
+        """Take part in nothing any more; `ours`: because we end it."""
         if self._closed:
             return
         self._closed = True
+        self.station.trace.closed(self.number, ours=ours)
         self._calls.close(reason)
         self.station.detach(self)
         self.ended.set()

@@ -26,29 +26,12 @@ from ocpp.v201.enums import Action
 from . import json_text
 from .payloads import to_snake
 from .schemas import Schemas
+from .trace import WHOLE, Entry, Trace
 
 #: A message id is a string of at most 36 characters (Part 4, 4.1.4).
 MAX_ID: Final = 36
 _CALL, _CALL_RESULT, _CALL_ERROR = 2, 3, 4
 _KNOWN_ACTIONS: Final = frozenset(action.value for action in Action)
-#: The error codes of OCPP-J; the last but one is how 2.0.1's own texts spell the other.
-ERROR_CODES: Final = frozenset(
-    {
-        "FormatViolation",
-        "GenericError",
-        "InternalError",
-        "MessageTypeNotSupported",
-        "NotImplemented",
-        "NotSupported",
-        "OccurrenceConstraintViolation",
-        "PropertyConstraintViolation",
-        "ProtocolError",
-        "RpcFrameworkError",
-        "SecurityError",
-        "OccurenceConstraintViolation",
-        "TypeConstraintViolation",
-    }
-)
 #: What is longer is read in a thread, in characters: that takes 1 ms.
 LARGE: Final = 8 * 1024
 #: So many frames a second a wallbox may send for long, and so many at once: what it
@@ -269,8 +252,10 @@ class Frames:
         clock: Callable[[], float],
         on_life: Callable[[], None],
         on_bad_frame: Callable[[str], None],
+        trace: Trace,
+        number: int,
     ) -> None:
-        """Take the connection.
+        """Take the connection; `trace` gets all frames of it, with its number.
 
         `on_life` is told of each frame, whatever it is; `on_bad_frame` what was wrong
         with one. `clock` is a steady one, in s.
@@ -280,6 +265,8 @@ class Frames:
         self._budget = Budget(clock)
         self._on_life = on_life
         self._on_bad_frame = on_bad_frame
+        self._trace = trace
+        self._number = number
         self._answers: OrderedDict[str, tuple[bytes, str]] = OrderedDict()
         """By message id: what was asked, and the answer."""
         self._asked = b""
@@ -291,11 +278,12 @@ class Frames:
             await asyncio.sleep(0)
             raw = await self._socket.recv()
             self._on_life()
+            entry = self._trace.received(self._number, raw)
             large, huge = len(raw) > LARGE, len(raw) > json_text.LARGE
             if wait := self._budget.spend(1 + len(raw) / LARGE):
                 await asyncio.sleep(wait)
             if large:
-                verdict, asked = await asyncio.to_thread(self.read, raw)
+                verdict, asked = await asyncio.to_thread(self.read, raw, entry)
             else:
                 verdict, asked = self.read(raw)
             match verdict:
@@ -317,16 +305,21 @@ class Frames:
                     await self._answer(whole, verdict.answer)
                     return Received(whole, refused=True, large=large, huge=huge)
 
-    def read(self, raw: str | bytes) -> tuple[Verdict, bytes]:
+    def read(
+        self, raw: str | bytes, entry: Entry | None = None
+    ) -> tuple[Verdict, bytes]:
         """Read a frame, and take the print of it. May run in a thread.
 
-        The payload's keys are in snake case then.
+        The payload's keys are in snake case then. `entry`: of the trace, which keeps a
+        part of a frame that is long.
         """
         text = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
         asked = blake2b(text, digest_size=16).digest()
         huge = len(raw) > json_text.LARGE
         with json_text.one_at_a_time() if huge else nullcontext():
             verdict, frame = self._gate.read(raw)
+            if entry is not None and len(raw) > WHOLE:
+                entry.shorten(frame)
             if isinstance(verdict, Call):
                 verdict = _in_snake_case(verdict)
             elif isinstance(verdict, Refused) and verdict.whole is not None:
@@ -366,4 +359,5 @@ class Frames:
 
     async def send(self, text: str) -> None:
         """Send a frame. Raises ConnectionClosed."""
+        self._trace.sent(self._number, text)
         await self._socket.send(text)

@@ -60,6 +60,11 @@ def _snake_inside(value: object) -> object:
     return value
 
 
+def camel_case(name: str) -> str:
+    """Spell a name of the library's classes as OCPP spells it."""
+    return next(iter(snake_to_camel_case({name: None})))
+
+
 def to_json(payload: object) -> dict[str, object]:
     """Write one of `ocpp.v201.call` or `call_result` as what goes on the wire."""
     return remove_nones(snake_to_camel_case(serialize_as_dict(payload)))

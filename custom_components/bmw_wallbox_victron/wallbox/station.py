@@ -19,6 +19,7 @@ from .remote_requests import RemoteRequests
 from .sessions import Ledger
 from .state import WallboxState
 from .station_config import StationConfig
+from .trace import Settings, Trace
 
 #: A wallbox that replays its queue is shown once it has paused for so long, in s.
 REPLAY_PAUSE: Final = 1
@@ -53,6 +54,10 @@ class Station:
         self._steady = SteadyClock(source)
         self.clock = clock
         self.state = self._restored(state)
+        self.trace = Trace(self.now, lambda: self.config)
+        """The last frames of all its connections."""
+        self._traced: Settings | None = None
+        self._trace_settings()
         self.ledger = ledger
         self._receipts = Receipts()
         self.call_later = call_later
@@ -123,12 +128,25 @@ class Station:
         before, self.state = self.state, self.controller.look(state)
         if self.state != before:
             self.ledger.record(self.state)
+            self._trace_settings()
             if replayed or self._held is not None:
                 self._hold(restart=replayed)
             else:
                 self._on_change()
         self.controller.act()
         self._resolve_doubt()
+
+    def _trace_settings(self) -> None:
+        """Let the trace say what limits from now on."""
+        target = self.state.target
+        settings = Settings(
+            current_limit=target.current_limit,
+            charging_allowed=target.charging_allowed,
+            cap_a=self.state.cap_a,
+        )
+        if settings != self._traced:
+            self._traced = settings
+            self.trace.settings(settings)
 
     def _resolve_doubt(self) -> None:
         """Ask soon, where it is not known whether what was heard is of now."""
