@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 import json
+from pathlib import Path
 import re
 from statistics import median
 from typing import Any, Final
@@ -96,6 +97,39 @@ class Trace:
     """By how much its clock was ahead of Home Assistant's, as a rule, s."""
     length_s: float
     """How long it lasts, s."""
+
+
+def load_trace(path: Path) -> Trace:
+    """Read a trace from JSON lines, or from diagnostics that have one.
+
+    Raises TraceError.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as err:
+        raise TraceError(f"{path} cannot be read: {err}") from err
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return read_trace(text.splitlines())
+    for trace in _traces(content):
+        return read_trace(
+            line if isinstance(line, str) else json.dumps(line) for line in trace
+        )
+    raise TraceError(f"there is no trace in {path}")
+
+
+def _traces(content: object) -> Iterator[list[Any]]:
+    """Find the traces in what was downloaded, wherever they are."""
+    if isinstance(content, dict):
+        for key, item in content.items():
+            if key == "trace" and isinstance(item, list) and item:
+                yield item
+            else:
+                yield from _traces(item)
+    elif isinstance(content, list):
+        for item in content:
+            yield from _traces(item)
 
 
 def read_trace(lines: Iterable[str]) -> Trace:

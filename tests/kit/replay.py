@@ -13,7 +13,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
 from simulators.wallbox.replay import ReplayedWallbox
-from simulators.wallbox.trace import Trace, Wanted, read_trace
+from simulators.wallbox.trace import Trace, Wanted, load_trace
 
 from .bench import TURNS, turn
 from .site import CHARGE_POINT_ID, Site
@@ -154,7 +154,7 @@ def _wishes(wanted: Wanted) -> dict[str, Any]:
 
 def read(name: str) -> Trace:
     """Read a trace of the corpus, or one that an owner sent."""
-    return read_trace((TRACES / f"{name}.jsonl").read_text("utf-8").splitlines())
+    return load_trace(TRACES / f"{name}.jsonl")
 
 
 type MakeReplay = Callable[..., Replay]

@@ -1,5 +1,7 @@
 """Every trace of the corpus plays to what Home Assistant showed, at any speed."""
 
+import json
+from pathlib import Path
 import re
 
 from homeassistant.core import HomeAssistant
@@ -7,7 +9,7 @@ from homeassistant.exceptions import HomeAssistantError
 import pytest
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
-from simulators.wallbox.trace import TraceError, read_trace
+from simulators.wallbox.trace import TraceError, load_trace, read_trace
 
 from ..kit.replay import TRACES, MakeReplay, read
 from ..kit.site import CHARGE_POINT_ID, Site
@@ -84,6 +86,21 @@ async def test_the_middle_of_a_session(
     assert ("UnlockConnector", {"evseId": 1, "connectorId": 1}) in (
         replay.box.unknown_calls
     )
+
+
+def test_what_owners_send(tmp_path: Path) -> None:
+    """A trace is found in diagnostics as well, in lines or not."""
+    lines = (TRACES / "delta.jsonl").read_text("utf-8").splitlines()
+    expected = load_trace(TRACES / "delta.jsonl")
+    file = tmp_path / "diagnostics.json"
+    for trace in (lines, [json.loads(line) for line in lines]):
+        file.write_text(
+            json.dumps({"data": {"wallboxes": [{"a": 1}, {"trace": trace}]}})
+        )
+        assert load_trace(file) == expected
+    file.write_text("{}")
+    with pytest.raises(TraceError, match="no trace in"):
+        load_trace(file)
 
 
 @pytest.mark.parametrize(
