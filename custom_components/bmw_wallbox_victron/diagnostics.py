@@ -340,6 +340,7 @@ def _victron(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str
         "key_proven": watch.proven,
         "failures": watch.failures,
         "refusal": listener.refusal,
+        "records": listener.records,
         "unknown_codes": {} if watch.shown is None else watch.shown.unknown,
     }
 
