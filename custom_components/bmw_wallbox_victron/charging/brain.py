@@ -11,9 +11,9 @@ import math
 from typing import Final
 
 from .decide import (
+    CAR_BELOW_A,
     MAX_PAUSES,
     Decision,
-    Planned,
     Shared,
     Situation,
     decide,
@@ -21,19 +21,14 @@ from .decide import (
 from .fuse import FuseGuard, Rooms
 from .inputs import Box, House
 from .memory import Memory
-from .plan import Plan, make_plan, next_deadline
+from .plan import Plan
+from .planning import PLAN_S, planned
 from .prices import Prices
 from .record import SessionRecord
 from .settings import MIN_CURRENT_A, ChargingMode, HouseSettings, LimitReason
 from .share import Circuit, Load, Share, rest_for, share
 from .sun import Sun, SunLimits, SunLoad
 
-#: A plan is made anew so often at least, in s: what is left and the power change.
-_PLAN_S: Final = 60.0
-#: Our two clocks agree where they differ by less, in s: wall time may be set.
-_CLOCK_S: Final = 2.0
-#: A power that differs by less than this part is the same to a plan.
-_POWER_STEP: Final = 0.02
 #: What a wallbox draws that has been away for so long is the house's, in s.
 _AWAY_S: Final = 90.0
 
@@ -235,10 +230,9 @@ class Brain:
             and record.waived != settings.target_energy
         )
         waits = settings.start_at is not None and settings.start_at > wall
-        planned = None
+        plan = None
         if settings.plan and target_wh > 0 and not reached:
-            plan = self._plan(box, memory, now, wall, prices)
-            planned = Planned(active=plan.active(wall), until=plan.next_change(wall))
+            plan = planned(box, memory, now, wall, prices, self._time_zone)
         else:
             memory.plan = None
         return Situation(
@@ -251,7 +245,7 @@ class Brain:
             mode=settings.charging_mode
             if self._settings.has_grid
             else ChargingMode.FAST,
-            plan=planned,
+            plan=plan,
             target_reached=reached,
             hold=box.charged and memory.mode_on and record.pauses >= MAX_PAUSES,
             in_session=box.session is not None,
@@ -263,54 +257,6 @@ class Brain:
             drawn_a=box.drawn_a if memory.taken_up(box, now) else None,
             given_a=box.given_a,
         )
-
-    def _plan(
-        self, box: Box, memory: Memory, now: float, wall: datetime, prices: Prices
-    ) -> Plan:
-        """Return the plan of a session, made anew where anything changed."""
-        settings = box.settings
-        since = max(
-            (at for at in (box.began, settings.planned_from) if at is not None),
-            default=wall,
-        )
-        if box.session is None or since > wall:
-            since = wall  # a car that comes now; or a clock that was ahead
-        deadline = next_deadline(settings.ready_by, since, self._time_zone)
-        amps = box.current_limit_a
-        if box.charging and memory.taken_up(box, now):
-            # It may not get more, or not take more.
-            amps = min(amps, memory.limit_a, box.drawn_a or math.inf)
-        power_w = max(amps, MIN_CURRENT_A) * box.watts_per_amp
-        target = settings.target_energy
-        plan_for = (box.session, deadline, target, box.current_limit_a)
-        plan_with = (round(math.log(power_w) / _POWER_STEP), prices)
-        passed = now - memory.planned_at
-        drift_s = (
-            math.inf
-            if memory.planned_wall is None
-            else abs((wall - memory.planned_wall).total_seconds() - passed)
-        )
-        plan = memory.plan if plan_for == memory.plan_for else None
-        if (
-            plan is None
-            or memory.planned_wall is None
-            or plan_with != memory.plan_with
-            or passed >= _PLAN_S
-            or drift_s > _CLOCK_S
-            or _changed(plan, memory.planned_wall, wall)
-        ):
-            plan = make_plan(
-                now=wall,
-                deadline=deadline,
-                energy_wh=max(target * 1000 - box.energy_wh, 0.0),
-                power_w=power_w,
-                prices=prices,
-                charging=box.charging and memory.mode_on,
-                before=plan,
-            )
-            memory.plan, memory.plan_for, memory.plan_with = plan, plan_for, plan_with
-            memory.planned_at, memory.planned_wall = now, wall
-        return plan
 
     # What follows from it
 
@@ -414,6 +360,8 @@ class Brain:
         bounds: list[Shared] = []
         if shared.reason is not None:
             bounds.append(Shared(amps=shared.amps, reason=shared.reason))
+        elif memory.waits_for_room(now):
+            bounds.append(Shared(amps=0.0, reason=LimitReason.MAIN_FUSE))
         if unknown:
             safe = self._settings.safe_current_a
             bounds.append(Shared(amps=safe, reason=LimitReason.NO_METER))
@@ -421,8 +369,8 @@ class Brain:
             strictest = min(bounds, key=lambda bound: bound.amps)
             situation = replace(situation, shared=strictest)
         decision = decide(situation)
-        if decision.limit_a != memory.limit_a:
-            memory.limit_a, memory.limited_at = decision.limit_a, now
+        record = replace(record, takes_a=_takes(box, memory, decision, now))
+        memory.limit(decision, now, charged=box.charged)
         memory.car = memory.car.step(
             now,
             waits=(
@@ -456,9 +404,10 @@ class Brain:
             dues.append(memory.car.due)
         if memory.away_since is not None:
             dues.append(memory.away_since + _AWAY_S)
+        dues.append(memory.room_waits_until)
         moments = [box.settings.start_at, box.scheduled_until]
         if memory.plan is not None:
-            dues.append(memory.planned_at + _PLAN_S)
+            dues.append(memory.planned_at + PLAN_S)
             moments.append(memory.plan.next_change(wall))
         dues += [
             now + (moment - wall) / timedelta(seconds=1)
@@ -473,10 +422,15 @@ def _of_fuse(settings: HouseSettings) -> tuple[object, ...]:
     return settings.main_fuse_a, settings.phase_order, settings.meter_timeout_s
 
 
-def _changed(plan: Plan, before: datetime, wall: datetime) -> bool:
-    """Return whether one of its windows has begun or ended since then."""
-    change = plan.next_change(before)
-    return change is not None and change <= wall
+def _takes(box: Box, memory: Memory, decision: Decision, now: float) -> float | None:
+    """Return the most that a car took where it might have taken more, in whole A."""
+    before = box.record.takes_a
+    if not box.charging or not memory.taken_up(box, now) or box.drawn_a is None:
+        return before
+    takes = float(math.ceil(box.drawn_a))
+    if before is not None:
+        return max(before, takes)
+    return takes if box.drawn_a < decision.limit_a - CAR_BELOW_A else None
 
 
 def _rank(box: Box) -> tuple[bool, bool, float, str]:

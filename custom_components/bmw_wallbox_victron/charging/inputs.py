@@ -51,6 +51,9 @@ class Box:
     """What it draws on each of its phases, A."""
     drawn_a: float | None = None
     """The highest of them, A; None: not known."""
+    takes_a: float | None = None
+    """The most that the car of this session, or else of the last one, takes, A; None:
+    all that it may."""
     power_w: float | None = None
     """What it draws, W; None: not known."""
     heard_at: float | None = None
