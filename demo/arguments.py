@@ -2,7 +2,10 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
+
+from simulators.wallbox.trace import TraceError, load_trace
 
 from .rigs import CARAVAN, RIGS
 
@@ -108,7 +111,24 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
             "price that changes each quarter of an hour; its data stays in .demo/house"
         ),
     )
+    parser.add_argument(
+        "--replay",
+        type=Path,
+        metavar="TRACE",
+        help=(
+            "instead of the simulated wallbox play the trace of a real one: JSON "
+            "lines, or a file of diagnostics; --speed: how many times as fast. Its "
+            "data stays in .demo/replay"
+        ),
+    )
     options = parser.parse_args(arguments)
+    if options.replay is not None:
+        if options.house or options.history:
+            parser.error("--replay goes with neither --house nor --history")
+        try:
+            options.trace = load_trace(options.replay)
+        except TraceError as err:
+            parser.error(str(err))
     if options.history and options.speed != 1:
         parser.error("with --history time passes as fast as it does: no --speed")
     if options.house and (options.history or options.rig != CARAVAN.name):

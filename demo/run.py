@@ -28,6 +28,7 @@ from .past.guide import LENGTH_S, BoxClock, Week
 from .past.house_days import HouseDays, behind_s as days_behind_s
 from .ports import choose_ocpp_port, why_not_free
 from .process import Instance, logged_in, only_one, wait_running
+from .replaying import make_replay
 from .rigs import CARAVAN, RIGS, Rig
 from .scenario import Scenario, make_wallbox
 
@@ -85,7 +86,7 @@ async def run(
     rig = RIGS[options.rig]
     # A house's days are fast themselves; else it is what fills and empties.
     fast = options.house and options.speed > 1
-    speed = 1.0 if fast else options.speed
+    speed = 1.0 if fast or options.replay else options.speed
     if (options.history or fast) and layout.config.exists():
         raise DemoError(
             f"{'--history' if options.history else '--house with --speed'} needs a "
@@ -99,6 +100,15 @@ async def run(
     box = make_wallbox(
         ocpp_port, layout.tls.client_context(), layout.read_register(), clock=clock
     )
+    replay = None
+    if options.replay is not None:
+        replay = make_replay(
+            options.replay,
+            options.trace,
+            ocpp_port,
+            layout.tls.client_context(),
+            speed=options.speed,
+        )
     behind_s = LENGTH_S if options.history else 0.0
     if fast:
         behind_s = days_behind_s(datetime.now(UTC), options.speed)
@@ -149,12 +159,22 @@ async def run(
             elif options.house:
                 household = Household(box, datetime.now(UTC), stays=True)
                 story = live_house(household, instance, say=tell)
+            elif replay is not None:
+                story = replay.tell(tell)
             else:
                 story = Scenario(box, speed=speed, say=tell).play()
-            living = asyncio.create_task(_live_wallbox(box, speed, layout))
+            life = (
+                _live_wallbox(box, speed, layout)
+                if replay is None
+                else replay.box.run()
+            )
+            living = asyncio.create_task(life)
             playing = asyncio.create_task(story)
             try:
-                if not fast:
+                if replay is not None:
+                    await stack.aclose()
+                    greet(options, layout, ocpp_port, added)
+                elif not fast:
                     power = await wait_live(client, box)
                     await stack.aclose()
                     does = (
@@ -177,7 +197,8 @@ async def run(
                 say("stopping")
             finally:
                 await _end(playing)
-                await _leave(box)
+                if replay is None:
+                    await _leave(box)
                 # To Home Assistant a wallbox that hangs up first is a fault.
                 await instance.stop()
                 await _end(living)
@@ -253,6 +274,8 @@ def main(arguments: Sequence[str] | None = None, *, folder: Path | None = None) 
         home /= options.rig
     if options.house:
         home /= "house"
+    if options.replay is not None:
+        home /= "replay"
     layout = Layout(folder or home)
     try:
         with only_one(layout):

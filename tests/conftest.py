@@ -29,9 +29,12 @@ from custom_components.bmw_wallbox_victron.wallbox.schemas import Schemas
 from simulators import pki
 from simulators.bms import BmsRadio
 from simulators.wallbox import DELTA, Quirks, SimulatedWallbox
+from simulators.wallbox.replay import ReplayedWallbox
+from simulators.wallbox.trace import Trace
 
 from .kit.bench import Bench, MakeBench, charge
 from .kit.radio import SHUNT, Radio
+from .kit.replay import MakeReplay, Replay
 from .kit.site import CHARGE_POINT_ID, Site
 from .kit.victron import KEY
 
@@ -342,6 +345,32 @@ async def make_bench(
         await bench.box.disconnect()
         await bench.rest()
         await asyncio.gather(*bench.asked, return_exceptions=True)
+
+
+@pytest.fixture
+async def make_replay(
+    hass: HomeAssistant,
+    site: Site,
+    client_context: ssl.SSLContext,
+    freezer: FrozenDateTimeFactory,
+) -> AsyncGenerator[MakeReplay]:
+    """Make wallboxes of traces; they hang up when the test ends."""
+    made: list[Replay] = []
+
+    def make(trace: Trace, *, speed: float = 1.0) -> Replay:
+        box = ReplayedWallbox(
+            trace,
+            url=site.url,
+            charge_point_id=CHARGE_POINT_ID,
+            ssl_context=client_context,
+            speed=speed,
+        )
+        made.append(Replay(hass, site, freezer, box))
+        return made[-1]
+
+    yield make
+    for replay in made:
+        await replay.close()
 
 
 @pytest.fixture

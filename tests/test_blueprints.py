@@ -246,8 +246,7 @@ WALLBOX = {"status": "sensor.x", "energy": "sensor.y", "session": "event.x"}
 @pytest.mark.parametrize(
     ("name", "inputs", "reason"),
     [
-        ("charging_notices", {}, "Missing input"),
-        ("charging_notices", {"status": "sensor.x"}, "Missing input"),
+        ("charging_notices", {"session": "nothing"}, "nothing"),
         ("battery_alerts", {"status": "no entity"}, "no entity"),
         ("battery_alerts", {"critical_minutes": "soon"}, "soon"),
         ("battery_alerts", {"notify_actions": [{"act": "notify.me"}]}, "act"),

@@ -9,7 +9,11 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import (
+    area_registry as ar,
+    device_registry as dr,
+    entity_registry as er,
+)
 from homeassistant.helpers.event import async_track_state_change_event
 from homeassistant.util import dt as dt_util
 import pytest
@@ -190,6 +194,32 @@ async def test_they_come_and_go_with_what_is_configured(
     await reload(hass, site)
     assert missing(site) == set()
     assert site.entity_id("select", "charging_mode") == mine
+
+
+async def test_entity_ids_that_come_late(hass: HomeAssistant, site: Site) -> None:
+    """They are like those of the wallbox, whichever area it has got meanwhile."""
+    registry, devices = er.async_get(hass), dr.async_get(hass)
+    first = registry.async_get(site.entity_id("sensor", "status"))
+    assert first is not None
+    assert first.device_id is not None
+    area = ar.async_get(hass).async_create("Garage")
+    devices.async_update_device(first.device_id, area_id=area.id)
+    hass.config_entries.async_update_entry(
+        site.entry, options={"grid_power": "sensor.g"}
+    )
+    await hass.async_block_till_done()
+    assert (
+        site.entity_id("select", "charging_mode") == "select.bmw_wallbox_charging_mode"
+    )
+    # Where their owner has given all of them other ones, it is like these.
+    for entity in er.async_entries_for_device(registry, first.device_id):
+        carports = entity.entity_id.replace("bmw_wallbox", "carport")
+        registry.async_update_entity(entity.entity_id, new_entity_id=carports)
+    hass.config_entries.async_update_entry(
+        site.entry, options={"grid_power": "sensor.g", "fixed_price": 0.3}
+    )
+    await hass.async_block_till_done()
+    assert site.entity_id("sensor", "session_cost") == "sensor.carport_session_cost"
 
 
 async def test_controls_are_no_settings(site: Site, show: Shown) -> None:
@@ -556,8 +586,9 @@ async def test_plan(hass: HomeAssistant, site: Site, show: Shown) -> None:
 async def test_planned_in_the_calendar(
     hass: HomeAssistant, site: Site, show: Shown
 ) -> None:
-    """Each slot that is not over, beside the sessions."""
-    await show(site, replace(HELD, plan=(slot(-2), slot(-0.5), slot(10, 0.1234))))
+    """Each time that is not over, beside the sessions; slots in a row are one."""
+    row = (slot(10, 0.1234, 0.25), slot(10.25, 0.2, 0.75), slot(12, None), slot(13))
+    await show(site, replace(HELD, plan=(slot(-2), slot(-0.5), *row)))
     entity_id = site.entity_id("calendar", "sessions")
     response: Any = await hass.services.async_call(
         "calendar",
@@ -581,7 +612,12 @@ async def test_planned_in_the_calendar(
             "start": "2026-11-30T22:00:00+01:00",
             "end": "2026-11-30T23:00:00+01:00",
             "summary": "Charging by plan",
-            "description": "Price: 0.1234 EUR a kWh",
+            "description": "Price: 0.1809 EUR a kWh",
+        },
+        {
+            "start": "2026-12-01T00:00:00+01:00",
+            "end": "2026-12-01T02:00:00+01:00",
+            "summary": "Charging by plan",
         },
     ]
 

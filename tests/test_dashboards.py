@@ -246,6 +246,42 @@ async def test_the_sentence_of_the_limit(hass: HomeAssistant) -> None:
     assert template.async_render(parse_result=False) == "solar"
 
 
+async def test_the_times_of_a_plan(hass: HomeAssistant) -> None:
+    """Those that follow each other are one, at the mean price."""
+    await hass.config.async_set_time_zone("Europe/Berlin")
+    (text,) = [
+        value
+        for key, value in walk(load("wallbox"))
+        if key == "content" and "plan_start" in value
+    ]
+
+    def tell(*slots: tuple[str, str, float | None]) -> list[str]:
+        hass.states.async_set(
+            "sensor.bmw_wallbox_plan_start",
+            f"2026-11-30T{slots[0][0]}:00+01:00",
+            {
+                "slots": [
+                    {
+                        "start": f"2026-11-30T{start}:00+01:00",
+                        "end": f"2026-11-30T{end}:00+01:00",
+                        "price": price,
+                    }
+                    for start, end, price in slots
+                ]
+            },
+        )
+        said = Template(text, hass).async_render(parse_result=False)
+        return [line for line in said.splitlines() if line]
+
+    assert tell(("22:10", "23:00", None)) == ["22:10 – 23:00"]
+    hass.states.async_set(
+        "sensor.bmw_wallbox_session_cost", "0", {"unit_of_measurement": "EUR"}
+    )
+    assert tell(
+        ("01:10", "01:15", 0.12), ("01:15", "01:30", 0.2), ("03:00", "03:15", 0.3)
+    ) == ["01:10 – 01:30 · 0.18 EUR/kWh", "03:00 – 03:15 · 0.30 EUR/kWh"]
+
+
 def sentence(name: str) -> str:
     """Find the text that says how it is."""
     return str(next(v for key, v in walk(load(name)) if key == "content"))

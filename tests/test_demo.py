@@ -40,12 +40,15 @@ from demo.layout import (
 )
 from demo.ports import choose_ocpp_port, free_port, why_not_free
 from demo.process import only_one
+from demo.replaying import make_replay
 from demo.rigs import BOAT
 from demo.scenario import CAR_A, Scenario, make_wallbox
 from demo.seed import seed
+from simulators import pki
 from simulators.caravan.identity import IDENTITIES, SHUNT
 from simulators.wallbox import Car
 
+TRACE = ROOT / "tests" / "data" / "traces" / "delta.jsonl"
 PLUG = {
     "mains_switch": "switch.caravan_plug",
     "mains_power": "sensor.caravan_plug_power",
@@ -122,6 +125,7 @@ def test_no_arguments() -> None:
         add_caravan=False,
         history=False,
         house=False,
+        replay=None,
     )
 
 
@@ -141,9 +145,11 @@ def test_all_arguments() -> None:
         add_caravan=True,
         history=False,
         house=False,
+        replay=None,
     )
     assert parse_arguments(["--history"]).history
     assert parse_arguments(["--house", "--speed=1440"]).speed == 1440
+    assert parse_arguments(["--replay", str(TRACE)]).trace.said
 
 
 @pytest.mark.parametrize(
@@ -161,6 +167,9 @@ def test_all_arguments() -> None:
         (["--seconds", "nan"], "no time to wait"),
         (["now"], "unrecognized"),
         (["--history", "--speed=2"], "no --speed"),
+        (["--replay", str(TRACE), "--house"], "goes with neither"),
+        (["--replay", "nowhere.jsonl"], "cannot be read"),
+        (["--replay", "pyproject.toml"], "is no trace"),
     ],
 )
 def test_wrong_arguments(
@@ -226,6 +235,7 @@ def test_boat_and_house_have_a_folder_of_their_own(
         ([], ".demo"),
         (["--rig=boat"], ".demo/boat"),
         (["--house"], ".demo/house"),
+        (["--replay", str(TRACE)], ".demo/replay"),
     ):
         assert demo.main(["--port", str(taken_port), *arguments]) == 1
         assert (tmp_path / folder / "lock").exists()
@@ -666,3 +676,23 @@ async def test_a_session_that_was_stopped_ends() -> None:
     box.stop_remotely()
     await session
     assert told[1:] == ["charging was stopped", "the car is unplugged"]
+
+
+async def test_a_replay_tells_what_its_owner_did(pki_files: pki.Files) -> None:
+    """And what was asked for that nobody asked for in the trace."""
+    trace = parse_arguments(["--replay", str(TRACE)]).trace
+    replay = make_replay(TRACE, trace, 1, pki_files.client_context(), speed=2)
+    told: list[str] = []
+    telling = asyncio.create_task(replay.tell(told.append))
+    await asyncio.sleep(0)
+    assert told == [f"delta.jsonl plays, {trace.length_s / 2:.0f} s of it"]
+    replay.box.position = 1_000
+    replay.box.unknown_calls.append(("UnlockConnector", {}))
+    await asyncio.sleep(0.5)
+    telling.cancel()
+    assert told[1:4] == [
+        "14 s: its owner wanted 10 A",
+        "35 s: its owner paused, with 10 A",
+        "56 s: its owner wanted 10 A",
+    ]
+    assert told[4:] == ["1000 s: nobody asked for UnlockConnector in the trace"]

@@ -17,14 +17,15 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.bmw_wallbox_victron.victron.records import BY_KIND, Kind
+from custom_components.bmw_wallbox_victron.victron.decoder import Decoder
+from custom_components.bmw_wallbox_victron.victron.records import BY_KIND, Kind, Reading
 from simulators.victron.encode import encode
 from simulators.wallbox import Car, SimulatedWallbox
 
 from .kit.flows import device_of
 from .kit.radio import ORION, SHUNT, Radio
 from .kit.site import CHARGE_POINT_ID, Site, settle
-from .kit.victron import GOOD, KEY, wrap
+from .kit.victron import GOOD, KEY, replayed, wrap
 
 MakeWallbox = Callable[..., SimulatedWallbox]
 BMS = "A4:C1:37:11:22:33"
@@ -236,6 +237,12 @@ async def test_config_entry(
     assert shunt["reading"]["voltage"] == 12.9
     assert shunt["shown"]["voltage"] == 12.9
     assert shunt["unknown_codes"] == {}
+    (record,) = shunt["records"]
+    assert (record["at"], record["counter"], record["refusal"]) == (0, 0, None)
+    ((at, sealed),) = replayed(shunt["records"])
+    reading = Decoder(KEY).hear(sealed, at)
+    assert isinstance(reading, Reading)
+    assert reading.values["voltage"] == 12.9
     assert (orion["kind"], orion["key"], orion["fresh"]) == (None, "unreadable", False)
     assert (bms["model"], bms["failures"], bms["fault"]) == ("jbd_bms", 0, None)
     assert data["battery"]["values"]["voltage"] == 12.9

@@ -1,8 +1,9 @@
 """Calendars."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import sumprod
 from typing import Final, override
 
 from homeassistant.components.calendar import (
@@ -102,7 +103,7 @@ class WallboxCalendar(WallboxEntity, CalendarEntity):
         status = self.charging_status
         events += [
             _planned(slot, texts, point=point, currency=hass.config.currency)
-            for slot in (() if status is None else status.plan)
+            for slot in _windows(() if status is None else status.plan)
             if slot.start < end_date and slot.end > max(start_date, now)
         ]
         return events
@@ -128,10 +129,35 @@ class WallboxCalendar(WallboxEntity, CalendarEntity):
         return None if running is None else (running.key, running.started_at)
 
 
+def _windows(plan: Iterable[PlanSlot]) -> Iterator[PlanSlot]:
+    """Yield the slots of a plan, those that follow each other as one: at their mean."""
+    window: PlanSlot | None = None
+    for slot in plan:
+        if window is None or slot.start != window.end:
+            if window is not None:
+                yield window
+            window = slot
+        else:
+            window = PlanSlot(
+                start=window.start, end=slot.end, price=_mean_price(window, slot)
+            )
+    if window is not None:
+        yield window
+
+
+def _mean_price(*slots: PlanSlot) -> float | None:
+    """Return what a kWh costs in slots on average; None: that is not known of all."""
+    prices = [slot.price for slot in slots if slot.price is not None]
+    if len(prices) < len(slots):
+        return None
+    lasts = [(slot.end - slot.start) / timedelta(hours=1) for slot in slots]
+    return sumprod(prices, lasts) / sum(lasts)
+
+
 def _planned(
     slot: PlanSlot, texts: dict[str, str], *, point: str, currency: str
 ) -> CalendarEvent:
-    """Return a slot of the plan as an event, with what a kWh costs in it."""
+    """Return a time of the plan as an event, with what a kWh costs in it."""
     start, end = dt_util.as_local(slot.start), dt_util.as_local(slot.end)
     return CalendarEvent(
         start=start,

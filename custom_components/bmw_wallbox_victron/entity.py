@@ -1,14 +1,18 @@
 """Base entities: which device they belong to, when they are there, when they write."""
 
+import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final, Self, override
 
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import CONF_ADDRESS
-from homeassistant.core import callback
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
+from homeassistant.helpers.entity_platform import EntityPlatform
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 from homeassistant.util import slugify
 
@@ -110,10 +114,49 @@ class WallboxEntity(SiteEntity):
     ) -> None:
         """Initialize the entity."""
         self._charge_point_id: str = subentry.data[CONF_CHARGE_POINT_ID]
+        self._subentry_id = subentry.subentry_id
         super().__init__(coordinator, self._charge_point_id, description)
         self._attr_device_info = coordinator.wallbox_device_info(subentry)
         if coordinator.server.device_id is not None:
             self._attr_device_info["via_device_id"] = coordinator.server.device_id
+
+    @callback
+    @override
+    def add_to_platform_start(
+        self,
+        hass: HomeAssistant,
+        platform: EntityPlatform,
+        parallel_updates: asyncio.Semaphore | None,
+    ) -> None:
+        """Begin to be added, with an entity id like those that the wallbox has.
+
+        Home Assistant would put the area before it where the wallbox is in one since
+        the others were added; dashboards name the entity ids of all.
+        """
+        super().add_to_platform_start(hass, platform, parallel_updates)
+        registry, domain = er.async_get(hass), platform.domain
+        if registry.async_get_entity_id(domain, DOMAIN, self._attr_unique_id or ""):
+            return
+        begins = self._object_ids_begin(registry)
+        if begins and (name := self.english_name(domain)):
+            self.entity_id = f"{domain}.{begins}_{slugify(name)}"
+
+    def _object_ids_begin(self, registry: er.EntityRegistry) -> str | None:
+        """Return what most entity ids of the wallbox begin with; None: it has none."""
+        found: Counter[str] = Counter()
+        for entry in er.async_entries_for_config_entry(
+            registry, self.coordinator.config_entry.entry_id
+        ):
+            name = self.coordinator.english.get(
+                f"component.{DOMAIN}.entity.{entry.domain}.{entry.translation_key}.name"
+            )
+            if entry.config_subentry_id != self._subentry_id or not name:
+                continue
+            object_id = entry.entity_id.partition(".")[2]
+            begins = object_id.removesuffix(f"_{slugify(name)}")
+            if begins != object_id:
+                found[begins] += 1
+        return found.most_common(1)[0][0] if found else None
 
     @property
     def wallbox(self) -> WallboxState:

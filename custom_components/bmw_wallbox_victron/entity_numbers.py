@@ -32,6 +32,7 @@ def number_in(
     if state is None or number is None:
         return None
     given = unit_of(state)
-    if given is not None and given in converter.VALID_UNITS:
-        return converter.convert(number, given, unit)
-    return number
+    if given is None or given not in converter.VALID_UNITS:
+        return number
+    converted = converter.convert(number, given, unit)
+    return converted if math.isfinite(converted) else None

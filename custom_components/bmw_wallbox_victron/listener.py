@@ -1,6 +1,6 @@
 """From Home Assistant's bluetooth stack to readings: one listener a device."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -177,6 +177,11 @@ class VictronListener:
     def watch(self) -> KeyWatch:
         """Return what is known of the key, and its last reading."""
         return self._decoder.watch
+
+    @property
+    def records(self) -> list[Mapping[str, object]]:
+        """Return the last records, decrypted, to be shown to others."""
+        return self._decoder.records
 
     @property
     def key_is_wrong(self) -> bool:

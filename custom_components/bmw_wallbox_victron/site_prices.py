@@ -1,5 +1,6 @@
 """What energy costs: other integrations' entities and actions -> prices over time."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 import logging
@@ -7,10 +8,8 @@ from typing import Final
 
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.event import async_track_state_change_event
 from homeassistant.util import dt as dt_util
-import voluptuous as vol
 
 from .charging.price_actions import PRICE_ACTIONS, PriceAction
 from .charging.price_shapes import (
@@ -27,6 +26,8 @@ _LOGGER = logging.getLogger(__name__)
 
 #: An action is asked again so often, in s, for what is not known yet.
 _ASK_S: Final = 900.0
+#: It is waited for so long, in s.
+_PATIENCE_S: Final = 60.0
 #: Prices of tomorrow are published after noon: before that they are not asked for.
 _PUBLISHED_HOUR: Final = 12
 #: Prices of the past are known for so long: energy may be told of late.
@@ -119,10 +120,15 @@ class SitePrices:
 
         @callback
         def ask() -> None:
-            self._stop = None
-            self._hass.async_create_task(self._ask(), "Prices of energy")
+            asking = self._hass.async_create_task(
+                self._ask(), "Prices of energy", eager_start=False
+            )
 
-        self.async_stop()
+            def stop() -> None:
+                asking.cancel()
+
+            self._stop = stop
+
         self._stop = self._call_later(delay_s, ask)
 
     async def _ask(self) -> None:
@@ -137,15 +143,16 @@ class SitePrices:
             if action is None or price_at(self.prices, noon) is not None:
                 continue
             try:
-                response = await self._hass.services.async_call(
-                    action.domain,
-                    action.service,
-                    dict(action.data(source or "", day)),
-                    blocking=True,
-                    return_response=True,
-                )
-            except (HomeAssistantError, vol.Invalid) as err:
-                _LOGGER.debug("No prices of %s from %s: %s", day, action.domain, err)
+                async with asyncio.timeout(_PATIENCE_S):
+                    response = await self._hass.services.async_call(
+                        action.domain,
+                        action.service,
+                        dict(action.data(source or "", day)),
+                        blocking=True,
+                        return_response=True,
+                    )
+            except Exception as err:  # noqa: BLE001 - each fails in its own way
+                _LOGGER.debug("No prices of %s from %s: %r", day, action.domain, err)
                 continue
             if source != self._source:
                 return

@@ -1,10 +1,11 @@
 """What the tests of the Victron half share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 import json
 from pathlib import Path
 import random
+from typing import Any
 
 from custom_components.bmw_wallbox_victron.readings import Flags, Value
 from custom_components.bmw_wallbox_victron.victron.records import (
@@ -168,6 +169,29 @@ def wrap(record: Record, plain: bytes, counter: int = 1, key: bytes = KEY) -> by
         model_id=model_of(record.kind),
         record_type=record.type,
     )
+
+
+def replayed(
+    records: Iterable[Mapping[str, Any]], key: bytes = KEY, *, counter: int = 60_000
+) -> list[tuple[float, bytes]]:
+    """Make the advertisements of a device's `records` in the diagnostics.
+
+    With when each was heard, in s. What was not decrypted is left out.
+    """
+    return [
+        (
+            each["at"],
+            seal(
+                bytes.fromhex(each["plain"]),
+                key=key,
+                counter=counter + each["counter"],
+                model_id=each["model_id"],
+                record_type=each["record_type"],
+            ),
+        )
+        for each in records
+        if each.get("plain") is not None
+    ]
 
 
 def noise(rng: random.Random, kind: Kind, counter: int) -> bytes:

@@ -4,40 +4,33 @@ It remembers what the rules need of the past, and says when it is to be asked ag
 `decide.py` has what is decided.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 import math
 from typing import Final
 
-from .car import CarWatch
 from .decide import (
+    CAR_BELOW_A,
     MAX_PAUSES,
     Decision,
-    Planned,
     Shared,
     Situation,
     decide,
 )
 from .fuse import FuseGuard, Rooms
 from .inputs import Box, House
-from .plan import Plan, make_plan, next_deadline
+from .memory import Memory
+from .plan import Plan
+from .planning import PLAN_S, planned
 from .prices import Prices
 from .record import SessionRecord
 from .settings import MIN_CURRENT_A, ChargingMode, HouseSettings, LimitReason
-from .share import Circuit, Load, Share, share
+from .share import Circuit, Load, Share, rest_for, share
 from .sun import Sun, SunLimits, SunLoad
 
-#: A plan is made anew so often at least, in s: what is left and the power change.
-_PLAN_S: Final = 60.0
-#: Our two clocks agree where they differ by less, in s: wall time may be set.
-_CLOCK_S: Final = 2.0
-#: A power that differs by less than this part is the same to a plan.
-_POWER_STEP: Final = 0.02
-#: So long after a limit a reading tells what the car takes of it, in s.
-_TAKEN_UP_S: Final = 15.0
-#: So old a reading may be, in s.
-_STALE_S: Final = 90.0
+#: What a wallbox draws that has been away for so long is the house's, in s.
+_AWAY_S: Final = 90.0
 
 
 #: Where these pause a car, it is not to charge whatever it takes.
@@ -66,32 +59,6 @@ class Outcome:
     """When it is to charge; None: nothing is planned."""
 
 
-@dataclass(slots=True)
-class _Memory:
-    """What is remembered of a wallbox."""
-
-    session: Hashable = None
-    """Its session."""
-    mode_on: bool = False
-    """Whether mode and plan last let it charge."""
-    car: CarWatch = field(default_factory=CarWatch)
-    """What is known of its car."""
-    limit_a: float = math.inf
-    """Its last limit, A."""
-    limited_at: float = -math.inf
-    """Since when, in s."""
-    plan: Plan | None = None
-    """What was planned last."""
-    plan_for: object = None
-    """For what: another target has nothing to do with the plan before."""
-    plan_with: object = None
-    """With what power and prices."""
-    planned_at: float = -math.inf
-    """When, by the steady clock, in s."""
-    planned_wall: datetime | None = None
-    """When, by wall time."""
-
-
 class Brain:
     """Decides on the limits of all wallboxes of a house."""
 
@@ -102,18 +69,19 @@ class Brain:
         self._house_phases: tuple[int, ...] = ()
         self._guard: FuseGuard | None = None
         self._sun = Sun(meter_timeout_s=self._settings.meter_timeout_s)
-        self._memories: dict[str, _Memory] = {}
+        self._memories: dict[str, Memory] = {}
 
     def configure(self, settings: HouseSettings, house_phases: Sequence[int]) -> None:
         """Take what is set for the house, and which of its phases are measured.
 
-        Where that changes, its readings begin anew.
+        Where what the fuse needs changes, its readings begin anew.
         """
         phases = tuple(house_phases)
-        if (settings, phases) == (self._settings, self._house_phases):
+        before, self._settings = self._settings, settings
+        self._sun.configure(meter_timeout_s=settings.meter_timeout_s)
+        if (_of_fuse(settings), phases) == (_of_fuse(before), self._house_phases):
             return
-        self._settings, self._house_phases = settings, phases
-        self._sun = Sun(meter_timeout_s=settings.meter_timeout_s)
+        self._house_phases = phases
         self._guard = None
         if settings.main_fuse_a is not None and phases:
             self._guard = FuseGuard(
@@ -143,7 +111,9 @@ class Brain:
         """
         boxes = sorted(boxes, key=_rank)
         self._forget({box.key for box in boxes})
-        self._note(boxes, house, now)
+        gone = self._gone(boxes, now)
+        here = [box for box in boxes if box.key not in gone]
+        self._note(here, house, now)
         dues: list[float] = []
         situations: dict[str, Situation] = {}
         for box in boxes:
@@ -152,6 +122,13 @@ class Brain:
         sun = self._shine(boxes, situations, house, now)
         rooms = None if self._guard is None else self._guard.rooms(now)
         shares = self._share(boxes, situations, house, rooms)
+        if rooms is not None:
+            # When they come back they are told so before anything is heard of them.
+            least = min(
+                (a for a in rooms.amps.values() if a is not None), default=math.inf
+            )
+            charging = {box.key for box in boxes if box.session is not None}
+            shares = rest_for(gone, shares, least, charging)
         unknown = (rooms is not None and rooms.unknown) or house.external_unknown
         outcomes = {
             box.key: self._decide(
@@ -160,7 +137,7 @@ class Brain:
             for box in boxes
         }
         if self._guard is not None:
-            for box in boxes:
+            for box in here:
                 # A car may follow before there is a word of it.
                 limit = outcomes[box.key].decision.limit_a
                 self._guard.note_wallbox(
@@ -188,13 +165,32 @@ class Brain:
             if self._guard is not None:
                 self._guard.remove(key)
 
-    def _remember(self, box: Box) -> _Memory:
+    def _gone(self, boxes: Sequence[Box], now: float) -> set[str]:
+        """Return which wallboxes are away: what they draw belongs to the house.
+
+        Nobody waits for what they would have to give up first.
+        """
+        gone: set[str] = set()
+        for box in boxes:
+            memory = self._memories.setdefault(box.key, Memory())
+            if box.connected:
+                memory.away_since = None
+            elif memory.away_since is None:
+                memory.away_since = now
+            elif now >= memory.away_since + _AWAY_S:
+                gone.add(box.key)
+                if self._guard is not None:
+                    self._guard.remove(box.key)
+        return gone
+
+    def _remember(self, box: Box) -> Memory:
         """Return what is remembered of a wallbox: of this session."""
-        memory = self._memories.setdefault(box.key, _Memory())
-        if memory.session != box.session:
-            memory.session = box.session
-            memory.mode_on = box.charging
-            memory.car = CarWatch()
+        memory = self._memories[box.key]
+        if memory.new:
+            memory.new = False
+            if box.charging:
+                self._sun.resume(box.key)
+        memory.follow(box)
         return memory
 
     def _note(self, boxes: Sequence[Box], house: House, now: float) -> None:
@@ -222,7 +218,7 @@ class Brain:
         self._sun.note_grid(*(house.grid or (None, now)))
 
     def _situation(
-        self, box: Box, memory: _Memory, now: float, wall: datetime, prices: Prices
+        self, box: Box, memory: Memory, now: float, wall: datetime, prices: Prices
     ) -> Situation:
         """Return what bears on a wallbox by itself."""
         settings, record = box.settings, box.record
@@ -234,10 +230,9 @@ class Brain:
             and record.waived != settings.target_energy
         )
         waits = settings.start_at is not None and settings.start_at > wall
-        planned = None
+        plan = None
         if settings.plan and target_wh > 0 and not reached:
-            plan = self._plan(box, memory, now, wall, prices)
-            planned = Planned(active=plan.active(wall), until=plan.next_change(wall))
+            plan = planned(box, memory, now, wall, prices, self._time_zone)
         else:
             memory.plan = None
         return Situation(
@@ -250,7 +245,7 @@ class Brain:
             mode=settings.charging_mode
             if self._settings.has_grid
             else ChargingMode.FAST,
-            plan=planned,
+            plan=plan,
             target_reached=reached,
             hold=box.charged and memory.mode_on and record.pauses >= MAX_PAUSES,
             in_session=box.session is not None,
@@ -259,57 +254,9 @@ class Brain:
             full=box.full,
             asleep=memory.car.asleep,
             out_of_service=box.out_of_service,
-            drawn_a=box.drawn_a if _taken_up(box, memory, now) else None,
+            drawn_a=box.drawn_a if memory.taken_up(box, now) else None,
             given_a=box.given_a,
         )
-
-    def _plan(
-        self, box: Box, memory: _Memory, now: float, wall: datetime, prices: Prices
-    ) -> Plan:
-        """Return the plan of a session, made anew where anything changed."""
-        settings = box.settings
-        since = max(
-            (at for at in (box.began, settings.planned_from) if at is not None),
-            default=wall,
-        )
-        if box.session is None:
-            since = wall  # a car that comes now
-        deadline = next_deadline(settings.ready_by, since, self._time_zone)
-        amps = box.current_limit_a
-        if box.charging and _taken_up(box, memory, now):
-            # It may not get more, or not take more.
-            amps = min(amps, memory.limit_a, box.drawn_a or math.inf)
-        power_w = max(amps, MIN_CURRENT_A) * box.watts_per_amp
-        target = settings.target_energy
-        plan_for = (box.session, deadline, target, box.current_limit_a)
-        plan_with = (round(math.log(power_w) / _POWER_STEP), prices)
-        passed = now - memory.planned_at
-        drift_s = (
-            math.inf
-            if memory.planned_wall is None
-            else abs((wall - memory.planned_wall).total_seconds() - passed)
-        )
-        plan = memory.plan if plan_for == memory.plan_for else None
-        if (
-            plan is None
-            or memory.planned_wall is None
-            or plan_with != memory.plan_with
-            or passed >= _PLAN_S
-            or drift_s > _CLOCK_S
-            or _changed(plan, memory.planned_wall, wall)
-        ):
-            plan = make_plan(
-                now=wall,
-                deadline=deadline,
-                energy_wh=max(target * 1000 - box.energy_wh, 0.0),
-                power_w=power_w,
-                prices=prices,
-                charging=box.charging and memory.mode_on,
-                before=plan,
-            )
-            memory.plan, memory.plan_for, memory.plan_with = plan, plan_for, plan_with
-            memory.planned_at, memory.planned_wall = now, wall
-        return plan
 
     # What follows from it
 
@@ -373,7 +320,10 @@ class Brain:
                 Circuit(
                     reason=LimitReason.EXTERNAL_LIMIT,
                     capacity=house.external_w,
-                    weights={box.key: box.watts_per_amp for box in boxes},
+                    weights={
+                        box.key: self._memories[box.key].watts_per_amp(box)
+                        for box in boxes
+                    },
                 )
             )
         loads = [
@@ -397,6 +347,8 @@ class Brain:
     ) -> Outcome:
         """Decide on a wallbox, and remember what the next decision needs."""
         memory, record = self._memories[box.key], box.record
+        if record.waived != box.settings.target_energy:
+            record = replace(record, waived=None)
         # Whether mode and plan pause it, and nothing else does.
         free = replace(situation, mode=ChargingMode.FAST, plan=None)
         alone = decide(situation)
@@ -408,6 +360,8 @@ class Brain:
         bounds: list[Shared] = []
         if shared.reason is not None:
             bounds.append(Shared(amps=shared.amps, reason=shared.reason))
+        elif memory.waits_for_room(now):
+            bounds.append(Shared(amps=0.0, reason=LimitReason.MAIN_FUSE))
         if unknown:
             safe = self._settings.safe_current_a
             bounds.append(Shared(amps=safe, reason=LimitReason.NO_METER))
@@ -415,8 +369,8 @@ class Brain:
             strictest = min(bounds, key=lambda bound: bound.amps)
             situation = replace(situation, shared=strictest)
         decision = decide(situation)
-        if decision.limit_a != memory.limit_a:
-            memory.limit_a, memory.limited_at = decision.limit_a, now
+        record = replace(record, takes_a=_takes(box, memory, decision, now))
+        memory.limit(decision, now, charged=box.charged)
         memory.car = memory.car.step(
             now,
             waits=(
@@ -448,9 +402,12 @@ class Brain:
         dues: list[float] = []
         if memory.car.due is not None:
             dues.append(memory.car.due)
+        if memory.away_since is not None:
+            dues.append(memory.away_since + _AWAY_S)
+        dues.append(memory.room_waits_until)
         moments = [box.settings.start_at, box.scheduled_until]
         if memory.plan is not None:
-            dues.append(memory.planned_at + _PLAN_S)
+            dues.append(memory.planned_at + PLAN_S)
             moments.append(memory.plan.next_change(wall))
         dues += [
             now + (moment - wall) / timedelta(seconds=1)
@@ -460,18 +417,20 @@ class Brain:
         return dues
 
 
-def _changed(plan: Plan, before: datetime, wall: datetime) -> bool:
-    """Return whether one of its windows has begun or ended since then."""
-    change = plan.next_change(before)
-    return change is not None and change <= wall
+def _of_fuse(settings: HouseSettings) -> tuple[object, ...]:
+    """Return what is set for the main fuse."""
+    return settings.main_fuse_a, settings.phase_order, settings.meter_timeout_s
 
 
-def _taken_up(box: Box, memory: _Memory, now: float) -> bool:
-    """Return whether a reading tells what the car takes of its limit."""
-    return box.heard_at is not None and (
-        box.heard_at >= memory.limited_at + _TAKEN_UP_S
-        and now - box.heard_at < _STALE_S
-    )
+def _takes(box: Box, memory: Memory, decision: Decision, now: float) -> float | None:
+    """Return the most that a car took where it might have taken more, in whole A."""
+    before = box.record.takes_a
+    if not box.charging or not memory.taken_up(box, now) or box.drawn_a is None:
+        return before
+    takes = float(math.ceil(box.drawn_a))
+    if before is not None:
+        return max(before, takes)
+    return takes if box.drawn_a < decision.limit_a - CAR_BELOW_A else None
 
 
 def _rank(box: Box) -> tuple[bool, bool, float, str]:

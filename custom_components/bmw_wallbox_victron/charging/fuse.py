@@ -10,12 +10,12 @@ counts at once, as another reading would come too late.
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import inf
 from typing import Final
 
 from .drawn import LAG_S, NEWS_S, STALE_S, Drawn
-from .settings import LimitReason
+from .settings import MIN_CURRENT_A, LimitReason
 from .share import Circuit
 
 #: More room counts once it has lasted for this, s.
@@ -24,6 +24,14 @@ HOLD_S: Final = 30.0
 _PACE_S: Final = 0.5
 #: What the house takes varies by this without any new load, A.
 _TOLERANCE_A: Final = 1.0
+
+#: What creeps up, as with clouds, is taken to go on for so long, s: until a lower limit
+#: is followed, and the next one could be.
+_CREEP_S: Final = 10.0
+#: But for no more than this, A: it comes on top of what is lowered.
+_MOST_CREEP_A: Final = 4.0
+#: So many readings in a row tell that it creeps; a new load is a step.
+_CREEPING: Final = 3
 
 UNKNOWN_ORDER: Final = "unknown"
 _WALLBOX_PHASES: Final = (1, 2, 3)
@@ -82,6 +90,8 @@ class _HousePhase:
         self.reported: float | None = None
         self.rooms: dict[Group, float] = {}
         self.readings: deque[_Reading] = deque()
+        self.above: list[float] = []
+        """When it was first above the fuse of late, and again after each limit."""
 
     def note(self, amps: float | None, at: float, timeout_s: float) -> None:
         """Take a reading, A; None: it is unavailable."""
@@ -96,6 +106,27 @@ class _HousePhase:
                 last.amps, last.seen, last.final = abs(amps), False, False
             return
         self.readings.append(_Reading(at=at, amps=abs(amps)))
+
+    def expected(self, *, first: bool) -> float:
+        """Return how much more the house is about to take, if it goes on so, A.
+
+        `first`: its newest reading is above the fuse, and was not acted upon yet. One
+        that is so again and again, after each limit, is on its way up.
+        """
+        last = list(self.readings)[-_CREEPING:]
+        at = last[-1].at
+        if first:
+            self.above = [each for each in self.above if each > at - HOLD_S]
+            if not self.above or at >= self.above[-1] + _CREEP_S / 2:
+                self.above.append(at)
+        again = 2 * _TOLERANCE_A * (len(self.above) - 1)
+        slope = 0.0
+        if len(last) == _CREEPING:
+            slope = min(
+                (later.amps - earlier.amps) / (later.at - earlier.at)
+                for earlier, later in pairwise(last)
+            )
+        return min(max(slope * _CREEP_S, again, 0.0), _MOST_CREEP_A)
 
     def silent(self, now: float, timeout_s: float) -> bool:
         """Return whether it has not been reported for too long."""
@@ -287,7 +318,12 @@ class FuseGuard:
             )
             worst = first and left < 0 and not explained
             reading.least[group] = min(least, self._fuse_a)
-            house.rooms[group] = min(room, least if worst else most)
+            lower = least if worst else most
+            if left < 0 and most - least <= 2 * _TOLERANCE_A:
+                # It is not a car that comes up to its limit. No car is paused for it.
+                ahead = lower - house.expected(first=first)
+                lower = max(ahead, min(lower, MIN_CURRENT_A * len(group)))
+            house.rooms[group] = min(room, lower)
 
     def circuits(
         self, rooms: Rooms, phases: Mapping[str, tuple[int, ...]]

@@ -43,12 +43,17 @@ class Box:
     """Whether it has drawn anything in the session."""
     full: bool = False
     """Whether it stopped by itself after it had charged."""
+    connected: bool = True
+    """Whether it can be told anything."""
     idle: bool = True
     """Whether it is connected and has no session: it draws nothing."""
     currents: Mapping[int, float] = field(default_factory=dict)
     """What it draws on each of its phases, A."""
     drawn_a: float | None = None
     """The highest of them, A; None: not known."""
+    takes_a: float | None = None
+    """The most that the car of this session, or else of the last one, takes, A; None:
+    all that it may."""
     power_w: float | None = None
     """What it draws, W; None: not known."""
     heard_at: float | None = None

@@ -11,5 +11,8 @@ class SessionRecord:
     """How many times mode or plan paused a car that had charged."""
     wakes: int = 0
     """How many times a car was woken."""
+    takes_a: float | None = None
+    """The most that the car took, once it took less than it might have, A; None: it has
+    always taken what it might."""
     waived: float | None = None
     """The target that was reached when its owner let it go on, kWh; None: never."""

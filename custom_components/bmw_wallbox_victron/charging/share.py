@@ -1,6 +1,6 @@
 """How wallboxes share what feeds them all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from math import floor
 from typing import Final
@@ -69,6 +69,25 @@ def share(
     if held is not None:
         _wait(loads, circuits, held, shares)
     return shares
+
+
+def rest_for(
+    gone: Set[str], shares: Mapping[str, Share], room_a: float, counted: Set[str]
+) -> dict[str, Share]:
+    """Return the shares with no more for those that are `gone` than the rest leave.
+
+    What they draw is in no circuit of the main fuse, of which `room_a` A are left.
+    `counted` are those that may draw what they have.
+    """
+    rest = room_a - sum(shares[key].amps for key in counted - gone)
+    found = dict(shares)
+    for key in sorted(gone):
+        if shares[key].amps > rest:
+            amps = _exact(rest) if rest >= MIN_CURRENT_A else 0.0
+            found[key] = Share(amps=amps, reason=LimitReason.MAIN_FUSE)
+        if key in counted:
+            rest -= found[key].amps
+    return found
 
 
 def _takes(circuit: Circuit, key: str) -> float:

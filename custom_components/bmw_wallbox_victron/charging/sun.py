@@ -138,6 +138,14 @@ class Sun:
         self._powers: dict[str, _Power] = {}
         self._states: dict[str, _State] = {}
 
+    def configure(self, *, meter_timeout_s: float) -> None:
+        """Let readings count for so long; those that there are still do."""
+        self._timeout_s = meter_timeout_s
+
+    def resume(self, key: str) -> None:
+        """Take a wallbox that charges from before this run: it does not begin anew."""
+        self._states[key] = _State(running=True)
+
     def note_grid(self, watts: float | None, at: float) -> None:
         """Take the power from the grid, W, as of when it was reported.
 

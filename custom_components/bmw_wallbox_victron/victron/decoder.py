@@ -1,8 +1,10 @@
 """One device: its key, and the way from manufacturer data to a reading."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from .advertisement import AdvertisementKey, Refusal, is_instant_readout, parse
+from .heard import HeardRecords
 from .key_verdict import KeyVerdict, KeyWatch, accept, fail, persist
 from .plausibility import Judgement, judge, without_absurd
 from .records import Reading, decode, find
@@ -11,18 +13,24 @@ from .records import Reading, decode, find
 class Decoder:
     """Reads what one device advertises."""
 
-    __slots__ = ("_data", "_key", "_outcome", "watch")
+    __slots__ = ("_data", "_heard", "_key", "_outcome", "watch")
 
     def __init__(self, key: bytes) -> None:
         self._key = AdvertisementKey(key)
         self._data = b""
         self._outcome: Reading | Refusal = Refusal.NOT_INSTANT_READOUT
+        self._heard = HeardRecords()
         self.watch = KeyWatch()
 
     @property
     def verdict(self) -> KeyVerdict:
         """Return what is known of the key."""
         return self.watch.verdict
+
+    @property
+    def records(self) -> list[Mapping[str, object]]:
+        """Return the last records, decrypted, to be shown to others."""
+        return self._heard.content(self._key.decrypt)
 
     def hear(self, data: bytes, now: float) -> Reading | Refusal:
         """Read an advertisement (what follows the company id) heard at `now`, in s.
@@ -48,8 +56,9 @@ class Decoder:
                 self.watch = fail(self.watch, data, now)
             return outcome
         self._data = data
-        self._outcome = self._hear(data, now)
-        return self._outcome
+        self._outcome = outcome = self._hear(data, now)
+        self._heard.add(now, data, outcome if isinstance(outcome, Refusal) else None)
+        return outcome
 
     def confirm(self, now: float) -> Reading | None:
         """Return the reading that waits for another, if none came for long enough."""

@@ -68,9 +68,11 @@ def box_of(station: Station, house: HouseSettings) -> Box:
         car_paused=active is not None and _waits(active),
         charged=active is not None and active.charged,
         full=active is not None and active.full,
+        connected=state.connected,
         idle=state.connected and active is None,
         currents=_currents(state, phases, drawn_a),
         drawn_a=drawn_a,
+        takes_a=_takes(state),
         power_w=_power(state, volts, planned_phases, drawn_a),
         heard_at=state.current_heard_at,
         phases=phases,
@@ -130,6 +132,13 @@ def _power(
     if (power := state.live("power")) is not None:
         return power
     return None if drawn_a is None else drawn_a * volts * phases
+
+
+def _takes(state: WallboxState) -> float | None:
+    """Return the most that the car takes, by this session or the last one, A."""
+    sessions = (state.transaction, *state.recent)
+    known = (each.record.takes_a for each in sessions if each is not None)
+    return next((amps for amps in known if amps is not None), None)
 
 
 def _in_force(state: WallboxState, max_current: int, now: Now) -> tuple[float, float]:

@@ -57,6 +57,10 @@ _SECURITY_EVENTS: Final = frozenset(
         "TamperDetectionActivated",
     }
 )
+#: What is asked for beside OCPP's own variables.
+_ASKED_FOR: Final = frozenset(
+    {"MaxCurrent", *(name for light in LIGHTS for name in light)}
+)
 #: Variables whose value may say who or where somebody is, by what is in their name.
 _PRIVATE_VARIABLE: Final = re.compile(
     r"serial|ident|iccid|imsi|passw|cert|vin|token|mac|address|url|uri|name|phone|pin"
@@ -107,11 +111,7 @@ def words() -> frozenset[str]:
         if issubclass(kind, StrEnum)
         for each in kind
     }
-    return (
-        frozenset(map(str, values))
-        | _SECURITY_EVENTS
-        | {name for light in LIGHTS for name in light}
-    )
+    return frozenset(map(str, values)) | _SECURITY_EVENTS | _ASKED_FOR
 
 
 def is_plain_variable(name: str | None) -> bool:

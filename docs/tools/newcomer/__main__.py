@@ -21,7 +21,8 @@ from simulators import pki
 
 from ..browser import PHONE, BrowserError, open_browser, open_page
 from .person import Person
-from .walk import Walk, WalkError, say
+from .stations import WalkError, say
+from .walk import Walk
 
 _NAME: Final = "wallbox.example.com"
 """What the certificate is for: only the simulated wallbox looks it up, and finds us."""
@@ -54,7 +55,7 @@ def lay_out(layout: Layout) -> None:
     Blocks.
     """
     clear(layout)
-    prepare(layout)
+    prepare(layout, house=True)
     pki.issue(layout.folder / "ssl", names=(_NAME,))
     pki.issue(layout.folder / "ssl" / "old", names=(_NAME,), without_chain=True)
 

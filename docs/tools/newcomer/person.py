@@ -55,20 +55,21 @@ class Person:
         await found.wait_for()
         return str(await found.inner_text())
 
-    def _field(self, label: str) -> Locator:
+    def field(self, label: str) -> Locator:
+        """Find a field of a form by what it begins with."""
         begins = re.compile(rf"^\s*{re.escape(label)}\b")
         return self.page.locator("ha-selector").filter(has_text=begins)
 
     async def type(self, text: str, *, into: str | Locator) -> None:
         """Type into a field, in place of what is there."""
-        field = self._field(into) if isinstance(into, str) else into
+        field = self.field(into) if isinstance(into, str) else into
         await field.locator("input, textarea").first.click()
         await self.page.keyboard.press("ControlOrMeta+a")
         await self.page.keyboard.type(text)
 
     async def pick(self, entity: str, *, into: str) -> None:
         """Pick an entity, by its name."""
-        field = self._field(into)
+        field = self.field(into)
         await field.locator("ha-entity-picker").click()
         await settle(self.page)
         await self.page.keyboard.type(entity)

@@ -1,29 +1,22 @@
 """The way, station by station."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 import re
-import time
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from aiohttp import web
 from homeassistant.util.yaml import load_yaml_dict
-from playwright.async_api import Locator, Page
+from playwright.async_api import Locator
 
-from demo.client import Client
-from demo.console import DemoError
 from demo.layout import (
     BATTERY_LEVEL,
     CHARGE_POINT_ID,
     DOMAIN,
-    LOOPBACK,
     PLUG_SWITCH,
     ROOT,
     WALLBOX_PASSWORD,
-    Layout,
 )
 from demo.ports import choose_ocpp_port
 from demo.scenario import CAR_A, make_wallbox
@@ -37,71 +30,23 @@ from simulators.caravan.identity import (
 from simulators.wallbox import Car, SimulatedWallbox
 
 from ..browser import go, settle
-from .person import Person
+from .charging import ChargingStations
+from .stations import INTEGRATION, WalkError, above, check_protocol
 
-_INTEGRATION: Final = "BMW Wallbox & Victron"
 _BLUEPRINT: Final = "battery_alerts.yaml"
 #: The sidebar and the first column of a dashboard, in px: the graphs beside them need
 #: hours to have anything to show.
 _FIRST_COLUMN: Final = 768
 _SECOND_ID: Final = "DE*BMW*EDEMO00000002"
 _SECOND_CONNECTED: Final = "binary_sensor.bmw_wallbox_de_bmw_edemo00000002_connected"
-_STATE_LIMIT_S: Final = 60.0
-_POLL_S: Final = 0.25
 _WRONG: Final = re.compile("Entity not found|Configuration error|not available")
 """What Home Assistant shows in place of a card."""
 _RAW: Final = "unknown|unavailable|[a-z0-9]+(?:_[a-z0-9]+)+"
 """What a state looks like that nobody has translated."""
 
 
-class WalkError(DemoError):
-    """The way ends here; the text says why, to the person who started it."""
-
-
-def say(text: str) -> None:
-    """Print for the person who started it."""
-    with suppress(OSError):
-        print(f"newcomer: {text}", flush=True)
-
-
-@asynccontextmanager
-async def _serving_blueprint() -> AsyncIterator[str]:
-    """Serve the blueprint on loopback, in GitHub's place and return its address."""
-    app = web.Application()
-    app.router.add_static(
-        "/", ROOT / "blueprints" / "automation" / "bmw_wallbox_victron"
-    )
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, LOOPBACK, 0)
-        await site.start()
-        port = runner.addresses[0][1]
-        yield f"http://{LOOPBACK}:{port}/{_BLUEPRINT}"
-    finally:
-        await runner.cleanup()
-
-
-class Walk:
+class Walk(ChargingStations):
     """The way, station by station."""
-
-    def __init__(
-        self,
-        person: Person,
-        client: Client,
-        phone: Page,
-        layout: Layout,
-        web_port: int,
-    ) -> None:
-        """Stand at the beginning, with a phone as well."""
-        self._person = person
-        self._page = person.page
-        self._client = client
-        self._phone = phone
-        self._layout = layout
-        self._web_port = web_port
-        self._box: SimulatedWallbox | None = None
-        self._living: asyncio.Task[None] | None = None
 
     def stations(self) -> Mapping[str, Callable[[], Any]]:
         """Return the stations by what is done there."""
@@ -124,16 +69,11 @@ class Walk:
             "add a second wallbox, and remove it": self._add_second_wallbox,
             "find what the SmartShunt measures": self._find_battery,
             "make an automation by target, which fires": self._automate_by_target,
+            **self.charging_stations(),
             "see the dashboards in German": self._look_in_german,
             "see the session in the calendar": self._see_session,
             "look back": self._look_back,
         }
-
-    async def end(self) -> None:
-        """Switch the wallbox off."""
-        if self._living is not None:
-            self._living.cancel()
-            await asyncio.gather(self._living, return_exceptions=True)
 
     async def _add_integration(self) -> None:
         person = self._person
@@ -142,9 +82,9 @@ class Walk:
         await person.click("Add integration")
         await self._page.keyboard.type("BMW")
         await person.picture("add-integration")
-        await person.follow(_INTEGRATION, inside="dialog-add-integration")
+        await person.follow(INTEGRATION, inside="dialog-add-integration")
         # Where Victron devices are heard already, these are offered first.
-        await person.follow(f"Set up another instance of {_INTEGRATION}")
+        await person.follow(f"Set up another instance of {INTEGRATION}")
         await person.picture("what-to-add")
         await person.follow("BMW or Mini wallbox")
 
@@ -207,7 +147,7 @@ class Walk:
         await self._wait_state("binary_sensor.bmw_wallbox_connected", "on")
         await box.plug_in(Car(phases=3, max_current_a=CAR_A, wants_energy_wh=11_000.0))
         await self._wait_state("sensor.bmw_wallbox_status", "charging")
-        await self._wait_state("sensor.bmw_wallbox_power", _above(10_000))
+        await self._wait_state("sensor.bmw_wallbox_power", above(10_000))
         await self._see("Status", "Charging")
         await self._person.picture("wallbox-charges")
 
@@ -232,7 +172,7 @@ class Walk:
         await self._wait_state(connected, "on")
         if await self._client.ask("repairs/list_issues") != {"issues": []}:
             raise WalkError("the wallbox is back, and a notice is still there")
-        await self._wait_state("sensor.bmw_wallbox_power", _above(10_000))
+        await self._wait_state("sensor.bmw_wallbox_power", above(10_000))
 
     async def _reconfigure_server(self, folder: str) -> None:
         """Choose the certificate and the key of a folder."""
@@ -248,6 +188,11 @@ class Walk:
         for device in (SHUNT, MAINS_CHARGER, ALTERNATOR_CHARGER):
             await self._card_of(device).wait_for()
         await person.picture("discovered")
+
+    def _card_of(self, device: Identity) -> Locator:
+        """Find our card: Home Assistant's own integration discovers them as well."""
+        cards = self._page.locator("ha-config-flow-card")
+        return cards.filter(has_text=device.name).filter(has_text=INTEGRATION)
 
     async def _add_shunt(self) -> None:
         person = self._person
@@ -322,7 +267,7 @@ class Walk:
                 f"the dashboard {name} names what does not exist: {', '.join(missing)}"
             )
         # The wallbox was away while the options were changed.
-        await self._wait_state("sensor.bmw_wallbox_power", _above(10_000))
+        await self._wait_state("sensor.bmw_wallbox_power", above(10_000))
         await settle(self._page)
         await self._person.picture(f"dashboard-{name.lower()}", width=_FIRST_COLUMN)
         await go(self._phone, urlsplit(self._page.url).path)
@@ -334,18 +279,7 @@ class Walk:
                 raise WalkError(f"the dashboard {name} says: {text}")
 
     async def _import_blueprint(self) -> None:
-        person = self._person
-        async with _serving_blueprint() as address:
-            say(f"         the blueprint comes from {address}, not from GitHub")
-            await person.open_settings("Automations & scenes")
-            await person.follow("Blueprints")
-            await person.click("Import blueprint")
-            await person.type(address, into=self._page.locator("ha-dialog").last)
-            await person.click("Preview")
-            await person.read("Blueprint path")
-            await person.picture("import-blueprint")
-            await person.click("Import blueprint", inside="ha-dialog")
-            await person.read(_BLUEPRINT)
+        await self._import(_BLUEPRINT, picture="import-blueprint")
 
     async def _make_automation(self) -> None:
         person = self._person
@@ -387,7 +321,7 @@ class Walk:
             living.cancel()
             await asyncio.gather(living, return_exceptions=True)
             await box.disconnect()
-        _check_protocol(box)
+        check_protocol(box)
         await self._wait_state("binary_sensor.bmw_wallbox_connected", "on")
         row = self._page.locator("ha-config-sub-entry-row").filter(has_text=_SECOND_ID)
         await self._choose("Delete", of=row)
@@ -486,7 +420,7 @@ class Walk:
         for each in await self._client.ask("config_entries/get", domain=DOMAIN):
             path = f"/api/config/config_entries/entry/{each['entry_id']}/reload"
             await self._client.post(path, {})
-        await self._wait_state("sensor.bmw_wallbox_power", _above(10_000))
+        await self._wait_state("sensor.bmw_wallbox_power", above(10_000))
         await self._wait_state("sensor.battery_power_source", "mains")
         await go(self._page, "/")
 
@@ -509,91 +443,12 @@ class Walk:
 
     async def _look_back(self) -> None:
         """Look for what went wrong although nobody saw it."""
-        _check_protocol(self._first_box())
+        check_protocol(self._first_box())
         text = await asyncio.to_thread(
             self._layout.log.read_text, "utf-8", errors="replace"
         )
         if errors := [line for line in text.splitlines() if " ERROR (" in line]:
             raise WalkError(f"Home Assistant's log has an error: {errors[0]}")
-
-    # What several stations need.
-
-    def _first_box(self) -> SimulatedWallbox:
-        if self._box is None:
-            raise WalkError("there is no wallbox yet")
-        return self._box
-
-    async def _choose(self, action: str, *, of: Locator) -> None:
-        """Choose from the menu of a row."""
-        await of.first.get_by_role("button", name="Menu").first.click()
-        await settle(self._page)
-        await self._person.follow(action)
-
-    async def _open_integration(self) -> None:
-        await self._person.open_settings("Devices & services")
-        card = self._page.locator("ha-integration-card")
-        await card.filter(has_text=_INTEGRATION).click()
-        await settle(self._page)
-
-    def _card_of(self, device: Identity) -> Locator:
-        """Find our card: Home Assistant's own integration discovers them as well."""
-        cards = self._page.locator("ha-config-flow-card")
-        return cards.filter(has_text=device.name).filter(has_text=_INTEGRATION)
-
-    async def _see(self, name: str, value: str) -> Locator:
-        """Wait until the page of a device says so, and return where."""
-        row = self._page.locator("hui-generic-entity-row")
-        named = row.filter(has=self._page.get_by_text(name, exact=True))
-        found = named.filter(has_text=value).first
-        await found.wait_for()
-        return found
-
-    async def _do(self, action: str, entity_id: str, **data: Any) -> None:
-        """Do something to the simulated caravan."""
-        domain, _, service = action.partition(".")
-        await self._client.ask(
-            "call_service",
-            domain=domain,
-            service=service,
-            service_data={"entity_id": entity_id, **data},
-        )
-
-    async def _wait_state(
-        self, entity_id: str, wanted: str | Callable[[str], bool]
-    ) -> None:
-        """Wait until an entity has a state."""
-        end = time.monotonic() + _STATE_LIMIT_S
-        state = None
-        while time.monotonic() < end:
-            if self._living is not None and self._living.done():
-                await self._living
-            for each in await self._client.ask("get_states"):
-                if each["entity_id"] == entity_id:
-                    state = each["state"]
-            if state is not None and (
-                wanted(state) if callable(wanted) else state == wanted
-            ):
-                return
-            await asyncio.sleep(_POLL_S)
-        what = "is not there" if state is None else f"is {state}"
-        raise WalkError(f"{entity_id} {what} after {_STATE_LIMIT_S:.0f} s")
-
-
-def _check_protocol(box: SimulatedWallbox) -> None:
-    if box.violations:
-        raise WalkError(f"the protocol was broken: {'; '.join(box.violations)}")
-
-
-def _above(least: float) -> Callable[[str], bool]:
-    """Make a condition: a number above `least`."""
-
-    def holds(state: str) -> bool:
-        try:
-            return float(state) > least
-        except ValueError:
-            return False
-
-    return holds
 
 
 def _entities_of(config: Any) -> Iterator[str]:

@@ -1,0 +1,115 @@
+"""What upsets charging in Home Assistant: meters that lie, actions that never end."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.core import HomeAssistant, ServiceCall, SupportsResponse
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.bmw_wallbox_victron.charging.settings import (
+    ChargingMode,
+    LimitReason,
+)
+from simulators.wallbox import Car
+
+from .kit.bench import Bench, MakeBench, charge
+from .test_charging import FUSE, GRID, configure, coordinator, live, says, station
+
+CAR = Car(phases=3)
+
+
+@pytest.mark.parametrize(
+    "value", ["nan", "-inf", "1e309", "1e308", "-1e306", "", "on", STATE_UNAVAILABLE]
+)
+async def test_a_grid_meter_says_what_cannot_be(
+    make_bench: MakeBench, value: str
+) -> None:
+    """That is no reading, also where its unit makes it so; the fuse goes on."""
+    bench = make_bench(phases=3)
+    configure(bench, **FUSE, **GRID)
+    coordinator(bench).charging.set(station(bench), charging_mode=ChargingMode.SOLAR)
+    await charge(bench, CAR)
+    await live(bench, 150, base_a=5.0, surplus_w=7000.0, step=2)
+    assert bench.amps == 10
+    unit = {"unit_of_measurement": "MW"}
+    bench.hass.states.async_set("sensor.grid", value, unit)
+    await live(bench, 5, base_a=5.0)
+    assert 6 <= bench.amps <= 10
+    await live(bench, 5, base_a=24.0)
+    assert says(bench, 0, LimitReason.MAIN_FUSE)
+    assert bench.amps == 0
+
+
+type Answer = Callable[[ServiceCall], Any]
+
+
+def sell_power(hass: HomeAssistant, answer: Answer) -> tuple[str, list[ServiceCall]]:
+    """Set up an integration that tells prices; return its entry, and who asked."""
+    entry = MockConfigEntry(domain="nordpool")
+    entry.add_to_hass(hass)
+    calls: list[ServiceCall] = []
+
+    async def handle(call: ServiceCall) -> Any:
+        calls.append(call)
+        return await answer(call)
+
+    hass.services.async_register(
+        "nordpool",
+        "get_prices_for_date",
+        handle,
+        supports_response=SupportsResponse.ONLY,
+    )
+    return entry.entry_id, calls
+
+
+async def ask_for(bench: Bench, answer: Answer, minutes: int) -> int:
+    """Let time pass with such an integration; return how often it was asked."""
+    entry_id, calls = sell_power(bench.hass, answer)
+    configure(bench, price=entry_id)
+    await bench.connect()
+    await bench.pass_time(5)
+    await bench.skip(minutes * 60)
+    return len(calls)
+
+
+@pytest.mark.parametrize("fault", [TimeoutError(), KeyError("area"), OSError()])
+async def test_an_action_that_fails_is_asked_again(
+    make_bench: MakeBench, fault: Exception
+) -> None:
+    """However it fails."""
+
+    async def fail(_: ServiceCall) -> None:
+        raise fault
+
+    assert await ask_for(make_bench(), fail, 61) >= 4
+
+
+async def test_an_action_that_never_ends_is_asked_again(make_bench: MakeBench) -> None:
+    """It is given up after a minute."""
+
+    async def hang(_: ServiceCall) -> None:
+        await asyncio.Event().wait()
+
+    assert await ask_for(make_bench(), hang, 61) >= 3
+
+
+async def test_nobody_waits_for_an_action_after_the_unload(
+    hass: HomeAssistant, make_bench: MakeBench
+) -> None:
+    """Its answer comes too late: no timer is left, and nothing is said of it."""
+    bench = make_bench()
+    told = asyncio.Event()
+
+    async def late(_: ServiceCall) -> dict[str, Any]:
+        await told.wait()
+        return {}
+
+    assert await ask_for(bench, late, 0) == 1
+    await bench.box.disconnect()
+    assert await hass.config_entries.async_unload(bench.site.entry.entry_id)
+    told.set()
+    await hass.async_block_till_done()
+    assert await hass.config_entries.async_setup(bench.site.entry.entry_id)

@@ -1,0 +1,1 @@
+"""A corpus of traces: what wallboxes said, and what Home Assistant showed of it."""
