@@ -160,11 +160,8 @@ async def test_the_button_ends_with_a_notification(
     await bench.succeed()
     assert running(bench)
     assert notification(bench) is None
-    for _ in range(20):
-        await bench.pass_time(5)
-        if not bench.box.connected:
-            await bench.pass_time(15)
-            await bench.connect(boot=False)
+    await live(bench, lambda: not running(bench))
+    await bench.pass_time(5)
     text = notification(bench)
     assert text is not None
     words = read_json(ROOT / "translations" / "de.json")["selector"]
@@ -203,7 +200,7 @@ async def test_one_at_a_time(make_bench: MakeBench) -> None:
     assert raised.value.translation_key == "check_runs"
     bench.asked.clear()
     assert {each["verdict"] for each in await check(bench, stop=True)} >= {"not_tried"}
-    await live(bench, first)
+    await live(bench, first.done)
     assert bench.amps == 32
 
 
@@ -296,15 +293,10 @@ async def test_the_owner_wins(make_bench: MakeBench) -> None:
     bench.limit(8)
     await bench.pass_time(2)
     assert bench.amps <= 8
-    most = 0.0
-    for _ in range(120):
-        await bench.pass_time(1)
-        most = max(most, bench.amps)
-        if not bench.box.connected:
-            await bench.pass_time(15)
-            await bench.connect(boot=False)
-    assert most <= 8
-    assert not running(bench)
+    seen: list[float] = []
+    await live(bench, lambda: not running(bench), lambda: seen.append(bench.amps))
+    assert max(seen) <= 8
+    await bench.pass_time(5)
     assert bench.amps == 8
     assert bench.site.state("current_limit", "number") == "8"
 
@@ -318,14 +310,9 @@ async def test_the_fuse_wins(make_bench: MakeBench) -> None:
     bench.site.entry.runtime_data.charging.async_stop()  # here, we are the brain
     station_of(bench).cap(7)
     await bench.pass_time(2)
-    assert bench.amps <= 7
-    for _ in range(120):
-        await bench.pass_time(1)
-        assert bench.amps <= 7
-        if not bench.box.connected:
-            await bench.pass_time(15)
-            await bench.connect(boot=False)
-    assert not running(bench)
+    seen: list[float] = []
+    await live(bench, lambda: not running(bench), lambda: seen.append(bench.amps))
+    assert max(seen) <= 7
     station_of(bench).cap(None)
     await bench.pass_time(3)
     assert bench.amps == 32
@@ -337,13 +324,12 @@ async def test_a_pause_stays_a_pause(make_bench: MakeBench) -> None:
     await begin(bench)
     bench.allow(False)
     await bench.pass_time(5)
-    task = asyncio.create_task(check(bench))
-    while not task.done():
-        await bench.pass_time(1)
-        assert bench.amps == 0
-        if not bench.box.connected:
-            await bench.pass_time(15)
-            await bench.connect(boot=False)
+    press(bench)
+    await bench.pass_time(1)
+    seen: list[float] = []
+    await live(bench, lambda: not running(bench), lambda: seen.append(bench.amps))
+    await bench.pass_time(5)
+    assert max(seen) == 0
     assert found(bench) == set()
     assert "limit_lower" in unfinished(bench)
 
@@ -358,13 +344,12 @@ async def test_no_failing_limit_is_shown(make_bench: MakeBench) -> None:
         )
     )
     await begin(bench)
-    task = asyncio.create_task(check(bench))
-    while not task.done():
-        await bench.pass_time(1)
-        assert not bench.problem()
-        if not bench.box.connected:
-            await bench.pass_time(15)
-            await bench.connect(boot=False)
+    press(bench)
+    await bench.pass_time(1)
+    seen: list[bool] = []
+    await live(bench, lambda: not running(bench), lambda: seen.append(bench.problem()))
+    await bench.pass_time(5)
+    assert not any(seen)
     assert ("limits", "nothing_held") in found(bench)
     assert not bench.box.calls("Reset")
 

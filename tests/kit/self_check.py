@@ -1,7 +1,7 @@
 """A check of a wallbox on the bench, and what it has to find of each quirk."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -318,25 +318,29 @@ async def check(bench: Bench, **data: Any) -> list[dict[str, Any]]:
         )
     )
     bench.asked.append(task)
-    await live(bench, task)
+    await live(bench, task.done)
     response: Any = task.result()
     assert response["trace"]
     result: list[dict[str, Any]] = response["result"]
     return result
 
 
-async def live(bench: Bench, task: asyncio.Task[Any]) -> float:
-    """Let time pass until something is over; return how long it took, s."""
+async def live(
+    bench: Bench,
+    over: Callable[[], bool],
+    each: Callable[[], object] = lambda: None,
+) -> None:
+    """Let time pass until something is over; `each` is looked at every second."""
     passed = away = 0
     await bench.rest()
-    while not task.done():
+    while not over():
         await bench.pass_time(1)
+        each()
         passed += 1
         away = 0 if bench.box.connected else away + 1
         if away >= BACK_OFF_S and bench.box._timers.away is None:
             await bench.connect(boot=False)
         assert passed <= 600, "the check goes on for ever"
-    return passed
 
 
 def station_of(bench: Bench) -> Station:
