@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 import re
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from playwright.async_api import Locator
 
@@ -47,7 +46,6 @@ class ChargingStations(Stations):
         await self._page.get_by_role("button", name="Configure").first.click()
         await settle(self._page)
         await person.follow("Charging")
-        await person.picture("charging-options-empty", whole=True)
         await person.pick("House grid power", into="Power at the grid")
         # Of an empty number, the label is no text of the page.
         fuse = self._page.locator("ha-selector").filter(has_text="What it bears")
@@ -164,8 +162,6 @@ class ChargingStations(Stations):
         await settle(self._page)
         await self._see("Session cost", "€")
         await person.picture("wallbox-page", whole=True)
-        await go(self._phone, urlsplit(self._page.url).path)
-        await person.picture("wallbox-page-phone", page=self._phone, whole=True)
 
     async def _find_triggers(self) -> None:
         """Find the triggers of charging by the wallbox, in the automation editor."""
@@ -178,7 +174,6 @@ class ChargingStations(Stations):
             await person.follow(_AREA, inside=adding)
             trigger = self._page.locator(adding).get_by_text(name)
             await trigger.scroll_into_view_if_needed()
-            await person.picture(f"trigger-{name.lower().replace(' ', '-')}")
             await trigger.click()
             await settle(self._page)
         await person.picture("triggers-of-charging")
