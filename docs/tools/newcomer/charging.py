@@ -193,6 +193,19 @@ class ChargingStations(Stations):
         wrong = await self._client.ask("recorder/validate_statistics")
         if ours := [each for each in wrong if "bmw_wallbox" in each]:
             raise WalkError(f"the recorder finds fault with {', '.join(ours)}")
+        await self._client.ask(
+            "energy/save_prefs",
+            device_consumption=[
+                {"stat_consumption": "sensor.bmw_wallbox_total_energy"}
+            ],
+        )
+        found = await self._client.ask("energy/validate")
+        faults = {
+            fault["type"] for faults in found["device_consumption"] for fault in faults
+        }
+        # They come with the next five minutes.
+        if faults - {"statistics_not_defined"}:
+            raise WalkError(f"the Energy dashboard finds fault: {', '.join(faults)}")
 
     async def _open(self, name: str) -> None:
         """Open the details of a tile, beside what else is on it."""
