@@ -134,9 +134,6 @@ class ChargingStations(Stations):
         for page, name in ((self._page, "plan"), (self._phone, "plan-phone")):
             await go(page, "/dashboard-wallbox")
             await person.picture(name, page=page, whole=True)
-        await self._open("Plan start")
-        await person.picture("plan-start")
-        await self._page.keyboard.press("Escape")
 
     async def _type_time(self, moment: datetime) -> None:
         dialog = self._page.locator("ha-more-info-dialog")
