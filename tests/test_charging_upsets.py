@@ -18,6 +18,7 @@ from custom_components.bmw_wallbox_victron.charging.settings import (
 from simulators.wallbox import Car
 
 from .kit.bench import Bench, MakeBench, charge
+from .kit.site import CHARGE_POINT_ID
 from .test_charging import FUSE, GRID, configure, coordinator, live, says, station
 
 CAR = Car(phases=3)
@@ -161,3 +162,19 @@ async def test_a_restart_in_a_slot_pauses_no_car(
     active = station(bench).state.active
     assert active is not None
     assert active.record.pauses == (not come)
+
+
+async def test_a_limit_that_rises_is_not_the_wallboxs(make_bench: MakeBench) -> None:
+    """What it was not told yet is no limit of its own; what it gives less is."""
+    bench = make_bench(phases=3)
+    configure(bench, external_limit="sensor.limit")
+    await charge(bench, CAR)
+    reasons = set()
+    for amps in range(6, 14):
+        unit = {"unit_of_measurement": "A"}
+        bench.hass.states.async_set("sensor.limit", f"{amps}", unit)
+        for _ in range(48):
+            await bench.pass_time(0.25, step=0.25)
+            reasons.add(coordinator(bench).charging.statuses[CHARGE_POINT_ID].reason)
+        assert bench.amps == amps
+    assert reasons == {LimitReason.EXTERNAL_LIMIT}
