@@ -5,7 +5,7 @@ installed when a BMS is set up, and where that fails, that BMS alone waits for i
 """
 
 import asyncio
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 import logging
@@ -76,6 +76,8 @@ _FAILURES_WORTH_A_LINE: Final = 3
 _FAILURES_WORTH_A_RESET: Final = 3
 #: And so many good ones in a row, until it is well again.
 _SUCCESSES_WORTH_A_LINE: Final = 3
+#: What so many polls have read is kept, to be shown to others.
+_POLLS_KEPT: Final = 20
 
 #: What connecting ends with, after all attempts; all else happens when connected.
 _CONNECTION_ERRORS: Final = (
@@ -269,6 +271,8 @@ class BmsPoller:
         """How many in a row had values, since it was last out of reach."""
         self.fault: BmsFault | None = None
         """Why the last one did; None: it did not."""
+        self.polls: deque[tuple[float, BmsValues]] = deque(maxlen=_POLLS_KEPT)
+        """What the last polls read, and when, in s of the event loop's clock."""
 
     @property
     def device_info(self) -> DeviceInfo:
@@ -452,6 +456,7 @@ class BmsPoller:
         heard = bluetooth.async_last_service_info(
             self._hass, self.address, connectable=True
         )
+        self.polls.append((self._hass.loop.time(), values))
         self._on_values(values, None if heard is None else heard.rssi)
 
     @callback

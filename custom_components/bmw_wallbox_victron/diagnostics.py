@@ -36,7 +36,7 @@ from .const import (
     SUBENTRY_WALLBOX,
 )
 from .coordinator import SiteConfigEntry, SiteCoordinator
-from .redaction import plain, redact, short_address, short_id
+from .redaction import plain, redact, secrets_of, short_address, short_id
 from .subentries import device_subentries, subentries_of
 from .victron.models import model_name
 from .wallbox.clock import Now
@@ -96,7 +96,7 @@ async def async_get_config_entry_diagnostics(
         content |= {
             "server": _server(coordinator),
             "wallboxes": [
-                await _async_wallbox(coordinator, subentry)
+                _wallbox(coordinator, subentry)
                 for subentry in subentries_of(entry, SUBENTRY_WALLBOX)
             ],
             "devices": [
@@ -112,7 +112,14 @@ async def async_get_config_entry_diagnostics(
             "battery": _battery(coordinator),
             "house": _house(coordinator),
         }
-    return redact(content, entry)
+    redacted = redact(content, entry)
+    for about, subentry in zip(
+        redacted.get("wallboxes", ()),
+        subentries_of(entry, SUBENTRY_WALLBOX),
+        strict=False,  # without any where nothing runs
+    ):
+        await _async_add_trace(hass, entry, subentry, about)
+    return redacted
 
 
 async def async_get_device_diagnostics(
@@ -121,11 +128,35 @@ async def async_get_device_diagnostics(
     """Return diagnostics for a device."""
     content = await _async_about(hass, entry)
     if entry.state is ConfigEntryState.LOADED:
-        content |= await _async_device(entry, device)
-    return redact(content, entry)
+        content |= _device(entry, device)
+    redacted = redact(content, entry)
+    for subentry in subentries_of(entry, SUBENTRY_WALLBOX):
+        if (DOMAIN, subentry.data[CONF_CHARGE_POINT_ID]) in device.identifiers:
+            await _async_add_trace(hass, entry, subentry, redacted.get("wallbox", {}))
+    return redacted
 
 
-async def _async_device(entry: SiteConfigEntry, device: DeviceEntry) -> dict[str, Any]:
+async def _async_add_trace(
+    hass: HomeAssistant,
+    entry: SiteConfigEntry,
+    subentry: ConfigSubentry,
+    about: dict[str, Any],
+) -> None:
+    """Add the trace of a wallbox, in a thread: it may be long.
+
+    It is anonymous already; what is set here is left out all the same.
+    """
+    if entry.state is not ConfigEntryState.LOADED:
+        return
+    stations = entry.runtime_data.stations
+    if (station := stations.get(subentry.data[CONF_CHARGE_POINT_ID])) is not None:
+        secrets = secrets_of(entry)
+        about["trace"] = await hass.async_add_executor_job(
+            lambda: plain(station.trace.content(), secrets)
+        )
+
+
+def _device(entry: SiteConfigEntry, device: DeviceEntry) -> dict[str, Any]:
     """Return the part that is about a device."""
     coordinator = entry.runtime_data
     ids = {item[1] for item in device.identifiers if item[0] == DOMAIN}
@@ -135,7 +166,7 @@ async def _async_device(entry: SiteConfigEntry, device: DeviceEntry) -> dict[str
         return {"battery": _battery(coordinator)}
     for subentry in subentries_of(entry, SUBENTRY_WALLBOX):
         if subentry.data[CONF_CHARGE_POINT_ID] in ids:
-            return {"wallbox": await _async_wallbox(coordinator, subentry)}
+            return {"wallbox": _wallbox(coordinator, subentry)}
     for subentry in device_subentries(entry):
         if subentry.data[CONF_ADDRESS] in ids:
             about = _bms if subentry.subentry_type == SUBENTRY_BMS else _victron
@@ -204,9 +235,7 @@ def _server(coordinator: SiteCoordinator) -> dict[str, Any] | None:
     }
 
 
-async def _async_wallbox(
-    coordinator: SiteCoordinator, subentry: ConfigSubentry
-) -> dict[str, Any]:
+def _wallbox(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str, Any]:
     """Return the diagnostics of a wallbox."""
     data = subentry.data
     charge_point_id = data[CONF_CHARGE_POINT_ID]
@@ -224,8 +253,6 @@ async def _async_wallbox(
         about["sessions"] = len(station.ledger.sessions)
         about["state"] = _state(station.state, station.now())
         about["charging"] = coordinator.charging.statuses.get(charge_point_id)
-        content = station.trace.content
-        about["trace"] = await coordinator.hass.async_add_executor_job(content)
     return about
 
 
@@ -351,7 +378,14 @@ def _bms(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str, An
     about = _heard(coordinator, address) | {"model": subentry.data[CONF_MODEL]}
     device = coordinator.devices.get(address)
     if device is not None and (poller := device.poller) is not None:
-        about |= {"failures": poller.failures, "fault": poller.fault}
+        about |= {
+            "failures": poller.failures,
+            "fault": poller.fault,
+            "records": [
+                {"at": round(at - poller.polls[0][0], 1), "values": values}
+                for at, values in poller.polls
+            ],
+        }
     return about
 
 

@@ -82,14 +82,19 @@ def _secrets(entry: SiteConfigEntry) -> set[str]:
     return {text for text in found if text and len(text) >= _SHORTEST_SECRET}
 
 
-def redact(content: dict[str, Any], entry: SiteConfigEntry) -> dict[str, Any]:
-    """Return plain data, with all texts searched for secrets."""
+def secrets_of(entry: SiteConfigEntry) -> re.Pattern[str] | None:
+    """Return what finds everything that is secret; None: nothing is."""
     secrets = sorted(_secrets(entry), key=len, reverse=True)
     # A name may be part of any word: `Max` is none of max_current.
     names = (rf"(?<!\w){re.escape(name)}(?!\w)" for name in sorted(_names(entry)))
     parts = [*map(re.escape, secrets), *names]
     pattern = re.compile("|".join(parts), re.IGNORECASE)
-    redacted: dict[str, Any] = plain(content, pattern if parts else None)
+    return pattern if parts else None
+
+
+def redact(content: dict[str, Any], entry: SiteConfigEntry) -> dict[str, Any]:
+    """Return plain data, with all texts searched for secrets."""
+    redacted: dict[str, Any] = plain(content, secrets_of(entry))
     return redacted
 
 

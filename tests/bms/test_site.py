@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from datetime import timedelta
+import json
 import logging
 from types import MappingProxyType
 from unittest.mock import PropertyMock, patch
@@ -27,6 +28,9 @@ from custom_components.bmw_wallbox_victron.bms import (
     LIBRARY_RETRY,
 )
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
+from custom_components.bmw_wallbox_victron.diagnostics import (
+    async_get_config_entry_diagnostics,
+)
 from simulators.bms import Battery, BmsRadio, Fault, Jbd, SimulatedBms
 
 from ..kit.bms import ADDRESS, SAYS_MORE
@@ -245,6 +249,27 @@ async def test_several_cells_after_a_restart(
     await settle(hass)
     assert states(hass)["cell_voltage_8"] == "3.3"
     assert "cell_voltage_9" not in states(hass)
+
+
+async def test_its_last_readings_can_be_shown(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    radio: BmsRadio,
+    jbd: SimulatedBms,
+    tick: Callable[..., Awaitable[None]],
+) -> None:
+    """Twenty of them, with how far they are apart."""
+    radio.hear(jbd)
+    await start(hass, entry)
+    jbd.battery = Battery(problem_code=1)
+    await tick(24)
+    (device,) = (await async_get_config_entry_diagnostics(hass, entry))["devices"]
+    records = device["records"]
+    assert len(records) == 20
+    assert records[0]["at"] == 0
+    assert records[-1]["at"] == pytest.approx(19 * 21, abs=2)  # as `tick` counts
+    assert records[-1]["values"] == device["reading"]
+    assert ADDRESS not in json.dumps(records)
 
 
 async def test_a_secret_is_nobody_elses_business(

@@ -21,6 +21,8 @@ from .site import CHARGE_POINT_ID, Site
 TRACES: Final = Path(__file__).parents[1] / "data" / "traces"
 #: How fine the clock is turned where nothing is known of what comes, s.
 STEP_S: Final = 1.0
+#: So long after the last word of a story all is shown that is shown at a pace, s.
+SETTLES_S: Final = 30
 
 
 def next_second(freezer: FrozenDateTimeFactory) -> datetime:
@@ -132,6 +134,12 @@ class Replay:
         )
         self.asked.append(asyncio.create_task(action))
         await self.rest()
+
+    async def settle(self) -> None:
+        """Let all be shown that is shown at a pace, with nothing more said."""
+        for _ in range(SETTLES_S):
+            self.freezer.tick(1)
+            await self.rest()
 
     def shown(self) -> dict[str, str]:
         """Give the states of all entities of the wallbox."""

@@ -12,7 +12,7 @@ from homeassistant.util import dt as dt_util
 import pytest
 
 from ..kit.bench import MakeBench
-from ..kit.replay import TRACES, next_second, shown
+from ..kit.replay import SETTLES_S, TRACES, next_second, shown
 from ..kit.site import CHARGE_POINT_ID, Site
 from .stories import STORIES
 
@@ -37,6 +37,10 @@ async def test_make(
         await bench.pass_time(1)
 
     await story.happens(bench, mark)
+    for _ in range(SETTLES_S):  # what is shown at a pace is shown
+        freezer.tick(1)
+        await bench.rest()
+    await mark()
     station = site.entry.runtime_data.stations[CHARGE_POINT_ID]
     head, *content = await asyncio.to_thread(station.trace.content)
     assert content[0]["event"] == "opened", "it is too long"

@@ -1,7 +1,7 @@
 """A trace says all that helps, and nothing that is private."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import resources
 import json
@@ -21,6 +21,7 @@ from custom_components.bmw_wallbox_victron.wallbox.trace import (
     Settings,
     Trace,
 )
+from simulators.wallbox.trace import moved
 
 from ..kit.wallbox import RULE, START
 
@@ -238,6 +239,63 @@ def test_no_secret_in_what_its_variables_say(secrets: list[str]) -> None:
     assert leaked(recorded.trace.lines(), set(secrets)) == []
 
 
+NUMBER = 4_556_677_889
+
+
+def numbers(value: object) -> object:
+    """Put a private number wherever a text could be."""
+    if isinstance(value, dict):
+        return {key: numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [numbers(item) for item in value]
+    return NUMBER if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("name", sorted(schemas()))
+def test_no_number_where_a_text_could_be(name: str) -> None:
+    """A card number without quotes is one all the same."""
+    recorded = Recorded()
+    payload = Planter(["x"]).message(name)
+    about = {"component": {"name": "EVSE"}, "variable": {"name": "SerialNumber"}}
+    recorded.hear(2, "1", name.removesuffix("Request"), numbers(payload))
+    told = {"reportData": [about | {"variableAttribute": [{"value": NUMBER}]}]}
+    recorded.hear(2, NUMBER, "NotifyReport", told)
+    recorded.hear(NUMBER, NUMBER, NUMBER)
+    recorded.hear(4, NUMBER, NUMBER, NUMBER, {"idToken": NUMBER})
+    assert str(NUMBER) not in "".join(recorded.trace.lines())
+
+
+@RULE
+@given(
+    seconds=st.integers(-(10**6), 10**6),
+    milliseconds=st.integers(0, 999),
+    zone=st.sampled_from(["Z", "+02:00", "-11:30", ""]),
+    speed=st.sampled_from([1.0, 4.0]),
+)
+def test_times_come_back_in_a_replay(
+    seconds: int, milliseconds: int, zone: str, speed: float
+) -> None:
+    """As far from the replay's beginning, divided by its speed, in the same zone."""
+    recorded = Recorded()
+    moment = START + timedelta(seconds=seconds, milliseconds=milliseconds)
+    there = (
+        UTC
+        if zone in ("Z", "")
+        else datetime.fromisoformat(f"2000-01-01T00:00:00{zone}").tzinfo
+    )
+    text = moment.astimezone(there).isoformat(timespec="milliseconds")[:23] + zone
+    recorded.hear(2, "1", "StatusNotification", {"timestamp": text})
+    told = recorded.told[0]["in"][3]["timestamp"]
+    begin = START + timedelta(days=40)
+    again = moved(told, begin, ahead_s=0, speed=speed)
+    assert again[23:] == zone
+    came = datetime.fromisoformat(again)
+    if came.tzinfo is None:
+        came = came.replace(tzinfo=UTC)
+    expected = begin + (moment - START) / speed
+    assert abs((came - expected).total_seconds()) <= 0.002
+
+
 def test_what_is_configured_is_in_no_model() -> None:
     """A token that looks like a version, and a serial number that is in the model."""
     config = StationConfig(charge_point_id="EIAW-E22KTSE6B04", rfid_token="04.55.66.77")
@@ -408,6 +466,26 @@ def test_a_long_frame_is_shortened(items: int, width: int, depth: int) -> None:
     values = told["in"][3]["meterValue"][0]["sampledValue"]
     assert values[0]["value"] == 0
     assert 1 <= len(values) <= 16
+
+
+def test_who_comes_and_goes_does_not_fill_the_memory() -> None:
+    """Without a word, or while its owner changes their mind."""
+    recorded = Recorded()
+    for number in range(3 * FRAMES):
+        recorded.trace.opened(number)
+        recorded.trace.settings(Settings(current_limit=number))
+        recorded.trace.closed(number, ours=number % 2 == 0)
+    assert len(recorded.told) == 2 * FRAMES
+    head = json.loads(recorded.trace.lines()[0])
+    # The last wish before the oldest entry.
+    first = next(each for each in recorded.told if "target" in each)
+    assert head["target"]["current_limit"] == first["target"]["current_limit"] - 1
+    assert recorded.told[-1] == {
+        "at": 0,
+        "connection": recorded.told[-1]["connection"],
+        "event": "closed",
+        "by": "wallbox",
+    }
 
 
 def test_long_frames_do_not_fill_the_memory() -> None:

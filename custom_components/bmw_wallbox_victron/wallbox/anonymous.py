@@ -147,6 +147,8 @@ class Anonymizer:
             return self._string(value, key, variable)
         if not properties().get(key, False):
             return self._bent_number(value, key)
+        if variable is not None and not is_plain_variable(variable) and key == "value":
+            return 0  # a variable's value is a text, and this one's may be private
         return value
 
     def _object(self, value: dict[str, object], variable: str | None) -> object:
@@ -154,7 +156,7 @@ class Anonymizer:
         about = value.get("variable")
         if isinstance(about, dict):
             name = about.get("name")
-            variable = name if isinstance(name, str) else None
+            variable = name if isinstance(name, str) else ""
         known = properties()
         told: dict[str, object] = {}
         for key, item in value.items():
