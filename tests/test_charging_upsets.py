@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant, ServiceCall, SupportsResponse
+from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -16,6 +18,7 @@ from custom_components.bmw_wallbox_victron.charging.settings import (
 from simulators.wallbox import Car
 
 from .kit.bench import Bench, MakeBench, charge
+from .kit.site import CHARGE_POINT_ID
 from .test_charging import FUSE, GRID, configure, coordinator, live, says, station
 
 CAR = Car(phases=3)
@@ -113,3 +116,65 @@ async def test_nobody_waits_for_an_action_after_the_unload(
     told.set()
     await hass.async_block_till_done()
     assert await hass.config_entries.async_setup(bench.site.entry.entry_id)
+
+
+def tell_prices(hass: HomeAssistant) -> None:
+    """Let an entity tell prices: two cheap hours, and more that are dear."""
+    begin = dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
+    hours = [begin + timedelta(hours=hour) for hour in range(24)]
+    slots = [
+        {
+            "start": hour.isoformat(),
+            "end": (hour + timedelta(hours=1)).isoformat(),
+            "value": 0.1 if number < 2 else 0.9,
+        }
+        for number, hour in enumerate(hours)
+    ]
+    attributes = {"unit_of_measurement": "EUR/kWh", "raw_today": slots}
+    hass.states.async_set("sensor.price", "0.1", attributes)
+
+
+@pytest.mark.parametrize("come", [True, False])
+async def test_a_restart_in_a_slot_pauses_no_car(
+    hass: HomeAssistant, make_bench: MakeBench, come: bool
+) -> None:
+    """The prices may come later than we do; where they don't, it plans without."""
+    bench = make_bench(phases=3)
+    configure(bench, price="sensor.price")
+    tell_prices(hass)
+    ready_by = (dt_util.now() + timedelta(hours=8)).time().replace(microsecond=0)
+    coordinator(bench).charging.set(
+        station(bench), target_energy=45, plan=True, ready_by=ready_by
+    )
+    await charge(bench, CAR)
+    assert bench.amps == 32
+    hass.states.async_remove("sensor.price")
+    await bench.box.disconnect()
+    assert await hass.config_entries.async_reload(bench.site.entry.entry_id)
+    await bench.connect()
+    for _ in range(30):
+        await bench.pass_time(3)
+        assert bench.amps == 32
+    if come:
+        tell_prices(hass)
+    await bench.pass_time(60, step=5)
+    assert bench.amps == (32 if come else 0)
+    active = station(bench).state.active
+    assert active is not None
+    assert active.record.pauses == (not come)
+
+
+async def test_a_limit_that_rises_is_not_the_wallboxs(make_bench: MakeBench) -> None:
+    """What it was not told yet is no limit of its own; what it gives less is."""
+    bench = make_bench(phases=3)
+    configure(bench, external_limit="sensor.limit")
+    await charge(bench, CAR)
+    reasons = set()
+    for amps in range(6, 14):
+        unit = {"unit_of_measurement": "A"}
+        bench.hass.states.async_set("sensor.limit", f"{amps}", unit)
+        for _ in range(48):
+            await bench.pass_time(0.25, step=0.25)
+            reasons.add(coordinator(bench).charging.statuses[CHARGE_POINT_ID].reason)
+        assert bench.amps == amps
+    assert reasons == {LimitReason.EXTERNAL_LIMIT}

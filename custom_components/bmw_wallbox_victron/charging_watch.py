@@ -209,10 +209,11 @@ class ChargingWatch:
             boxes = [box_of(each, self._settings) for each in self._stations.values()]
             self.house = self._house(now)
             self._tell_grid(boxes, self.house, now)
+            awaited_until = self._prices.awaited_until or now
             outcomes, due = self._brain.step(
                 boxes,
                 self.house,
-                self.prices,
+                None if now < awaited_until else self.prices,
                 now=now,
                 wall=dt_util.utcnow(),
             )
@@ -220,7 +221,10 @@ class ChargingWatch:
                 self._tell(self._stations[charge_point_id], outcome)
         finally:
             self._deciding = False
-        self._look_again(math.inf if due is None else due, now)
+        due = math.inf if due is None else due
+        if now < awaited_until:
+            due = min(due, awaited_until)
+        self._look_again(due, now)
         statuses = {
             key: _status(outcome, self._shown(key) or WallboxState())
             for key, outcome in outcomes.items()

@@ -26,6 +26,8 @@ _LOGGER = logging.getLogger(__name__)
 
 #: An action is asked again so often, in s, for what is not known yet.
 _ASK_S: Final = 900.0
+#: Who tells prices may start later than we do, by so much, in s.
+_LATE_S: Final = 120.0
 #: It is waited for so long, in s.
 _PATIENCE_S: Final = 60.0
 #: Prices of tomorrow are published after noon: before that they are not asked for.
@@ -52,6 +54,9 @@ class SitePrices:
         self._on_change = on_change
         self._source: str | None = None
         self._stop: Cancel | None = None
+        self.awaited_until: float | None = None
+        """Until when they may come at first, by the loop's clock, in s; None: they
+        have come, or cannot be read, or nobody tells any."""
         self.prices: Prices = ()
         """What a kWh costs, of late and as far ahead as is known."""
 
@@ -64,8 +69,10 @@ class SitePrices:
         if self._source is not None:
             self._problems.withdraw(Problem.PRICES_UNREADABLE, self._source)
         self._source, self.prices = source, ()
+        self.awaited_until = None
         if source is None:
             return
+        self.awaited_until = self._hass.loop.time() + _LATE_S
         if self._action is not None or "." not in source:
             self._ask_soon(0.0)
             return
@@ -181,10 +188,12 @@ class SitePrices:
 
     def _refuse(self, source: str, err: PricesNotUnderstoodError) -> None:
         """Report that prices are in a shape that nobody understands."""
+        self.awaited_until = None
         self._problems.report(Problem.PRICES_UNREADABLE, source, found=err.found)
 
     def _take(self, source: str, newer: Prices) -> None:
         """Take prices that were read."""
+        self.awaited_until = None
         self._problems.resolve(Problem.PRICES_UNREADABLE, source)
         prices = without_before(merged(self.prices, newer), dt_util.utcnow() - _KEPT)
         if prices != self.prices:

@@ -1,15 +1,18 @@
 """Every trace of the corpus plays to what Home Assistant showed, at any speed."""
 
+import asyncio
 from collections.abc import Mapping
 import json
 from pathlib import Path
 import re
+import ssl
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 import pytest
 
 from custom_components.bmw_wallbox_victron.const import DOMAIN
+from simulators.wallbox.replay import ReplayedWallbox
 from simulators.wallbox.trace import TraceError, load_trace, read_trace
 
 from ..kit.replay import TRACES, MakeReplay, read
@@ -102,6 +105,29 @@ async def test_the_middle_of_a_session(
     assert ("UnlockConnector", {"evseId": 1, "connectorId": 1}) in (
         replay.box.unknown_calls
     )
+
+
+async def test_in_real_time(site: Site, client_context: ssl.SSLContext) -> None:
+    """As a demo plays it; what was no JSON then is none now."""
+    lines = (TRACES / "delta.jsonl").read_text("utf-8").splitlines()
+    lines.insert(20, '{"at":0.0,"connection":1,"in":null,"length":17}')
+    box = ReplayedWallbox(
+        read_trace(lines),
+        url=site.url,
+        charge_point_id=CHARGE_POINT_ID,
+        ssl_context=client_context,
+        password="any",
+        speed=40,
+    )
+    playing = asyncio.create_task(box.run(step_s=0.02))
+    await site.until("status", "charging")
+    await site.until("status", "available")
+    assert box.connected
+    playing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await playing
+    await site.until("status", "disconnected")
+    assert not box.connected
 
 
 def test_what_owners_send(tmp_path: Path) -> None:

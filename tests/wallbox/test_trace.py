@@ -468,6 +468,26 @@ def test_a_long_frame_is_shortened(items: int, width: int, depth: int) -> None:
     assert 1 <= len(values) <= 16
 
 
+def test_who_comes_and_goes_does_not_fill_the_memory() -> None:
+    """Without a word, or while its owner changes their mind."""
+    recorded = Recorded()
+    for number in range(3 * FRAMES):
+        recorded.trace.opened(number)
+        recorded.trace.settings(Settings(current_limit=number))
+        recorded.trace.closed(number, ours=number % 2 == 0)
+    assert len(recorded.told) == 2 * FRAMES
+    head = json.loads(recorded.trace.lines()[0])
+    # The last wish before the oldest entry.
+    first = next(each for each in recorded.told if "target" in each)
+    assert head["target"]["current_limit"] == first["target"]["current_limit"] - 1
+    assert recorded.told[-1] == {
+        "at": 0,
+        "connection": recorded.told[-1]["connection"],
+        "event": "closed",
+        "by": "wallbox",
+    }
+
+
 def test_long_frames_do_not_fill_the_memory() -> None:
     """However many of them come."""
     recorded = Recorded()

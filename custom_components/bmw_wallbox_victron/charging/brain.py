@@ -99,15 +99,16 @@ class Brain:
         self,
         boxes: Sequence[Box],
         house: House,
-        prices: Prices,
+        prices: Prices | None,
         *,
         now: float,
         wall: datetime,
     ) -> tuple[dict[str, Outcome], float | None]:
         """Decide; return what of each wallbox, and when to ask again at the latest.
 
-        `now` is by the steady clock, in s, `wall` wall time. To be asked at each new
-        reading, setting and state of a wallbox.
+        `prices` are None while nobody has told them yet. `now` is by the steady clock,
+        in s, `wall` wall time. To be asked at each new reading, setting and state of a
+        wallbox.
         """
         boxes = sorted(boxes, key=_rank)
         self._forget({box.key for box in boxes})
@@ -218,7 +219,12 @@ class Brain:
         self._sun.note_grid(*(house.grid or (None, now)))
 
     def _situation(
-        self, box: Box, memory: Memory, now: float, wall: datetime, prices: Prices
+        self,
+        box: Box,
+        memory: Memory,
+        now: float,
+        wall: datetime,
+        prices: Prices | None,
     ) -> Situation:
         """Return what bears on a wallbox by itself."""
         settings, record = box.settings, box.record

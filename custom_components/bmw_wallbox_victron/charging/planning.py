@@ -26,13 +26,17 @@ def planned(
     memory: Memory,
     now: float,
     wall: datetime,
-    prices: Prices,
+    prices: Prices | None,
     time_zone: tzinfo,
 ) -> Planned:
     """Return what the plan of a session says, which is made anew if need be.
 
-    `memory` has the plan of before, and takes the new one.
+    `memory` has the plan of before, and takes the new one. While nobody has told
+    `prices` yet, what charges goes on, and what waits does.
     """
+    if prices is None:
+        memory.plan = None
+        return Planned(active=memory.mode_on, until=None)
     power_w = _power(box, memory, now)
     missing_wh = max(box.settings.target_energy * 1000 - box.energy_wh, 0.0)
     plan = _plan(box, memory, now, wall, prices, time_zone, power_w, missing_wh)

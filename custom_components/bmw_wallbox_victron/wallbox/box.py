@@ -81,7 +81,7 @@ def box_of(station: Station, house: HouseSettings) -> Box:
         in_force_a=in_force[1],
         lowest_a=in_force[0],
         holds=state.connected and state.enforcement.holds,
-        given_a=_given(state),
+        given_a=_given(state, now),
         out_of_service=state.status in (Status.FAULTED, Status.UNAVAILABLE),
     )
 
@@ -155,9 +155,22 @@ def _in_force(state: WallboxState, max_current: int, now: Now) -> tuple[float, f
     return min(limits), most if enforcement.failing else max(limits)
 
 
-def _given(state: WallboxState) -> float | None:
-    """Return the most that the wallbox says that it gives, A."""
-    enforcement = state.enforcement
-    if enforcement.holds and enforcement.composite_a is not None:
-        return enforcement.composite_a
+def _given(state: WallboxState, now: Now) -> float | None:
+    """Return the most that the wallbox says that it gives, A.
+
+    That is less than it was told: what it was not told yet is no limit of its own.
+    """
+    enforcement, given = state.enforcement, state.enforcement.composite_a
+    setpoint = enforcement.setpoint
+    if (
+        enforcement.holds
+        and given is not None
+        and enforcement.composite_at is not None
+        and setpoint is not None
+        and given < setpoint.amps
+        and any(
+            each.at(now.steady) == setpoint for each in enforcement.accepted.values()
+        )
+    ):
+        return given
     return state.ceiling_a

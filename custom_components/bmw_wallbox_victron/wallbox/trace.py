@@ -30,6 +30,8 @@ from .station_config import StationConfig
 #: So many frames are kept, and no more than so many characters of them.
 FRAMES: Final = 500
 MOST_CHARACTERS: Final = 1024 * 1024
+#: And no more than so many entries: a wallbox may connect and say nothing.
+_ENTRIES: Final = 2 * FRAMES
 #: A frame of more characters is shortened.
 WHOLE: Final = 16 * 1024
 #: Of a frame that is shortened: how many parts are kept, of each list how many at its
@@ -130,10 +132,12 @@ class Trace:
     def opened(self, connection: int) -> None:
         """Take note that a connection was let in."""
         self._add(connection, "opened")
+        self._forget()
 
     def closed(self, connection: int, *, ours: bool) -> None:
         """Take note that a connection ended, by us or not."""
         self._add(connection, "closed").ours = ours
+        self._forget()
 
     def settings(self, settings: Settings) -> None:
         """Take note of what the owner wants from now on."""
@@ -141,6 +145,7 @@ class Trace:
             self._before = settings
         else:
             self._add(0, "target").settings = settings
+            self._forget()
 
     def received(self, connection: int, raw: str | bytes) -> Entry:
         """Keep a frame; one that is longer than `WHOLE` is to be shortened."""
@@ -159,20 +164,28 @@ class Trace:
         text: str | bytes | None,
         length: int,
     ) -> Entry:
-        """Keep a frame, and forget the oldest where there are too many."""
+        """Keep a frame."""
         entry = self._add(connection, kind)
         entry.text = text if isinstance(text, str) else None
         entry.length, entry.cut = length, length > WHOLE
         self._frames += 1
         self._characters += entry.cost
-        while self._frames > FRAMES or self._characters > MOST_CHARACTERS:
+        self._forget()
+        return entry
+
+    def _forget(self) -> None:
+        """Forget the oldest entries where there are too many."""
+        while (
+            self._frames > FRAMES
+            or self._characters > MOST_CHARACTERS
+            or len(self._entries) > _ENTRIES
+        ):
             oldest = self._entries.popleft()
             if oldest.kind in ("in", "out"):
                 self._frames -= 1
                 self._characters -= oldest.cost
             elif oldest.settings is not None:
                 self._before = oldest.settings
-        return entry
 
     def _add(
         self,

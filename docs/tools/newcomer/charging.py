@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 import re
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from playwright.async_api import Locator
 
@@ -47,7 +46,6 @@ class ChargingStations(Stations):
         await self._page.get_by_role("button", name="Configure").first.click()
         await settle(self._page)
         await person.follow("Charging")
-        await person.picture("charging-options-empty", whole=True)
         await person.pick("House grid power", into="Power at the grid")
         # Of an empty number, the label is no text of the page.
         fuse = self._page.locator("ha-selector").filter(has_text="What it bears")
@@ -136,9 +134,6 @@ class ChargingStations(Stations):
         for page, name in ((self._page, "plan"), (self._phone, "plan-phone")):
             await go(page, "/dashboard-wallbox")
             await person.picture(name, page=page, whole=True)
-        await self._open("Plan start")
-        await person.picture("plan-start")
-        await self._page.keyboard.press("Escape")
 
     async def _type_time(self, moment: datetime) -> None:
         dialog = self._page.locator("ha-more-info-dialog")
@@ -164,8 +159,6 @@ class ChargingStations(Stations):
         await settle(self._page)
         await self._see("Session cost", "€")
         await person.picture("wallbox-page", whole=True)
-        await go(self._phone, urlsplit(self._page.url).path)
-        await person.picture("wallbox-page-phone", page=self._phone, whole=True)
 
     async def _find_triggers(self) -> None:
         """Find the triggers of charging by the wallbox, in the automation editor."""
@@ -178,7 +171,6 @@ class ChargingStations(Stations):
             await person.follow(_AREA, inside=adding)
             trigger = self._page.locator(adding).get_by_text(name)
             await trigger.scroll_into_view_if_needed()
-            await person.picture(f"trigger-{name.lower().replace(' ', '-')}")
             await trigger.click()
             await settle(self._page)
         await person.picture("triggers-of-charging")
@@ -198,6 +190,19 @@ class ChargingStations(Stations):
         wrong = await self._client.ask("recorder/validate_statistics")
         if ours := [each for each in wrong if "bmw_wallbox" in each]:
             raise WalkError(f"the recorder finds fault with {', '.join(ours)}")
+        await self._client.ask(
+            "energy/save_prefs",
+            device_consumption=[
+                {"stat_consumption": "sensor.bmw_wallbox_total_energy"}
+            ],
+        )
+        found = await self._client.ask("energy/validate")
+        faults = {
+            fault["type"] for faults in found["device_consumption"] for fault in faults
+        }
+        # They come with the next five minutes.
+        if faults - {"statistics_not_defined"}:
+            raise WalkError(f"the Energy dashboard finds fault: {', '.join(faults)}")
 
     async def _open(self, name: str) -> None:
         """Open the details of a tile, beside what else is on it."""
