@@ -24,6 +24,7 @@ from custom_components.bmw_wallbox_victron.wallbox.certificate import (
     load_context,
     objection,
 )
+from custom_components.bmw_wallbox_victron.wallbox.findings import Line
 
 from .kit.client import dial
 from .kit.files import CORE, read_json
@@ -136,6 +137,14 @@ def test_the_map_has_every_module() -> None:
     assert shown - {"__init__.py"} == {
         path.name for path in CODE.rglob("*.py") if path.name != "__init__.py"
     }
+
+
+def test_a_check_has_each_line_of_the_hardware() -> None:
+    """The table of what a wallbox does has as many lines as the check."""
+    text = (ROOT / "docs" / "hardware.md").read_text()
+    table = text.partition("## The wallbox\n")[2].partition("### ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")]
+    assert len(rows[2:]) == len(Line)
 
 
 async def test_every_entity_is_named(

@@ -176,6 +176,7 @@ def imported_components(tree: ast.AST) -> Iterator[str]:
 def undeclared(tree: ast.AST, manifest: Mapping[str, Any]) -> set[str]:
     """Find the components that a module imports, but that need not be set up for it."""
     declared = {*manifest["dependencies"], *manifest.get("after_dependencies", ())}
+    declared.add("persistent_notification")  # which Home Assistant sets up by itself
     if "bluetooth_adapters" in declared:
         declared.add("bluetooth")  # which these set up
     # A platform of ours is loaded by the component whose platform it is.

@@ -53,9 +53,14 @@ CALLS: Mapping[str, tuple[Mapping[str, Any], bool]] = {
     "trigger_message": ({"message": "Heartbeat"}, False),
     "unlock_connector": ({}, False),
     "get_sessions": ({}, True),
+    "check_wallbox": ({"stop": True}, False),
 }
 #: These need a wallbox that is there; the others work with what is stored.
-NEED_CONNECTION = CALLS.keys() - {"set_charging_profile", "get_sessions"}
+NEED_CONNECTION = CALLS.keys() - {
+    "set_charging_profile",
+    "get_sessions",
+    "check_wallbox",
+}
 
 
 @pytest.fixture

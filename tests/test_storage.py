@@ -31,6 +31,14 @@ from custom_components.bmw_wallbox_victron.stored_form import load_ledgers
 from custom_components.bmw_wallbox_victron.wallbox.clock import DeviceClock, Now
 from custom_components.bmw_wallbox_victron.wallbox.energy import Flow, RegisterCount
 from custom_components.bmw_wallbox_victron.wallbox.enforcement import Enforcement
+from custom_components.bmw_wallbox_victron.wallbox.findings import (
+    CheckResult,
+    Detail,
+    Finding,
+    Lesson,
+    Line,
+    Verdict,
+)
 from custom_components.bmw_wallbox_victron.wallbox.identity import Identity, Light
 from custom_components.bmw_wallbox_victron.wallbox.meter_values import Sample
 from custom_components.bmw_wallbox_victron.wallbox.state import (
@@ -43,6 +51,7 @@ from custom_components.bmw_wallbox_victron.wallbox.state import (
 )
 from custom_components.bmw_wallbox_victron.wallbox.target import (
     ChargingSchedule,
+    ProfileKind,
     Target,
 )
 from simulators.wallbox import SimulatedWallbox
@@ -137,6 +146,18 @@ FULL = WallboxState(
         ),
         lost=("schedule",),
     ),
+    check=CheckResult(
+        at=NOON,
+        firmware_version="01.20.06.71",
+        findings=(
+            Finding(
+                line=Line.LIMITS,
+                verdict=Verdict.DIFFERS,
+                details=(Detail.DEFAULT_IGNORED, Detail.EPOCH_FAILS),
+            ),
+        ),
+        lesson=Lesson(kind=ProfileKind.RELATIVE, default_fails=True, polled=True),
+    ),
 )
 #: What is true only while there is a connection.
 LIVE: dict[str, Any] = {
@@ -160,6 +181,7 @@ LIVE: dict[str, Any] = {
     "light": Light("StatusLED", "brightness", 30),
     "cap_a": 10.0,
     "cap_forced": True,
+    "check_cap_a": 6.0,
     "enforcement": Enforcement(ready=True),
 }
 
@@ -216,6 +238,7 @@ def test_nothing_is_left_out() -> None:
         "recent",
         "energy",
         "target",
+        "check",
     }
 
 

@@ -33,6 +33,11 @@ from custom_components.bmw_wallbox_victron.sensors.device import describe_device
 from custom_components.bmw_wallbox_victron.targets import Source, WallboxSource
 from custom_components.bmw_wallbox_victron.trigger import TRIGGERS
 from custom_components.bmw_wallbox_victron.victron.records import Kind
+from custom_components.bmw_wallbox_victron.wallbox.findings import (
+    Detail,
+    Line,
+    Verdict,
+)
 from custom_components.bmw_wallbox_victron.wallbox.state import Status
 
 from .kit.files import ROOT, read_json
@@ -329,6 +334,13 @@ def test_words_of_its_own(key: str) -> None:
 def test_each_status_has_a_sentence() -> None:
     """What a wallbox's status means is said for each, and for no other."""
     assert STRINGS["selector"]["status_message"]["options"].keys() == {*Status}
+
+
+def test_each_line_of_a_check_has_its_sentences() -> None:
+    """Each line, verdict and detail is said, and no other."""
+    for key, kind in (("line", Line), ("verdict", Verdict), ("detail", Detail)):
+        assert STRINGS["selector"][f"check_{key}"]["options"].keys() == {*kind}
+    assert STRINGS["selector"]["check_text"]["options"].keys() <= TEXTS
 
 
 #: What these say is never a pause, and when this ends is always known.

@@ -13,6 +13,7 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .const import NAME
 from .coordinator import SiteConfigEntry
 from .entity import WallboxEntity, WallboxEntityDescription
 from .helpers import add_wallbox_entities, storing, translated_errors
@@ -32,6 +33,13 @@ class WallboxButtonEntityDescription(WallboxEntityDescription, ButtonEntityDescr
     """Whether it changes the target."""
     starts: bool = False
     """Whether it has charging start now, whatever that waits for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WallboxCheckButtonEntityDescription(
+    WallboxEntityDescription, ButtonEntityDescription
+):
+    """Describes the button that checks a wallbox."""
 
 
 WALLBOX_BUTTONS = (
@@ -63,6 +71,12 @@ WALLBOX_BUTTONS = (
     ),
 )
 
+CHECK_BUTTONS = (
+    WallboxCheckButtonEntityDescription(
+        key="check_wallbox", entity_category=EntityCategory.DIAGNOSTIC
+    ),
+)
+
 
 async def async_setup_entry(
     hass: HomeAssistant,
@@ -71,6 +85,7 @@ async def async_setup_entry(
 ) -> None:
     """Set up the buttons of each wallbox."""
     add_wallbox_entities(entry, async_add_entities, WallboxButton, WALLBOX_BUTTONS)
+    add_wallbox_entities(entry, async_add_entities, WallboxCheckButton, CHECK_BUTTONS)
 
 
 class WallboxButton(WallboxEntity, ButtonEntity):
@@ -91,3 +106,17 @@ class WallboxButton(WallboxEntity, ButtonEntity):
             return
         with translated_errors():
             await press(self.station)
+
+
+class WallboxCheckButton(WallboxEntity, ButtonEntity):
+    """The button that checks a wallbox, and stops a check that runs."""
+
+    entity_description: WallboxCheckButtonEntityDescription
+
+    @override
+    async def async_press(self) -> None:
+        """Press the button; a notification says what was found."""
+        device = self.device_entry
+        name = None if device is None else device.name_by_user or device.name
+        with translated_errors():
+            self.coordinator.checks.async_toggle(self.station, name or NAME)

@@ -49,6 +49,7 @@ from .wallbox.errors import CommandError
 from .wallbox.sessions import Ledger, session_events
 from .wallbox.state import WallboxState
 from .wallbox.station import Station
+from .wallbox_checks import WallboxChecks
 from .wallbox_settings import foundation, station_config
 
 _LOGGER = logging.getLogger(__name__)
@@ -134,6 +135,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
             shown=self._shown,
             on_change=self._publish_charging,
         )
+        self.checks = WallboxChecks(hass)
+        """The checks of wallboxes that run."""
         self.server = Server(
             hass, entry, problems=self._problems, stations=self.stations
         )
@@ -282,6 +285,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteData]):
         await super().async_shutdown()
         if self._cancel_poll is not None:
             self._cancel_poll()
+        await self.checks.async_shutdown()
         self.charging.async_stop()
         self.devices.async_stop()
         await self.server.async_stop()

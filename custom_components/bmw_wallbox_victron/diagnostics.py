@@ -48,6 +48,8 @@ _STATE: Final = (
     "cap_a",
     "cap_forced",
     "ceiling_a",
+    "check",
+    "check_cap_a",
     "connected",
     "connector_at",
     "connector_status",

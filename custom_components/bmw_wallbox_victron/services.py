@@ -17,12 +17,13 @@ from homeassistant.core import (
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.util import dt as dt_util
-from homeassistant.util.json import JsonObjectType
+from homeassistant.util.json import JsonObjectType, JsonValueType
 from ocpp.v201.enums import MessageTriggerEnumType
 import voluptuous as vol
 
 from .battery.counters import Counters
 from .battery.history import History
+from .check_text import CheckTexts
 from .const import BATTERY_DEVICE, DOMAIN, MAX_CURRENT, MIN_CURRENT
 from .coordinator import SiteConfigEntry, SiteCoordinator
 from .helpers import storing, translated_errors
@@ -212,6 +213,19 @@ def async_setup_services(hass: HomeAssistant) -> None:
         SupportsResponse.ONLY,
     )
     hass.services.async_register(
+        DOMAIN,
+        "check_wallbox",
+        _check_wallbox,
+        schema=vol.Schema(
+            {
+                **_DEVICE,
+                vol.Optional("reboot", default=False): cv.boolean,
+                vol.Optional("stop", default=False): cv.boolean,
+            }
+        ),
+        supports_response=SupportsResponse.OPTIONAL,
+    )
+    hass.services.async_register(
         DOMAIN, "reset_history", _reset_history, schema=_RESET_HISTORY
     )
 
@@ -341,6 +355,29 @@ async def _trigger_message(station: Station, service_call: ServiceCall) -> None:
 async def _unlock_connector(station: Station, _: ServiceCall) -> None:
     """Handle unlock_connector."""
     await remote_control.unlock(station)
+
+
+async def _check_wallbox(service_call: ServiceCall) -> ServiceResponse:
+    """Handle check_wallbox: what each line of a check came to, and a trace."""
+    coordinator, station = _find(service_call)
+    checks = coordinator.checks
+    with translated_errors():
+        if service_call.data["stop"]:
+            result = await checks.async_stop(station) or station.state.check
+        else:
+            reboot = service_call.data["reboot"]
+            result = await checks.async_check(station, reboot=reboot)
+    if not service_call.return_response:
+        return None
+    hass = service_call.hass
+    texts = CheckTexts(hass)
+    findings = () if result is None else result.findings
+    return {
+        "result": [cast(JsonObjectType, texts.item(each)) for each in findings],
+        "trace": cast(
+            JsonValueType, await hass.async_add_executor_job(station.trace.lines)
+        ),
+    }
 
 
 async def _get_sessions(station: Station, service_call: ServiceCall) -> ServiceResponse:

@@ -318,6 +318,7 @@ def _lasting(state: WallboxState | None) -> object:
         state.host,
         _target(state),
         state.enforcement.rebooted_at,
+        state.check,
     )
 
 

@@ -26,6 +26,7 @@ from .disk import Json
 from .readings import DeviceIdentity
 from .wallbox.energy import RegisterCount
 from .wallbox.enforcement import Enforcement
+from .wallbox.findings import CheckResult
 from .wallbox.identity import Identity
 from .wallbox.sessions import Session
 from .wallbox.state import EventType, Transaction, WallboxState
@@ -69,6 +70,7 @@ def dump_wallbox(state: WallboxState) -> Json:
             and {name: getattr(schedule, name) for name in _hints(ChargingSchedule)},
         },
         "enforcement": {"rebooted_at": state.enforcement.rebooted_at},
+        **({} if state.check is None else {"check": state.check}),
     }
 
 
@@ -111,6 +113,8 @@ def load_wallbox(stored: Any, lost: list[str]) -> WallboxState:
             for index, item in enumerate(items)
         )
         state = replace(state, recent=tuple(item for item in recent if item))
+    with suppress(*_UNREADABLE):  # it can be found again
+        state = replace(state, check=_read(CheckResult | None, stored.get("check")))
     if "enforcement" in stored:
         content = _rescue(Enforcement, stored["enforcement"], "enforcement", lost)
         enforcement = Enforcement(rebooted_at=content.get("rebooted_at"))

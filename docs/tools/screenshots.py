@@ -217,7 +217,7 @@ async def _plan(url: str) -> list[Shot]:
             for where, size in (("phone", PHONE), ("desktop", DESKTOP))
         ),
         Shot("history", "/demo-wallbox/wallbox", _LOW_PHONE, 1, act=_open_history),
-        Shot("wallbox-device", wallbox, Size(1440, 2330)),
+        Shot("wallbox-device", wallbox, Size(1440, 2840)),
         Shot("battery-device", battery, Size(1440, 2480)),
         Shot(
             "integration",

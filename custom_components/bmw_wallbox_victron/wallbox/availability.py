@@ -137,7 +137,9 @@ class Settings:
                 light = state.light
                 assert light is not None, "due only where there is one"  # noqa: S101 - a bug of ours
                 return Turn(
-                    _brightness(setting.wanted, light), call_result.SetVariables, take
+                    brightness_call(setting.wanted, light),
+                    call_result.SetVariables,
+                    take,
                 )
 
     def answered(self, answer: SettingAnswer, state: WallboxState) -> WallboxState:
@@ -192,7 +194,7 @@ class Settings:
         return waiting
 
 
-def _brightness(wanted: int, light: Light) -> call.SetVariables:
+def brightness_call(wanted: int, light: Light) -> call.SetVariables:
     """Write a brightness of the light, in %."""
     return call.SetVariables(
         set_variable_data=[

@@ -18,6 +18,7 @@ from ocpp.messages import CallError, CallResult
 from ocpp.v201 import call
 from websockets.exceptions import ConnectionClosed
 
+from .check_log import Exchange
 from .errors import CallFailedError, log_bug
 from .frames import Gate
 from .meter_polling import ReadingRequests
@@ -251,13 +252,15 @@ class Calls:
         clock: Callable[[], float],
         on_answer: Callable[[float | None], None],
         on_bad_answer: Callable[[str], None],
+        on_exchange: Callable[[Exchange], None],
     ) -> None:
         """Take how frames are sent, and what knows how answers look.
 
         `first` is the control loop: it is asked each time before those that wait, so
         nothing but the call on the wire lies between a target and its frame.
         `on_answer` is told how long the answer to a call took, in s; None: it did not
-        come. `on_bad_answer` is told what is wrong with one. `clock` is a steady one.
+        come. `on_bad_answer` is told what is wrong with one. `on_exchange` is told of
+        each call that is over. `clock` is a steady one.
         """
         self._send = send
         self._gate = gate
@@ -265,6 +268,7 @@ class Calls:
         self._clock = clock
         self._on_answer = on_answer
         self._on_bad_answer = on_bad_answer
+        self._on_exchange = on_exchange
         self._waiting: deque[Request] = deque()
         self._awaited: Request | None = None
         self._asked = asyncio.Event()
@@ -332,6 +336,7 @@ class Calls:
 
     async def _make(self, request: Request) -> None:
         """Make one call, and hand its answer to who waits for it."""
+        payload: object = None
         try:
             payload = request.choose()
             if payload is None:
@@ -343,19 +348,24 @@ class Calls:
                 # Not its description: that may repeat what we sent, tokens included.
                 code = answer.error_code
                 known = code if code in ERROR_CODES else _UNKNOWN_CODE
+                self._tell(request, payload, error=known)
                 request.fail(known, answered=True)
                 return
             whole, fault = self._gate.check_result(request.action, answer.payload)
             if fault is not None:
                 self._on_bad_answer(fault)
             if whole is None:
+                self._tell(request, payload, error="FormatViolation")
                 request.fail("FormatViolation", answered=True)
                 return
             if isinstance(payload, call.Reset):
                 self.told_to_reboot = whole["status"] != "Rejected"
-            request.succeed(to_snake(whole))
+            taken = to_snake(whole)
+            self._tell(request, payload, answer=taken)
+            request.succeed(taken)
         except TimeoutError:
             self._on_answer(None)
+            self._tell(request, payload)
             request.fail(_NO_ANSWER)
         except ConnectionClosed:
             request.fail(_CONNECTION_LOST)
@@ -364,6 +374,21 @@ class Calls:
         except Exception as err:  # noqa: BLE001 - or no call would ever go out again
             log_bug(err)
             request.fail("an error of the server")
+
+    def _tell(
+        self,
+        request: Request,
+        payload: object,
+        *,
+        answer: Mapping[str, object] | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Tell of a call that is over, and what came of it."""
+        now = self._clock()
+        took = now - request.sent_at
+        self._on_exchange(
+            Exchange(at=now, took=took, request=payload, answer=answer, error=error)
+        )
 
     async def _exchange(
         self, request: Request, payload: object

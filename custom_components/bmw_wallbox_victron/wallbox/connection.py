@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from ..problem import Problem
 from . import liveness
 from .calls import Calls, Request
+from .check_log import Exchange, Message
 from .device_model import Variables, learn
 from .errors import CallFailedError, log_bug
 from .frames import Frames, Gate, Received
@@ -92,6 +93,7 @@ class Connection:
             clock=self._steady,
             on_answer=self._answered,
             on_bad_answer=self._report,
+            on_exchange=self._exchanged,
         )
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -310,6 +312,8 @@ class Connection:
     async def _understand(self, message: Received) -> Handled:
         """Find what a message leads to; what takes long, beside everything else."""
         station = self.station
+        if station.witness is not None and self._is_live:
+            station.witness.said(Message.of(message.call, self._steady()))
 
         def look(state: WallboxState) -> Handled:
             with one_at_a_time() if message.huge else nullcontext():
@@ -373,6 +377,8 @@ class Connection:
         """Report that a wallbox sends frames that OCPP 2.0.1 does not know."""
         _LOGGER.debug("Wallbox %s sent a bad frame: %s", self.id, reason)
         self.station.problems.report(Problem.BAD_FRAMES, self.id, reason=reason)
+        if self.station.witness is not None:
+            self.station.witness.bent(reason)
 
     def _note_boot(self) -> None:
         """Report that a wallbox boots again and again."""
@@ -401,6 +407,11 @@ class Connection:
     ) -> call_result.TriggerMessage:
         """Request a message."""
         return await self.request(message, call_result.TriggerMessage)
+
+    def _exchanged(self, exchange: Exchange) -> None:
+        """Tell whoever listens of a call that is over."""
+        if self.station.witness is not None:
+            self.station.witness.answered(exchange)
 
     def _answered(self, took: float | None) -> None:
         """Report that a wallbox does not answer, unless that is only now and then.

@@ -30,6 +30,7 @@ from .enforcement import (
     Wait,
 )
 from .errors import CallFailedError, CommandError, StatusAnswer, refusal
+from .observation import excusing
 from .state import WallboxState
 from .station_config import StationConfig
 from .target import ChargingSchedule, ProfileKind, ProfilePurpose
@@ -171,13 +172,15 @@ class Controller:
             self._owners_limits(state),
             state.observed(now),
             now.steady,
-            allow_reboot=station.config.allow_reboot,
+            allow_reboot=station.config.allow_reboot and state.check_cap_a is None,
             restricts=self.restricts(state),
             unreadable=state.target.unreadable,
-            cap_a=state.cap_a,
-            cap_forced=state.cap_forced,
+            cap_a=state.capped_a,
+            cap_forced=state.pause_forced,
             fallback=station.config.fallback,
         )
+        if state.check_cap_a is not None and not state.enforcement.failing:
+            enforcement = excusing(enforcement, state.cap_a, state.current)
         return replace(state, enforcement=enforcement)
 
     def _owners_limits(self, state: WallboxState) -> ChargingSchedule:

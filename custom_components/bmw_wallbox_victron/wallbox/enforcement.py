@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from .clock import Now
+from .findings import NOTHING_LEARNED, Lesson
 from .target import NEXT_KIND, ChargingSchedule, ProfileKind, ProfilePurpose, Setpoint
 
 #: A wallbox that says again and again that something limits it is asked so often, in s.
@@ -73,6 +74,8 @@ class Enforcement:
     yet."""
     kinds: Mapping[ProfilePurpose, ProfileKind] = field(default_factory=dict)
     """Until then, the profile kind that is tried next."""
+    learned: bool = False
+    """Whether that is one that a check has found: where it fails, all are tried."""
     accepted: Mapping[ProfilePurpose, Setpoint] = field(default_factory=dict)
     """What the wallbox has accepted on this connection."""
     accepted_kinds: Mapping[ProfilePurpose, ProfileKind] = field(default_factory=dict)
@@ -252,8 +255,20 @@ class Outcome(StrEnum):
 # Transitions
 
 
-def restored(state: Enforcement, now: Now) -> Enforcement:
-    """Take what was stored of it, for this run of Home Assistant."""
+def restored(
+    state: Enforcement, now: Now, lesson: Lesson = NOTHING_LEARNED
+) -> Enforcement:
+    """Take what was stored of it, for this run of Home Assistant.
+
+    What a check has found is tried first, and no more than that: whatever does not
+    hold any more is found out as ever.
+    """
+    if lesson.kind is not None:
+        first = (ProfilePurpose.TX_DEFAULT, ProfilePurpose.STATION_MAX)
+        kinds = dict.fromkeys(first, lesson.kind)
+        state = replace(state, kinds=kinds, learned=True)
+    if lesson.default_fails:
+        state = replace(state, used=frozenset({ProfilePurpose.STATION_MAX}))
     if state.rebooted_at is None:
         return state
     elapsed = (now.wall - state.rebooted_at).total_seconds()
@@ -264,6 +279,30 @@ def restored(state: Enforcement, now: Now) -> Enforcement:
 def ready(state: Enforcement) -> Enforcement:
     """Begin with a wallbox that connected or booted: it may have forgotten all."""
     return replace(disconnected(state), ready=True)
+
+
+def relearning(state: Enforcement) -> Enforcement:
+    """Look anew which profile purposes hold, without giving one up that may.
+
+    A profile for the station stays in the wallbox as it is, and can only lower.
+    """
+    kept = state.used - {ProfilePurpose.STATION_MAX}
+    return replace(
+        state,
+        accepted={
+            each: state.accepted[each] for each in state.accepted if each in kept
+        },
+        used=kept,
+        refused=frozenset(),
+        unfollowed=frozenset(),
+        retry_at=None,
+        composite_at=None,
+    )
+
+
+def checked(state: Enforcement) -> Enforcement:
+    """Forget what did not hold in a check: only that could not be kept."""
+    return replace(state, rounds=0, unheld_since=None, retry_at=None)
 
 
 def disconnected(state: Enforcement) -> Enforcement:
@@ -278,6 +317,7 @@ def disconnected(state: Enforcement) -> Enforcement:
         pin_a=state.pin_a,
         kind=state.kind,
         kinds=state.kinds,
+        learned=state.learned,
         lowered_at=state.lowered_at,
         failing=state.failing,
         exceeded=state.exceeded,
@@ -453,6 +493,8 @@ def _refused(state: Enforcement, call: SetLimit) -> Enforcement:
         if state.tx_cleared != call.transaction_id:
             return replace(state, tx_refused=call.transaction_id)
         state = replace(state, barred_transaction=call.transaction_id)
+    elif state.learned:
+        return replace(state, kinds={}, learned=False)
     elif state.kind is None and call.kind in NEXT_KIND:
         kinds = {**state.kinds, call.purpose: NEXT_KIND[call.kind]}
         return replace(state, kinds=kinds)

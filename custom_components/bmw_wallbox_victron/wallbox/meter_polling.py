@@ -24,8 +24,10 @@ TRIGGERS: Final = (
 )
 #: A message that was asked for comes within this, in s.
 PATIENCE_S: Final = 5.0
-#: A reading is late after so many intervals.
+#: A reading is late after so many intervals; of a wallbox that sends none by itself, it
+#: is asked for at each.
 _PATIENCE: Final = 1.5
+_PATIENCE_POLLED: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ def reading_due(state: WallboxState, interval: int, now: float) -> bool:
         if state.charging_state is ChargingState.CHARGING
         else state.meter_heard_at
     )
-    return state.in_doubt or heard_at is None or now - heard_at >= interval * _PATIENCE
+    patience = _PATIENCE_POLLED if state.lesson.polled else _PATIENCE
+    return state.in_doubt or heard_at is None or now - heard_at >= interval * patience
 
 
 class TriggerChoice:

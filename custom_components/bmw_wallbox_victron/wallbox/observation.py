@@ -251,9 +251,12 @@ def is_above(state: Enforcement, observed: Observed) -> bool:
 
 def _exceeds(observed: Observed, limit: float) -> bool:
     """Return whether a current was measured that is above a limit, in A."""
-    return observed.current_a is not None and observed.current_a > limit + max(
-        TOLERANCE_A, TOLERANCE * limit
-    )
+    return observed.current_a is not None and not keeps(observed.current_a, limit)
+
+
+def keeps(amps: float, limit: float) -> bool:
+    """Return whether a current keeps a limit, both in A, as a meter may see it."""
+    return amps <= limit + max(TOLERANCE_A, TOLERANCE * limit)
 
 
 def has_proof(state: Enforcement, observed: Observed) -> bool:
@@ -271,3 +274,16 @@ def flows(observed: Observed) -> bool:
     if observed.current_a is None:
         return observed.charging
     return observed.current_a > TOLERANCE_A
+
+
+def excusing(
+    state: Enforcement, cap_a: float | None, current_a: float | None
+) -> Enforcement:
+    """Return it without a failure that only a limit of a check has, which is a finding.
+
+    `cap_a`: the most that is allowed beside the check; `current_a`: what flows, A.
+    """
+    allowed = [each for each in (state.owner_a, cap_a) if each is not None]
+    if not state.failing or (allowed and not keeps(current_a or 0.0, min(allowed))):
+        return state
+    return replace(state, failing=False)

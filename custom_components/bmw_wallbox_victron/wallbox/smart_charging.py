@@ -317,12 +317,18 @@ def _try_other_purposes(
         and (state.kind is None or (state.composite_a or 0) > setpoint_of(state).amps)
         and purpose is ProfilePurpose.TX_DEFAULT
         and purpose in state.accepted
-        and (kind := NEXT_KIND.get(kind_of(state, purpose))) is not None
+        and (kind := _next_kind(state, purpose)) is not None
     ):
         accepted = dict(state.accepted)
         del accepted[purpose]
-        kinds = {**state.kinds, purpose: kind}
-        state = replace(state, kind=None, kinds=kinds, accepted=accepted)
+        kinds = {} if state.learned else {**state.kinds}
+        state = replace(
+            state,
+            kind=None,
+            kinds={**kinds, purpose: kind},
+            learned=False,
+            accepted=accepted,
+        )
         return state, _send(state, purpose, observed)
     state = replace(
         state,
@@ -350,6 +356,13 @@ def _try_other_purposes(
     if allow_reboot and _may_reboot(state, observed, now):
         return state, Reboot()
     return state, Wait(retry_at)
+
+
+def _next_kind(state: Enforcement, purpose: ProfilePurpose) -> ProfileKind | None:
+    """Return the profile kind that is tried next; None: all were."""
+    if state.learned:  # what a check has found fails
+        return ProfileKind.EPOCH
+    return NEXT_KIND.get(kind_of(state, purpose))
 
 
 def _hindrance(state: Enforcement, observed: Observed) -> ClearTxProfile | None:

@@ -7,9 +7,11 @@ from enum import StrEnum
 
 from ..charging.receipt import Receipt
 from ..charging.record import SessionRecord
+from ..charging.settings import MIN_CURRENT_A
 from .clock import CLOCKS_AGREE, DeviceClock, Now
 from .energy import Flow, RegisterCount
 from .enforcement import Enforcement, Observed
+from .findings import NOTHING_LEARNED, CheckResult, Lesson
 from .identity import Identity, Light
 from .meter_values import Sample
 from .target import Target
@@ -238,6 +240,10 @@ class WallboxState:
     than 6 A is a pause. None: all of it."""
     cap_forced: bool = False
     """Whether a pause by the cap may end a transaction that no limit pauses."""
+    check_cap_a: float | None = None
+    """The same for a check that runs (`Station.check_cap`), A; None: none does."""
+    check: CheckResult | None = None
+    """What the last check found; None: there was none."""
     enforcement: Enforcement = field(default_factory=Enforcement)
     """How far it has got with that."""
     said_at: Mapping[str, float] = field(default_factory=dict)
@@ -254,6 +260,25 @@ class WallboxState:
     """What waits for the receipts, in the order in which it was told."""
 
     # What follows from these
+
+    @property
+    def lesson(self) -> Lesson:
+        """What a check has found of this firmware, for the control loop."""
+        firmware = self.identity.firmware_version
+        if self.check is None or not self.check.holds_for(firmware):
+            return NOTHING_LEARNED
+        return self.check.lesson
+
+    @property
+    def capped_a(self) -> float | None:
+        """The lower of both caps, A; None: there is none."""
+        caps = [each for each in (self.cap_a, self.check_cap_a) if each is not None]
+        return min(caps, default=None)
+
+    @property
+    def pause_forced(self) -> bool:
+        """Whether it is the cap that pauses, and may end a transaction for that."""
+        return self.cap_forced and (self.cap_a or 0.0) < MIN_CURRENT_A
 
     @property
     def active(self) -> Transaction | None:

@@ -12,6 +12,7 @@ from ..charging.receipt import Tariff
 from ..problem import Problem, Problems
 from . import enforcement, transitions
 from .calls import LiveConnection
+from .check_log import Witness
 from .clock import EVIDENCE_S, Now, SteadyClock
 from .controller import CallLater, Controller
 from .receipts import Receipts
@@ -68,6 +69,10 @@ class Station:
         self.boots: deque[float] = deque()
         """When it booted lately, by the steady clock, in s."""
         self.problems = problems
+        self.witness: Witness | None = None
+        """Who is told of all that is said, while the wallbox is checked."""
+        self.attached_at = -math.inf
+        """When the live connection became that, by the steady clock, in s."""
         self.unanswered = 0
         """How many calls in a row were not answered."""
         self.controller = Controller(self, call_later)
@@ -83,7 +88,7 @@ class Station:
         now, target = self.now(), state.target
         if target.schedule is not None:
             target = replace(target, schedule=target.schedule.anchored(now))
-        restored = enforcement.restored(state.enforcement, now)
+        restored = enforcement.restored(state.enforcement, now, state.lesson)
         return replace(state, target=target, enforcement=restored)
 
     def configure(self, config: StationConfig) -> None:
@@ -107,11 +112,19 @@ class Station:
         one goes out before anything else, a higher one at the pace of limits. OCPP has
         tenths of an ampere: what is less does not count.
         """
-        if amps is not None:
-            amps = math.floor(amps * 10 + 1e-6) / 10
+        amps = _tenths(amps)
         if (amps, forced) != (self.state.cap_a, self.state.cap_forced):
             state = replace(self.state, cap_a=amps, cap_forced=forced)
             self.update(state, look=True)
+
+    def check_cap(self, amps: float | None) -> None:
+        """Let no more than `amps` A flow for a check; None: that is over.
+
+        It lowers beside `cap`, and is no target: nothing of it lasts.
+        """
+        amps = _tenths(amps)
+        if amps != self.state.check_cap_a:
+            self.update(replace(self.state, check_cap_a=amps), look=True)
 
     def update(
         self, state: WallboxState, *, look: bool = False, replayed: bool = False
@@ -142,7 +155,7 @@ class Station:
         settings = Settings(
             current_limit=target.current_limit,
             charging_allowed=target.charging_allowed,
-            cap_a=self.state.cap_a,
+            cap_a=self.state.capped_a,
         )
         if settings != self._traced:
             self._traced = settings
@@ -244,6 +257,7 @@ class Station:
     def attach(self, connection: LiveConnection) -> None:
         """Make `connection` the live connection; an older one is replaced and ends."""
         older, self.connection = self.connection, connection
+        self.attached_at = self.now().steady
         if older is not None:
             self.controller.disconnected()
             older.close("a newer connection replaces this one")
@@ -262,3 +276,8 @@ class Station:
         self.update(transitions.expired(self.state, self.now()))
         if self.connection is not None:
             self.connection.poll()
+
+
+def _tenths(amps: float | None) -> float | None:
+    """Return a cap with the one decimal that OCPP has."""
+    return None if amps is None else math.floor(amps * 10 + 1e-6) / 10

@@ -1,0 +1,514 @@
+"""What was said while a wallbox was checked -> what is different about it.
+
+Pure functions. Each returns what is different, nothing where all is as OCPP lets
+expect, and None where nothing was said that could tell.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any, Final
+
+from ocpp.v201 import call
+
+from .check_log import CheckLog, Exchange, Message
+from .enforcement import Enforcement
+from .findings import Detail
+from .meter_values import MAX_REGISTER_WH
+from .observation import ROUNDING_A, TOLERANCE_A
+from .target import ProfileKind, ProfilePurpose
+
+type Details = tuple[Detail, ...] | None
+
+#: A wallbox on a good network answers well within this, in s.
+SLOW_ANSWER_S: Final = 2.0
+#: A car follows within 5 s (IEC 61851-1), and is asked every other second; in s.
+SLOW_LIMIT_S: Final = 10.0
+#: "Right after a restart" lasts no longer than this, in s.
+RESTART_S: Final = 90.0
+_SETTINGS: Final = ("SampledDataCtrlr", "AlignedDataCtrlr")
+_TAKEN: Final = ("Accepted", "RebootRequired")
+_CURRENT: Final = "Current.Import"
+_REGISTER: Final = "Energy.Active.Import.Register"
+
+
+def metering(log: CheckLog, *, session: bool, unmetered: bool) -> Details:
+    """Judge how it tells what flows; `unmetered`: it did not tell the current."""
+    found: list[Detail] = []
+    settings = {
+        place: status in _TAKEN
+        for place, status in _written(log)
+        if place[0] in _SETTINGS
+    }
+    if not all(settings.values()):
+        found.append(Detail.SETTINGS_REFUSED)
+    refused = {
+        trigger: exchange.status != "Accepted"
+        for trigger, exchange in _triggered(log)
+        if not exchange.lost
+    }
+    if session and refused.get("TransactionEvent"):
+        found.append(Detail.EVENTS_REFUSED)
+    if refused.get("MeterValues"):
+        found.append(Detail.METER_VALUES_REFUSED)
+    updates = [
+        each.payload
+        for each in _of(log, "TransactionEvent")
+        if each.payload.get("event_type") == "Updated"
+    ]
+    if updates and not any(each.get("meter_value") for each in updates):
+        found.append(Detail.EVENTS_WITHOUT_VALUES)
+    if unmetered:
+        found.append(Detail.NO_CURRENT)
+    return tuple(found) if found or settings or refused or updates else None
+
+
+def _written(log: CheckLog) -> Iterator[tuple[tuple[str, str], str]]:
+    """Return what of each variable became that we have written, the newest last."""
+    for request, exchange in log.asked(call.SetVariables):
+        if exchange.answer is None:
+            if exchange.error is not None and len(request.set_variable_data) == 1:
+                item = request.set_variable_data[0]
+                yield (item.component.name, item.variable.name), exchange.error
+            continue
+        for result in exchange.answer["set_variable_result"]:
+            place = result["component"]["name"], result["variable"]["name"]
+            yield place, result["attribute_status"]
+
+
+def _triggered(log: CheckLog) -> Iterator[tuple[str, Exchange]]:
+    for request, exchange in log.asked(call.TriggerMessage):
+        yield str(request.requested_message), exchange
+
+
+def _of(log: CheckLog, action: str) -> list[Message]:
+    return [each for each in log.messages if each.action == action]
+
+
+def _samples(log: CheckLog) -> Iterator[list[Mapping[str, Any]]]:
+    """Return what the meter said of now, each moment by itself."""
+    for message in log.messages:
+        if message.action not in ("MeterValues", "TransactionEvent") or (
+            message.payload.get("offline")
+        ):
+            continue
+        for item in message.payload.get("meter_value") or ():
+            yield [
+                each
+                for each in item.get("sampled_value") or ()
+                if each.get("context") != "Transaction.Begin"
+            ]
+
+
+def phaseless_current(log: CheckLog) -> Details:
+    """Judge whether a current without a phase agrees with those of the phases."""
+    compared = False
+    for sampled in _samples(log):
+        currents = [each for each in sampled if each.get("measurand") == _CURRENT]
+        whole = [each["value"] for each in currents if "phase" not in each]
+        phases = [
+            each["value"]
+            for each in currents
+            if str(each.get("phase", "")) in ("L1", "L2", "L3")
+        ]
+        if not whole or not phases:
+            continue
+        compared = True
+        # Of several phases: the highest, all together, or their mean.
+        means = (max(phases), sum(phases), sum(phases) / len(phases))
+        if all(abs(whole[0] - each) > TOLERANCE_A for each in means):
+            return (Detail.FROZEN,)
+    return () if compared else None
+
+
+def register(log: CheckLog) -> Details:
+    """Judge whether the energy register goes on."""
+    found: list[Detail] = []
+    last: dict[str, float] = {}
+    told = False
+    for sampled in _samples(log):
+        for each in sampled:
+            if each.get("measurand", _REGISTER) != _REGISTER:
+                continue
+            told = True
+            unit = each.get("unit_of_measure") or {}
+            factor = 10.0 ** unit.get("multiplier", 0)
+            if str(unit.get("unit", "Wh")).lower() == "kwh":
+                factor *= 1000
+            value, phase = each["value"] * factor, str(each.get("phase", ""))
+            if not 0 <= value <= MAX_REGISTER_WH:
+                continue
+            before = last.get(phase, 0.0)
+            if not value and before:
+                found.append(Detail.REGISTER_ZERO)
+            elif value < before - 1:
+                found.append(Detail.REGISTER_FELL)
+            last[phase] = value or before
+    return tuple(dict.fromkeys(found)) if told else None
+
+
+def identity(log: CheckLog) -> Details:
+    """Judge whether it says who and how it is."""
+    found: list[Detail] = []
+    statuses: dict[tuple[str, str], str] = {}
+    asked = False
+    for request, exchange in log.asked(call.GetVariables):
+        if exchange.lost:
+            continue
+        asked = True
+        results = [] if exchange.answer is None else _results(exchange.answer)
+        refused = all(status == "Rejected" for _, status in results)
+        if refused and len(request.get_variable_data) > 1:
+            found.append(Detail.ONE_BY_ONE)
+        else:
+            statuses.update(results)
+    if statuses.get(("ChargingStation", "Model"), "Accepted") != "Accepted":
+        found.append(Detail.IDENTITY_UNKNOWN)
+    for trigger, exchange in _triggered(log):
+        if trigger == "StatusNotification" and not exchange.lost:
+            asked = True
+            if exchange.status != "Accepted":
+                found.append(Detail.STATUS_REFUSED)
+    return tuple(dict.fromkeys(found)) if asked else None
+
+
+def _results(answer: Mapping[str, Any]) -> list[tuple[tuple[str, str], str]]:
+    return [
+        (
+            (each["component"]["name"], each["variable"]["name"]),
+            each["attribute_status"],
+        )
+        for each in answer["get_variable_result"]
+    ]
+
+
+def answers(log: CheckLog) -> Details:
+    """Judge how soon it answers."""
+    took = [each.took for each in log.exchanges if not each.lost]
+    if not took:
+        return None
+    return (Detail.SLOW_ANSWERS,) if median(took) >= SLOW_ANSWER_S else ()
+
+
+def responsive(log: CheckLog) -> Details:
+    """Judge whether it answers each call."""
+    if not log.exchanges:
+        return None
+    return (Detail.UNANSWERED,) if any(each.lost for each in log.exchanges) else ()
+
+
+def sessions(log: CheckLog, transaction_id: str, *, paused: bool) -> Details:
+    """Judge what it says of a session that runs; `paused`: it was, meanwhile."""
+    found: list[Detail] = []
+    free = {
+        each.payload.get("connector_status") for each in _of(log, "StatusNotification")
+    }
+    if "Available" in free:
+        found.append(Detail.FREE_IN_SESSION)
+    infos = [each["transaction_info"] for each in _events(log, transaction_id)]
+    if paused and infos and not any("charging_state" in each for each in infos):
+        found.append(Detail.STATE_OMITTED)
+    return tuple(found) if infos else None
+
+
+def _events(log: CheckLog, transaction_id: str) -> list[Mapping[str, Any]]:
+    return [
+        each.payload
+        for each in _of(log, "TransactionEvent")
+        if (each.payload.get("transaction_info") or {}).get("transaction_id")
+        == transaction_id
+    ]
+
+
+def queue(log: CheckLog, transaction_id: str) -> Details:
+    """Judge whether what happened while it was away came afterwards."""
+    events = _events(log, transaction_id)
+    numbers = {each["seq_no"] for each in events if "seq_no" in each}
+    if numbers and len(numbers) < max(numbers) - min(numbers) + 1:
+        return (Detail.EVENTS_LOST,)
+    return () if any(each.get("offline") for each in events) else None
+
+
+def boots(log: CheckLog, returned_at: float | None) -> tuple[Detail, ...]:
+    """Judge when it says that it has booted; `returned_at`: when it came back."""
+    found: list[Detail] = []
+    if returned_at is not None:
+        since = [each for each in log.messages if each.at >= returned_at]
+        # It is not allowed to say anything else before that (B01).
+        if since and since[0].action == "BootNotification":
+            found.append(Detail.BOOTS_ON_CONNECT)
+    if len(_of(log, "BootNotification")) > len(found):
+        found.append(Detail.BOOTS_AGAIN)
+    return tuple(found)
+
+
+def tells_current(log: CheckLog) -> bool:
+    """Return whether a current was told at all."""
+    return any(
+        each.get("measurand") == _CURRENT
+        for sampled in _samples(log)
+        for each in sampled
+    )
+
+
+# Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """A limit that was tried, and what became of it."""
+
+    amps: float
+    """The limit, A."""
+    since: float
+    """From when on it was wished for, by the steady clock, in s."""
+    until: float
+    """Until when."""
+    followed_at: float | None
+    """When a current was first measured that keeps it; None: never."""
+    metered: bool
+    """Whether a current was to be measured: a car charges, or did before it."""
+    after: Enforcement
+    """How far the wallbox had got with it at its end."""
+
+    @property
+    def held(self) -> bool:
+        """Whether it held, as far as that could be told."""
+        told = self.followed_at is not None or not self.metered
+        return told and (self.after.holds or self.metered)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sent:
+    """A profile that was sent for a level."""
+
+    at: float
+    """When its answer came."""
+    purpose: ProfilePurpose
+    kind: ProfileKind
+    accepted: bool
+
+
+@dataclass(slots=True)
+class _Burst:
+    """Profiles that were sent one after the other."""
+
+    sent: list[_Sent] = field(default_factory=list)
+    shown: list[float] = field(default_factory=list)
+    """What composite schedules said after it, A."""
+
+
+def _bursts(log: CheckLog, level: Level) -> list[_Burst]:
+    """Return the profiles of a level, in those bursts in which they were sent.
+
+    After each burst the composite schedule was asked for; there is another one only
+    where the limit did not hold with those before.
+    """
+    bursts: list[_Burst] = []
+    asked = True
+    for exchange in log.exchanges:
+        if not level.since <= exchange.at <= level.until or exchange.lost:
+            continue
+        match exchange.request:
+            case call.GetCompositeSchedule() if bursts:
+                asked = True
+                if (amps := _composite_a(exchange)) is not None:
+                    bursts[-1].shown.append(amps)
+            case call.SetChargingProfile() as request:
+                profile = request.charging_profile
+                schedule = profile.charging_schedule[0]
+                if schedule.charging_schedule_period[0].limit != level.amps:
+                    continue
+                kind = ProfileKind.RELATIVE
+                if schedule.start_schedule is not None:
+                    epoch = schedule.start_schedule.startswith("1970")
+                    kind = ProfileKind.EPOCH if epoch else ProfileKind.NOW
+                if asked:
+                    bursts.append(_Burst())
+                    asked = False
+                bursts[-1].sent.append(
+                    _Sent(
+                        at=exchange.at,
+                        purpose=ProfilePurpose(profile.charging_profile_purpose),
+                        kind=kind,
+                        accepted=exchange.status == "Accepted",
+                    )
+                )
+    return bursts
+
+
+def _holding(bursts: list[_Burst]) -> _Sent | None:
+    """Return which profile holds a limit that held; None: it cannot be told."""
+    failed = _failed(bursts[:-1])
+    last = [
+        each
+        for each in (bursts[-1].sent if bursts else ())
+        if each.accepted and (each.purpose, each.kind) not in failed
+    ]
+    # The session's own counts in place of the default.
+    order = (ProfilePurpose.TX, ProfilePurpose.TX_DEFAULT, ProfilePurpose.STATION_MAX)
+    return min(last, key=lambda each: order.index(each.purpose), default=None)
+
+
+def _failed(bursts: list[_Burst]) -> set[tuple[ProfilePurpose, ProfileKind]]:
+    """Return what was accepted, and not kept."""
+    return {
+        (each.purpose, each.kind)
+        for burst in bursts
+        for each in burst.sent
+        if each.accepted
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What is said of limits."""
+
+    details: tuple[Detail, ...] = ()
+    """What is different."""
+    holding: tuple[ProfilePurpose, ProfileKind] | None = None
+    """What held; None: nothing did."""
+    refused_at: float | None = None
+    """When the default profile was refused, by the steady clock, in s."""
+
+
+def takes_limits(log: CheckLog, enforcement: Enforcement) -> Details:
+    """Judge whether it has smart charging at all."""
+    if enforcement.unable:
+        return (Detail.NO_SMART_CHARGING,)
+    asked = log.asked(call.SetChargingProfile)
+    told = [each for _, each in asked if not each.lost]
+    if not told:
+        return None
+    if any(each.status == "Accepted" for each in told):
+        return ()
+    purposes = {
+        str(each.charging_profile.charging_profile_purpose) for each, _ in asked
+    }
+    return (Detail.ALL_REFUSED,) if len(purposes) > 1 else None
+
+
+def limits(log: CheckLog, levels: list[Level]) -> Limits:
+    """Judge what it makes of limits; there is one level at least."""
+    first = levels[0]
+    bursts = _bursts(log, first)
+    sent = [each for burst in bursts for each in burst.sent]
+    holder = _holding(bursts) if first.held else None
+    vain = bursts[:-1] if first.held else bursts
+    failed = _failed(vain)
+    found: list[Detail] = list(composite(log))
+    slow = _slow(log, levels)
+    if slow:
+        found.append(Detail.SLOW_LIMITS)
+    elif holder is not None and holder.purpose is not ProfilePurpose.TX:
+        if holder.kind is not ProfileKind.EPOCH:
+            found.append(Detail.EPOCH_FAILS)
+        if holder.kind is ProfileKind.NOW:
+            found.append(Detail.RELATIVE_FAILS)
+    for purpose, detail in (
+        (ProfilePurpose.TX_DEFAULT, Detail.DEFAULT_IGNORED),
+        (ProfilePurpose.STATION_MAX, Detail.STATION_IGNORED),
+    ):
+        last = [kind for each, kind in failed if each is purpose]
+        if not last:
+            continue
+        # Each is tried only once those before it have failed.
+        kinds = list(ProfileKind)
+        tried = kinds[: 1 + max(kinds.index(kind) for kind in last)]
+        shown = _shown(vain, purpose, first.amps)
+        if slow and shown is not False:
+            continue
+        if shown:
+            found.append(Detail.COMPOSITE_WRONG)
+        # With a kind that is not followed at all, it is not the purpose's fault.
+        if holder is None or (holder.purpose is not purpose and holder.kind in tried):
+            found.append(detail)
+    answers = {each.purpose: each for each in sent}
+    station = answers.get(ProfilePurpose.STATION_MAX)
+    if station is not None and not station.accepted:
+        found.append(Detail.STATION_REFUSED)
+    if not all(each.held for each in levels):
+        found.append(Detail.NOTHING_HELD)
+    default = [each for each in sent if each.purpose is ProfilePurpose.TX_DEFAULT]
+    refused = default and not any(each.accepted for each in default)
+    return Limits(
+        details=tuple(dict.fromkeys(found)),
+        holding=None if holder is None or slow else (holder.purpose, holder.kind),
+        refused_at=default[-1].at if refused else None,
+    )
+
+
+def _slow(log: CheckLog, levels: list[Level]) -> bool:
+    """Return whether limits were followed late, though nothing else was tried."""
+    waits = [
+        level.followed_at - sent[0].at
+        for level in levels
+        if level.followed_at is not None
+        and level.metered
+        and (
+            sent := [
+                each
+                for burst in _bursts(log, level)
+                for each in burst.sent
+                if each.accepted
+            ]
+        )
+    ]
+    # The first is late as well where another profile purpose had to be found.
+    return bool(waits[1:]) and min(waits[1:]) > SLOW_LIMIT_S
+
+
+def _shown(bursts: list[_Burst], purpose: ProfilePurpose, amps: float) -> bool | None:
+    """Return whether the composite schedule showed a limit that was not kept.
+
+    As long as it was set with one purpose alone. None: it says nothing.
+    """
+    shown: bool | None = None
+    accepted = False
+    for burst in bursts:
+        purposes = {each.purpose for each in burst.sent if each.accepted}
+        accepted = accepted or purpose in purposes
+        if accepted and purposes - {purpose}:
+            break
+        if accepted and burst.shown:
+            shown = burst.shown[-1] <= amps + ROUNDING_A
+    return shown
+
+
+def _composite_a(exchange: Exchange) -> float | None:
+    """Return what a composite schedule allows at once, A; None: it does not say."""
+    schedule = (exchange.answer or {}).get("schedule") or {}
+    periods = schedule.get("charging_schedule_period") or []
+    if not periods or schedule.get("charging_rate_unit") != "A":
+        return None
+    amps: float = periods[0]["limit"]
+    return amps if amps >= 0 else None
+
+
+def composite(log: CheckLog) -> tuple[Detail, ...]:
+    """Judge how it tells the composite schedule."""
+    told: list[bool] = []
+    watts = False
+    for _, exchange in log.asked(call.GetCompositeSchedule):
+        if exchange.status != "Accepted" or exchange.answer is None:
+            continue
+        schedule = exchange.answer.get("schedule") or {}
+        periods = schedule.get("charging_schedule_period") or []
+        told.append(bool(periods) and periods[0]["limit"] >= 0)
+        watts = watts or schedule.get("charging_rate_unit") == "W"
+    if told and not any(told):
+        return (Detail.COMPOSITE_SILENT,)
+    return (Detail.COMPOSITE_ODD,) if watts or not all(told) else ()
+
+
+def refused_after(log: CheckLog, since: float) -> bool | None:
+    """Return whether the default profile was refused from then on; None: not sent."""
+    sent = [
+        exchange.status == "Accepted"
+        for request, exchange in log.asked(call.SetChargingProfile)
+        if exchange.at >= since
+        and not exchange.lost
+        and request.charging_profile.charging_profile_purpose
+        == ProfilePurpose.TX_DEFAULT
+    ]
+    return not any(sent) if sent else None
