@@ -178,3 +178,21 @@ async def test_a_limit_that_rises_is_not_the_wallboxs(make_bench: MakeBench) -> 
             reasons.add(coordinator(bench).charging.statuses[CHARGE_POINT_ID].reason)
         assert bench.amps == amps
     assert reasons == {LimitReason.EXTERNAL_LIMIT}
+
+
+async def test_a_restart_passes_no_fuse_and_pauses_no_car(
+    hass: HomeAssistant, make_bench: MakeBench
+) -> None:
+    """It begins with 6 A, as nobody knows what was in force, and rises after 30 s."""
+    bench = make_bench(phases=3)
+    configure(bench, **FUSE)
+    await charge(bench, CAR)
+    await live(bench, 60, base_a=5.0)
+    assert bench.amps == 20
+    await bench.box.disconnect()
+    assert await hass.config_entries.async_reload(bench.site.entry.entry_id)
+    await bench.connect()
+    for _ in range(120):
+        await live(bench, 1, base_a=5.0)
+        assert 6 <= bench.amps <= 20
+    assert bench.amps == 20

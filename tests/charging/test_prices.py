@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from time import process_time
 from zoneinfo import ZoneInfo
 
 from hypothesis import given, strategies as st
@@ -88,6 +89,17 @@ def test_newer_prices_win(older: Prices, newer: Prices) -> None:
         assert price_at(both, moment) == (
             price_at(older, moment) if new is None else new
         )
+
+
+def test_many_prices_hold_up_nobody() -> None:
+    """Twenty thousand are taken within a moment, not each against each."""
+    hours = [MIDNIGHT.astimezone(UTC) + timedelta(hours=each) for each in range(20_001)]
+    many = tuple(
+        PriceSlot(start=start, end=end, price=0.1) for start, end in pairwise(hours)
+    )
+    began = process_time()
+    assert merged(many, many) == many
+    assert process_time() - began < 1
 
 
 @given(some_prices(), st.integers(0, 48))

@@ -115,6 +115,9 @@ class Brain:
         gone = self._gone(boxes, now)
         here = [box for box in boxes if box.key not in gone]
         self._note(here, house, now)
+        settled = {box.key for box in here if self._memories[box.key].settle(box, now)}
+        if settled and self._guard is not None:
+            self._guard.reconsider()
         dues: list[float] = []
         situations: dict[str, Situation] = {}
         for box in boxes:
@@ -289,6 +292,7 @@ class Brain:
                     watts_per_amp=box.watts_per_amp,
                     wish_a=wish.limit_a,
                     idle=box.session is None or box.full or wish.limit_a == 0,
+                    charging=box.charging,
                 )
             )
         sun = self._sun.take(loads, now)
@@ -368,6 +372,10 @@ class Brain:
             bounds.append(Shared(amps=shared.amps, reason=shared.reason))
         elif memory.waits_for_room(now):
             bounds.append(Shared(amps=0.0, reason=LimitReason.MAIN_FUSE))
+        if self._guard is not None and not memory.settled and not unknown:
+            # The one of before the start may be any, and it is not to rise.
+            least = Shared(amps=MIN_CURRENT_A, reason=LimitReason.MAIN_FUSE)
+            bounds.append(least)
         if unknown:
             safe = self._settings.safe_current_a
             bounds.append(Shared(amps=safe, reason=LimitReason.NO_METER))
@@ -408,6 +416,8 @@ class Brain:
         dues: list[float] = []
         if memory.car.due is not None:
             dues.append(memory.car.due)
+        if memory.settles_at is not None:
+            dues.append(memory.settles_at)
         if memory.away_since is not None:
             dues.append(memory.away_since + _AWAY_S)
         dues.append(memory.room_waits_until)

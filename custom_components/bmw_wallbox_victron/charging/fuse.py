@@ -229,6 +229,11 @@ class FuseGuard:
         if self._wallboxes.pop(key, None) is not None:
             self._regroup()
 
+    def reconsider(self) -> None:
+        """Begin anew with what is in force now, which was not known before."""
+        for house in self._house.values():
+            house.reconsider()
+
     def _regroup(self) -> None:
         """Consider which wallboxes may be on one phase of the house together.
 
@@ -242,8 +247,7 @@ class FuseGuard:
         self._groups = tuple(
             frozenset(group) for size in sizes for group in combinations(keys, size)
         )
-        for house in self._house.values():
-            house.reconsider()
+        self.reconsider()
 
     def rooms(self, now: float) -> Rooms:
         """Return what is left for the wallboxes on each phase of the house."""

@@ -68,6 +68,8 @@ class Box:
     """The highest limit that may be in force at it, A."""
     lowest_a: float = 0.0
     """The lowest limit that may be, A: one that was just sent may be, or not yet."""
+    limit_known: bool = True
+    """Whether it has taken a limit since it connected: one of before may be any."""
     holds: bool = False
     """Whether it has confirmed its limit."""
     given_a: float | None = None

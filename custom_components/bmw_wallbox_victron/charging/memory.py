@@ -8,12 +8,15 @@ from typing import Final
 
 from .car import CarWatch
 from .decide import Decision
+from .drawn import SETTLE_S
 from .inputs import Box
 from .plan import Plan
 from .settings import LimitReason
 
 #: So long after a limit a reading tells what the car takes of it, in s.
 _TAKEN_UP_S: Final = 15.0
+#: A wallbox that is asked takes a limit by then, in s, or none.
+_PATIENCE_S: Final = 60.0
 #: So old a reading may be, in s.
 _STALE_S: Final = 90.0
 #: After so many pauses by the main fuse a session waits for so long, in s. Of the first
@@ -45,6 +48,11 @@ class Memory:
     """How many times the main fuse paused its session."""
     room_waits_until: float = -inf
     """Until when it waits after that, though there is room again, in s."""
+    settles_at: float | None = None
+    """From when on what it draws follows a limit that is known, in s; None: it has
+    taken none in this run."""
+    settled: bool = False
+    """Whether that has come."""
     away_since: float | None = None
     """Since when it cannot be told anything, in s; None: it can."""
     plan: Plan | None = None
@@ -57,6 +65,21 @@ class Memory:
     """When, by the steady clock, in s."""
     planned_wall: datetime | None = None
     """When, by wall time."""
+
+    def settle(self, box: Box, now: float) -> bool:
+        """Return whether what a wallbox draws follows a known limit as of now."""
+        if self.settled:
+            return False
+        if self.settles_at is None:
+            if box.limit_known:
+                self.settles_at = now if self.new else now + SETTLE_S
+            elif box.connected:
+                # It may take none at all.
+                self.settles_at = now + _PATIENCE_S
+        elif box.limit_known:
+            self.settles_at = min(self.settles_at, now + SETTLE_S)
+        self.settled = self.settles_at is not None and now >= self.settles_at
+        return self.settled
 
     def follow(self, box: Box) -> None:
         """Take what a wallbox is now; each session begins anew."""

@@ -1,5 +1,6 @@
 """Prices of energy over time."""
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -64,11 +65,11 @@ def merged(older: Prices, newer: Prices) -> Prices:
     """Return both in UTC; where both know a price, that of `newer` counts."""
     older, newer = in_utc(older), in_utc(newer)
     slots = list(newer)
+    ends = [slot.end for slot in newer]
     for slot in older:
         start = slot.start
-        for other in newer:
-            if other.end <= start:
-                continue
+        for index in range(bisect_right(ends, start), len(newer)):
+            other = newer[index]
             if other.start >= slot.end:
                 break
             if other.start > start:

@@ -80,6 +80,7 @@ def box_of(station: Station, house: HouseSettings) -> Box:
         volts=volts,
         in_force_a=in_force[1],
         lowest_a=in_force[0],
+        limit_known=state.connected and bool(state.enforcement.accepted),
         holds=state.connected and state.enforcement.holds,
         given_a=_given(state, now),
         out_of_service=state.status in (Status.FAULTED, Status.UNAVAILABLE),
