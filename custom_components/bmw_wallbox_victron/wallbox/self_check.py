@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import Final
 
 from ..charging.settings import MIN_CURRENT_A
-from . import check_verdicts as verdicts, enforcement, remote_control
+from . import check_limits, check_verdicts as verdicts, enforcement, remote_control
 from .check_asking import Asking
+from .check_limits import Level, Limits
 from .check_log import CheckLog
 from .check_pace import REST_S, OverError
-from .check_verdicts import Details, Level, Limits
+from .check_verdicts import Details
 from .clock import CLOCKS_AGREE
 from .errors import CallFailedError, CommandError
 from .findings import CheckResult, Detail, Finding, Lesson, Line, Verdict
@@ -299,7 +300,7 @@ class SelfCheck(Asking):
             Line.ANSWERS: verdicts.answers(log),
             Line.RESPONSIVE: verdicts.responsive(log),
             Line.FRAMES: (Detail.BAD_FRAMES,) if log.faults else (),
-            Line.SMART_CHARGING: verdicts.takes_limits(log, state.enforcement),
+            Line.SMART_CHARGING: check_limits.takes_limits(log, state.enforcement),
         }
         if state.smart_charging is False:
             told[Line.SMART_CHARGING] = (Detail.NO_SMART_CHARGING,)
@@ -329,7 +330,7 @@ class SelfCheck(Asking):
         """Judge what it made of limits."""
         restart = Line.LIMIT_AFTER_RESTART
         if self._returned_at is not None:
-            refused = verdicts.refused_after(log, self._returned_at)
+            refused = check_limits.refused_after(log, self._returned_at)
             if refused is not None:
                 self._found[restart] = (Detail.DEFAULT_REFUSED,) if refused else ()
         if self._found.get(Line.SMART_CHARGING):
@@ -338,7 +339,7 @@ class SelfCheck(Asking):
             return
         if not self._levels:
             return
-        self._limits = limits = verdicts.limits(log, self._levels)
+        self._limits = limits = check_limits.limits(log, self._levels)
         details = limits.details
         if limits.refused_at is not None and restart not in self._found:
             details = (*details, Detail.DEFAULT_REFUSED)
