@@ -284,6 +284,21 @@ def test_without_a_grid_meter_no_mode_follows_the_sun(world: World) -> None:
     assert world.limit() == 16
 
 
+def test_a_change_to_the_sun_pauses_nobody_while_it_shines(world: World) -> None:
+    """It goes on with what the sun gives; without sun it ends at once."""
+    world.surplus_w = LEAST_W * 2
+    run(world, 120)
+    world.change(settings=SOLAR)
+    limits = [outcome.decision.limit_a for outcome in run(world, 120)]
+    assert 11 <= min(limits) <= max(limits) <= 12
+    world.change(settings=ChargingSettings())
+    world.surplus_w = 0.0
+    run(world, 120)
+    world.change(settings=SOLAR)
+    run(world, 2)
+    assert world.limit() == 0
+
+
 def test_waiting_for_the_sun_is_no_pause(world: World) -> None:
     """A car that has not charged yet was not paused."""
     world.change(settings=SOLAR)

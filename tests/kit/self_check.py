@@ -178,10 +178,8 @@ HIDES: Final[dict[str, frozenset[str]]] = {
     "meter_values_missing_in_updates": frozenset({"charging_state_omitted"}),
     "led_variable": frozenset({"light_rejected"}),
     "led_report_inf": frozenset({"light_rejected"}),
-    # There are no quiet thirty seconds in which all ways could be tried.
-    "boot_every_s": frozenset(
-        {"default_profile_never", "default_profile_next_session_only"}
-    ),
+    # There are no quiet thirty seconds in which a late limit could be waited for.
+    "boot_every_s": frozenset({"limit_applies_after_s"}),
 }
 #: No current is told at all where all ways to ask for it fail.
 _SILENT: Final = frozenset(

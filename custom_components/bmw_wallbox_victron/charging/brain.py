@@ -292,6 +292,7 @@ class Brain:
                     watts_per_amp=box.watts_per_amp,
                     wish_a=wish.limit_a,
                     idle=box.session is None or box.full or wish.limit_a == 0,
+                    charging=box.charging,
                 )
             )
         sun = self._sun.take(loads, now)

@@ -40,6 +40,8 @@ class SunLoad:
     """The most that it may draw by all other rules, A."""
     idle: bool = False
     """Whether it has no session: nothing is kept for it."""
+    charging: bool = False
+    """Whether energy flows: with room for it, a change of mode is no reason to stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +261,8 @@ def _step(state: _State, load: SunLoad, left_w: float, now: float) -> float | No
     """Take what is left for a wallbox; return when its limit changes by itself."""
     amps = floor(left_w / load.watts_per_amp + _EPSILON_A)
     room = amps >= MIN_CURRENT_A
+    if state.since is None and load.charging and room:
+        state.running = True
     if room is not state.room or state.since is None:
         state.room, state.since = room, now
     lasts_s = END_S if state.running else START_S
