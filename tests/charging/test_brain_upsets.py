@@ -196,3 +196,17 @@ def test_a_voltage_that_varies_does_not_pause_again_and_again() -> None:
     world.change(session="another", volts=232.0)
     world.step()
     assert world.limit() == 6
+
+
+def test_a_wallbox_that_is_faulted_leaves_room_to_others() -> None:
+    """Its session began first, and gets nothing."""
+    world = World()
+    world.brain.configure(FUSED, [1, 2, 3])
+    world.base_a = 17.0
+    world.add("faulted", began=NOON - timedelta(hours=1))
+    world.add()
+    run(world, 60)
+    assert (world.limit("faulted"), world.limit()) == (8, 0)
+    world.change("faulted", out_of_service=True, authorized=False)
+    run(world, 60)
+    assert (world.limit("faulted"), world.limit()) == (0, 8)

@@ -452,8 +452,10 @@ def _takes(box: Box, memory: Memory, decision: Decision, now: float) -> float | 
 def _rank(box: Box) -> tuple[bool, bool, float, str]:
     """Return the place of a wallbox: the session that began first comes first.
 
-    A car that is full comes after those that are not: it would keep what it leaves.
+    A car that is full comes after those that are not, and so does a wallbox that gives
+    nothing: it would keep what it leaves.
     """
+    leaves = box.full or box.out_of_service
     if box.session is None or box.began is None:
-        return box.session is None, box.full, math.inf, box.key
-    return False, box.full, box.began.timestamp(), box.key
+        return box.session is None, leaves, math.inf, box.key
+    return False, leaves, box.began.timestamp(), box.key
