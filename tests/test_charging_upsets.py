@@ -11,6 +11,7 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.bmw_wallbox_victron.charging.brain import Brain
 from custom_components.bmw_wallbox_victron.charging.settings import (
     ChargingMode,
     LimitReason,
@@ -18,8 +19,8 @@ from custom_components.bmw_wallbox_victron.charging.settings import (
 from simulators.wallbox import Car
 
 from .kit.bench import Bench, MakeBench, charge
+from .kit.charging import FUSE, GRID, configure, coordinator, live, says, station
 from .kit.site import CHARGE_POINT_ID
-from .test_charging import FUSE, GRID, configure, coordinator, live, says, station
 
 CAR = Car(phases=3)
 
@@ -196,3 +197,23 @@ async def test_a_restart_passes_no_fuse_and_pauses_no_car(
         await live(bench, 1, base_a=5.0)
         assert 6 <= bench.amps <= 20
     assert bench.amps == 20
+
+
+async def test_a_bug_leaves_no_fuse_unwatched(
+    make_bench: MakeBench,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is safe at once, said once, and tried again."""
+    bench = make_bench(phases=3)
+    configure(bench, **FUSE)
+    await charge(bench, CAR)
+    await live(bench, 60, base_a=5.0)
+    assert bench.amps >= 19
+    with monkeypatch.context() as patch:
+        patch.setattr(Brain, "step", lambda *_, **__: 1 / 0)
+        await live(bench, 25, base_a=5.0)
+        assert bench.amps == 6
+    assert caplog.text.count("Limits cannot be decided on") == 1
+    await live(bench, 60, base_a=5.0)
+    assert bench.amps >= 19

@@ -34,6 +34,10 @@ _LOGGER = logging.getLogger(__name__)
 _PACE_S: Final = 0.1
 
 
+#: After a bug of ours it is tried again so often, in s.
+_RETRY_S: Final = 10.0
+
+
 class SettingChanges(TypedDict, total=False):
     """What of `ChargingSettings` an owner changes."""
 
@@ -81,6 +85,7 @@ class ChargingWatch:
         self._due = math.inf
         self._cancel: Cancel | None = None
         self._deciding = False
+        self._failed = False
         self._stopped = True
         self._silent: frozenset[str] = frozenset()
         self._has_prices = False
@@ -202,28 +207,19 @@ class ChargingWatch:
         if self._stopped or self._deciding:
             return
         self._deciding = True
+        now = self._looked_at = self._hass.loop.time()
         try:
-            self._allow_what_waited()
-            now = self._looked_at = self._hass.loop.time()
-            self._brain.set_time_zone(dt_util.get_default_time_zone())
-            boxes = [box_of(each, self._settings) for each in self._stations.values()]
-            self.house = self._house(now)
-            self._tell_grid(boxes, self.house, now)
-            awaited_until = self._prices.awaited_until or now
-            outcomes, due = self._brain.step(
-                boxes,
-                self.house,
-                None if now < awaited_until else self.prices,
-                now=now,
-                wall=dt_util.utcnow(),
-            )
-            for charge_point_id, outcome in outcomes.items():
-                self._tell(self._stations[charge_point_id], outcome)
+            outcomes, due = self._step(now)
+        except Exception:  # a bug of ours must not leave a fuse unwatched
+            if not self._failed:
+                _LOGGER.exception("Limits cannot be decided on; it is tried again")
+            self._failed = True
+            self._play_safe()
+            self._look_again(now + _RETRY_S, now)
+            return
         finally:
             self._deciding = False
-        due = math.inf if due is None else due
-        if now < awaited_until:
-            due = min(due, awaited_until)
+        self._failed = False
         self._look_again(due, now)
         statuses = {
             key: _status(outcome, self._shown(key) or WallboxState())
@@ -232,6 +228,35 @@ class ChargingWatch:
         if statuses != self.statuses:
             self.statuses = statuses
             self._on_change()
+
+    def _step(self, now: float) -> tuple[dict[str, Outcome], float]:
+        """Decide, tell the wallboxes, and return when to look again at the latest."""
+        self._allow_what_waited()
+        self._brain.set_time_zone(dt_util.get_default_time_zone())
+        boxes = [box_of(each, self._settings) for each in self._stations.values()]
+        self.house = self._house(now)
+        self._tell_grid(boxes, self.house, now)
+        awaited_until = self._prices.awaited_until or now
+        outcomes, due = self._brain.step(
+            boxes,
+            self.house,
+            None if now < awaited_until else self.prices,
+            now=now,
+            wall=dt_util.utcnow(),
+        )
+        for charge_point_id, outcome in outcomes.items():
+            self._tell(self._stations[charge_point_id], outcome)
+        due = math.inf if due is None else due
+        return outcomes, min(due, awaited_until) if now < awaited_until else due
+
+    def _play_safe(self) -> None:
+        """Give no more than is safe, where somebody counts on being watched."""
+        if self._settings.main_fuse_a is None and not self._meters.has_external_limit:
+            return
+        for station in self._stations.values():
+            cap_a = station.state.cap_a
+            safe_a = self._settings.safe_current_a
+            station.cap(safe_a if cap_a is None else min(cap_a, safe_a), forced=True)
 
     def _tell_grid(self, boxes: Sequence[Box], house: House, now: float) -> None:
         """Tell the receipts where the energy of now comes from."""

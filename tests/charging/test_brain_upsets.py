@@ -14,7 +14,7 @@ from custom_components.bmw_wallbox_victron.charging.settings import (
     LimitReason,
 )
 
-from .test_brain import NOON, SOLAR, World, run
+from .world import NOON, SOLAR, World, run
 
 FUSE_A = 25.0
 FUSED = HouseSettings(main_fuse_a=FUSE_A, phase_order="123")

@@ -16,6 +16,8 @@ START_S: Final = 120.0
 END_S: Final = 300.0
 #: A limit changes not more often than this, s.
 PACE_S: Final = 10.0
+#: A limit rises by an ampere where there is so much more, A: it does not flutter.
+_SPARE_A: Final = 0.25
 #: So long a car may take to use a limit, s; after it, what it leaves is for others.
 _TAKE_UP_S: Final = 60.0
 #: The power of a wallbox whose last reading is older counts as none, s.
@@ -279,6 +281,11 @@ def _step(state: _State, load: SunLoad, left_w: float, now: float) -> float | No
         if not state.running:
             wanted = least
         wanted = max(least, min(wanted, floor(load.wish_a)))
+        if (
+            wanted == state.amps + 1
+            and left_w < (wanted + _SPARE_A) * load.watts_per_amp
+        ):
+            wanted = state.amps  # it would be lowered again at the next cloud
     if wanted != state.amps:
         if now - state.changed >= PACE_S:
             state.amps, state.changed = wanted, now
