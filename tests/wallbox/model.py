@@ -9,21 +9,23 @@ import math
 from custom_components.bmw_wallbox_victron.wallbox import enforcement, smart_charging
 from custom_components.bmw_wallbox_victron.wallbox.clock import CLOCKS_AGREE
 from custom_components.bmw_wallbox_victron.wallbox.enforcement import (
-    AskComposite,
-    AskReading,
-    Call,
-    ClearTxProfile,
     Enforcement,
     Observed,
-    Outcome,
-    SetLimit,
-    StopTransaction,
-    Wait,
 )
 from custom_components.bmw_wallbox_victron.wallbox.profiles import (
     EPOCH,
     HEAD_START,
     set_charging_profile,
+)
+from custom_components.bmw_wallbox_victron.wallbox.steps import (
+    AskComposite,
+    AskReading,
+    Call,
+    ClearTxProfile,
+    Outcome,
+    SetLimit,
+    StopTransaction,
+    Wait,
 )
 from custom_components.bmw_wallbox_victron.wallbox.target import (
     ChargingSchedule,

@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.bmw_wallbox_victron.wallbox import smart_charging
-from custom_components.bmw_wallbox_victron.wallbox.enforcement import (
+from custom_components.bmw_wallbox_victron.wallbox.steps import (
     AskReading,
     Outcome,
     Reboot,

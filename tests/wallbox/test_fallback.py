@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.bmw_wallbox_victron.wallbox.enforcement import (
+from custom_components.bmw_wallbox_victron.wallbox.steps import (
     AskComposite,
     AskReading,
     Call,

@@ -15,11 +15,13 @@ from custom_components.bmw_wallbox_victron.wallbox import (
     smart_charging,
 )
 from custom_components.bmw_wallbox_victron.wallbox.enforcement import (
+    Enforcement,
+    Observed,
+)
+from custom_components.bmw_wallbox_victron.wallbox.steps import (
     AskComposite,
     AskReading,
     ClearTxProfile,
-    Enforcement,
-    Observed,
     Outcome,
     Reboot,
     SetLimit,

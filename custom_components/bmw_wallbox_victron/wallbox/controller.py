@@ -17,7 +17,12 @@ from . import enforcement, profiles, smart_charging, transitions
 from .availability import Kind, SettingAnswer, Settings
 from .calls import LiveConnection, Request, Turn
 from .clock import Now
-from .enforcement import (
+from .errors import CallFailedError, CommandError, StatusAnswer, refusal
+from .observation import excusing
+from .state import WallboxState
+from .station_config import StationConfig
+from .steps import (
+    CALLS,
     AskComposite,
     AskReading,
     Call,
@@ -29,10 +34,6 @@ from .enforcement import (
     StopTransaction,
     Wait,
 )
-from .errors import CallFailedError, CommandError, StatusAnswer, refusal
-from .observation import excusing
-from .state import WallboxState
-from .station_config import StationConfig
 from .target import ChargingSchedule, ProfileKind, ProfilePurpose
 
 _LOGGER = logging.getLogger(__name__)
@@ -45,15 +46,6 @@ type CallLater = Callable[[float, Callable[[], None]], Callable[[], None]]
 _PATIENCE_S: Final = 10.0
 #: Error codes of a station that has no such function at all (Part 4, 4.2.3).
 _UNSUPPORTED: Final = ("NotImplemented", "NotSupported")
-#: What goes on the wire, of all that `smart_charging` names.
-_CALLS: Final = (
-    SetLimit,
-    ClearTxProfile,
-    AskComposite,
-    AskReading,
-    StopTransaction,
-    Reboot,
-)
 
 
 class Wallbox(Protocol):
@@ -354,7 +346,7 @@ class Controller:
 
     def _has_work(self) -> bool:
         """Return whether there is something to ask."""
-        return isinstance(self._step, _CALLS) or bool(
+        return isinstance(self._step, CALLS) or bool(
             self.settings.due(self._station.state)
         )
 
@@ -367,7 +359,7 @@ class Controller:
             return None
         # Time has passed since the last look.
         state = self.look(self._station.state)
-        if isinstance(self._step, _CALLS):
+        if isinstance(self._step, CALLS):
             return self._begin(self._step, state, connection)
         if due := self.settings.due(state):
             take = partial(self._take_setting, connection)

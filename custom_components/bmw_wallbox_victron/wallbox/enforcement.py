@@ -7,11 +7,20 @@ never set.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 
 from .clock import Now
 from .findings import NOTHING_LEARNED, Lesson
+from .steps import (
+    AskComposite,
+    AskReading,
+    Call,
+    ClearTxProfile,
+    Outcome,
+    Reboot,
+    SetLimit,
+    StopTransaction,
+)
 from .target import NEXT_KIND, ChargingSchedule, ProfileKind, ProfilePurpose, Setpoint
 
 #: A wallbox that says again and again that something limits it is asked so often, in s.
@@ -177,79 +186,6 @@ class Enforcement:
             return ()
         behind = [*ProfilePurpose][[*ProfilePurpose].index(followed[0]) + 1 :]
         return tuple(reversed(behind))
-
-
-# What may be done next
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetLimit:
-    """Send a charging profile."""
-
-    purpose: ProfilePurpose
-    setpoint: Setpoint
-    kind: ProfileKind = ProfileKind.EPOCH
-    transaction_id: str | None = None
-    """The transaction that a TxProfile is for."""
-    profile_id: int | None = None
-    """The id of a TxProfile, which was never used before; set when it is sent."""
-    renews: bool = False
-    """Whether the wallbox has that limit already, and only its step down is newer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClearTxProfile:
-    """Rid a transaction of its profile, so that it takes another one (K10)."""
-
-    transaction_id: str
-    profile_id: int | None
-    """None: of all that it has."""
-
-
-@dataclass(frozen=True, slots=True)
-class AskComposite:
-    """Ask what the profiles make together."""
-
-
-@dataclass(frozen=True, slots=True)
-class AskReading:
-    """Ask for meter values."""
-
-
-@dataclass(frozen=True, slots=True)
-class StopTransaction:
-    """End the transaction: the last resort of a stop, where no limit is to be had."""
-
-    transaction_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reboot:
-    """Reboot the wallbox: the last resort."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Nothing to be done before `until` (steady seconds), unless something happens."""
-
-    until: float
-
-
-type Call = (
-    SetLimit | ClearTxProfile | AskComposite | AskReading | StopTransaction | Reboot
-)
-type Step = Call | Wait | None
-
-
-class Outcome(StrEnum):
-    """How a call ended."""
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    UNSUPPORTED = "unsupported"
-    """It has no such function at all."""
-    LOST = "lost"
-    """No answer came, so it may have been done or not."""
 
 
 # Transitions

@@ -9,8 +9,9 @@ cleared before it is replaced, and nothing would limit meanwhile.
 from dataclasses import replace
 from typing import Final
 
-from .enforcement import Enforcement, Observed, SetLimit, kind_of
+from .enforcement import Enforcement, Observed, kind_of
 from .observation import setpoint_of
+from .steps import SetLimit
 from .target import Fallback, ProfileKind, ProfilePurpose
 
 #: What is left at least when a step is renewed, in s.

@@ -15,8 +15,8 @@ from ocpp.v201.enums import (
     ChargingRateUnitEnumType,
 )
 
-from .enforcement import ClearTxProfile, SetLimit
 from .payloads import CompositeSchedule
+from .steps import ClearTxProfile, SetLimit
 from .target import ProfileKind, ProfilePurpose
 
 #: The ids of our profiles. One for a transaction needs an id that was never used.

@@ -18,20 +18,7 @@ import math
 from typing import Final
 
 from ..charging.settings import MIN_CURRENT_A
-from .enforcement import (
-    AskComposite,
-    AskReading,
-    Call,
-    ClearTxProfile,
-    Enforcement,
-    Observed,
-    Reboot,
-    SetLimit,
-    Step,
-    StopTransaction,
-    Wait,
-    kind_of,
-)
+from .enforcement import Enforcement, Observed, kind_of
 from .fallback import renewal, stepping
 from .observation import (
     RECHECK,
@@ -45,6 +32,17 @@ from .observation import (
     look,
     measure,
     setpoint_of,
+)
+from .steps import (
+    AskComposite,
+    AskReading,
+    Call,
+    ClearTxProfile,
+    Reboot,
+    SetLimit,
+    Step,
+    StopTransaction,
+    Wait,
 )
 from .target import (
     NEXT_KIND,
