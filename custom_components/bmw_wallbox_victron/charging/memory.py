@@ -19,9 +19,9 @@ _TAKEN_UP_S: Final = 15.0
 _PATIENCE_S: Final = 60.0
 #: So old a reading may be, in s.
 _STALE_S: Final = 90.0
-#: After so many pauses by the main fuse a session waits for so long, in s. Of the first
-#: ones it goes on once there was room for 30 s.
-_WAITS_S: Final = (0.0, 0.0, 0.0, 300.0, 900.0, 1800.0, 3600.0)
+#: After so many pauses by the main fuse a session waits for so long, in s. The first
+#: time it goes on once there was room for 30 s.
+_WAITS_S: Final = (0.0, 0.0, 120.0, 300.0, 900.0, 1800.0, 7200.0)
 #: More is no voltage of a house (EN 50160: 230 V and 10 %), V.
 _MOST_V: Final = 253.0
 

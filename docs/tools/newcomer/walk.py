@@ -31,6 +31,7 @@ from simulators.wallbox import Car, SimulatedWallbox
 
 from ..browser import go, settle
 from .charging import ChargingStations
+from .checking import CheckStations
 from .stations import INTEGRATION, WalkError, above, check_protocol
 
 _BLUEPRINT: Final = "battery_alerts.yaml"
@@ -45,7 +46,7 @@ _RAW: Final = "unknown|unavailable|[a-z0-9]+(?:_[a-z0-9]+)+"
 """What a state looks like that nobody has translated."""
 
 
-class Walk(ChargingStations):
+class Walk(ChargingStations, CheckStations):
     """The way, station by station."""
 
     def stations(self) -> Mapping[str, Callable[[], Any]]:
@@ -73,6 +74,7 @@ class Walk(ChargingStations):
             "see the dashboards in German": self._look_in_german,
             "see the session in the calendar": self._see_session,
             "look back": self._look_back,
+            **self.check_stations(),
         }
 
     async def _add_integration(self) -> None:
