@@ -35,6 +35,10 @@ class CheckStations(Stations):
     async def _check(self) -> None:
         """Press the button, and read what was found."""
         person = self._person
+        # Neither plan nor sun: it is checked with what it gives.
+        await self._do("switch.turn_off", "switch.bmw_wallbox_plan")
+        mode = "select.bmw_wallbox_charging_mode"
+        await self._do("select.select_option", mode, option="fast")
         await self._first_box().plug_in(Car(phases=3))
         await self._wait_state("sensor.bmw_wallbox_status", "charging")
         await self._open_wallbox()
