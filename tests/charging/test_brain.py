@@ -104,6 +104,20 @@ def test_an_oven_that_comes_and_goes_pauses_ever_more_seldom(world: World) -> No
     assert 3 <= pauses <= 7
 
 
+def test_without_the_fuse_nobody_waits_for_it(world: World) -> None:
+    """Its owner may take the option back while a session waits for a while."""
+    world.brain.configure(HouseSettings(main_fuse_a=25.0), [1, 2, 3])
+    for base_a in (5.0, 22.0, 5.0, 22.0):
+        world.base_a = base_a
+        run(world, 60)
+    world.base_a = 5.0
+    run(world, 45)
+    assert (world.limit(), world.reason()) == (0, LimitReason.MAIN_FUSE)
+    world.brain.configure(HouseSettings(), [])
+    run(world, 2)
+    assert world.limit() == 16
+
+
 def test_who_came_first_keeps_charging(world: World) -> None:
     """Where there is not 6 A for each; with more both have their share."""
     world.brain.configure(HouseSettings(main_fuse_a=16.0), [1, 2, 3])

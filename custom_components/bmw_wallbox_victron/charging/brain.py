@@ -370,7 +370,7 @@ class Brain:
         bounds: list[Shared] = []
         if shared.reason is not None:
             bounds.append(Shared(amps=shared.amps, reason=shared.reason))
-        elif memory.waits_for_room(now):
+        elif self._guard is not None and memory.waits_for_room(now):
             bounds.append(Shared(amps=0.0, reason=LimitReason.MAIN_FUSE))
         if self._guard is not None and not memory.settled and not unknown:
             # The one of before the start may be any, and it is not to rise.
