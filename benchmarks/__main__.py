@@ -62,7 +62,7 @@ def _tell_rows(what: str, rows: Mapping[str, int]) -> None:
 
 
 async def _bench_charging(seconds: float) -> None:
-    """Play an hour of charging at three powers."""
+    """Play an hour of charging at three powers, and three among clouds."""
     print(f"\n{seconds / 60:.0f} minutes of charging on three phases.", flush=True)
     for amperes in (6, 16, 32):
         figures = await _replay(
@@ -71,6 +71,15 @@ async def _bench_charging(seconds: float) -> None:
             module="benchmarks.charging_hour",
         )
         _tell_rows(f"{amperes} A: rows of a charging hour", figures["rows"])
+    for seed in (1, 2, 3):
+        figures = await _replay(
+            f"--seconds={seconds}",
+            "--sky=broken",
+            f"--seed={seed}",
+            module="benchmarks.charging_hour",
+        )
+        what = f"with the sun, {figures['limits']} limits: rows of a cloudy hour"
+        _tell_rows(what, figures["rows"])
 
 
 def _tell_replay(who: str, figures: Mapping[str, Any], bare: float) -> None:

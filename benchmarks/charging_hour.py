@@ -1,12 +1,14 @@
 """Plays an hour of charging on three phases, and counts what the recorder writes.
 
-A process of its own, as `benchmarks.caravan_replay` is: it holds the clock, so that
-the hour takes some seconds, and prints its figures as one line of JSON.
+At the wallbox's own limit, or with `--sky broken` by the sun of a simulated house. A
+process of its own, as `benchmarks.caravan_replay` is: it holds the clock, so that the
+hour takes some seconds, and prints its figures as one line of JSON.
 """
 
 import argparse
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 import json
 from pathlib import Path
 import sys
@@ -17,10 +19,20 @@ from demo.clock import SteppedClock
 _STEP_S: Final = 1.0
 _AROUND_S: Final = 60.0
 """What belongs to the hour: the car comes, and it leaves."""
+_GRID: Final = "sensor.grid"
+_GRID_INTERVAL_S: Final = 5.0
+_NOON: Final = datetime(2026, 6, 21, 10, 30, tzinfo=UTC)
+"""Half an hour before the sun is highest at the simulated house."""
 
 
 async def _play(
-    clock: SteppedClock, folder: Path, *, amperes: float, seconds: float, seed: int
+    clock: SteppedClock,
+    folder: Path,
+    *,
+    amperes: float,
+    seconds: float,
+    seed: int,
+    sky: str | None,
 ) -> dict[str, Any]:
     """Play the hour and return the figures."""
     # Only now: they keep functions of the clock under names of their own.
@@ -30,6 +42,8 @@ async def _play(
     from demo.layout import CHARGE_POINT_ID, DOMAIN, LOOPBACK, Layout, prepare
     from demo.ports import free_port
     from demo.silence import no_radios
+    from simulators.house.physics import House
+    from simulators.house.weather import Sky
     from simulators.wallbox import DELTA, Car, SimulatedWallbox
     from simulators.wallbox.noise import NoisyCharger
 
@@ -47,6 +61,7 @@ async def _play(
             "ssl_cert": str(layout.tls.certificate),
             "ssl_key": str(layout.tls.key),
         },
+        options={} if sky is None else {"grid_power": _GRID, "fixed_price": 0.3},
         subentries_data=[
             ConfigSubentryData(
                 subentry_type="wallbox",
@@ -65,6 +80,7 @@ async def _play(
         host=LOOPBACK,
     )
     box.charger = NoisyCharger(phases=3, register_wh=910_000.0, seed=seed)
+    house = None if sky is None else House(_NOON, seed=seed, sky=Sky(sky))
     with no_radios():
         hass = await start(layout.config)
         recorder = get_instance(hass)
@@ -74,15 +90,35 @@ async def _play(
             clock.hold()
 
             async def live(seconds: float) -> None:
-                """Let time pass for both sides."""
+                """Let time pass for all sides."""
                 for _ in range(round(seconds / _STEP_S)):
                     clock.step(_STEP_S)
+                    if house is not None:
+                        house.draw([box.charger.readings.current_a])
+                        house.advance(_STEP_S)
+                        if house.elapsed_s % _GRID_INTERVAL_S == 0:
+                            hass.states.async_set(
+                                _GRID,
+                                str(round(house.grid_w)),
+                                {"unit_of_measurement": "W"},
+                            )
                     await box.tick(_STEP_S)
                     await box.settle()
                     await hass.async_block_till_done()
 
             await box.connect()
             await live(_AROUND_S)
+            if house is not None:
+                await hass.services.async_call(
+                    "select",
+                    "select_option",
+                    {
+                        "entity_id": "select.wallbox_charging_mode",
+                        "option": "solar",
+                    },
+                    blocking=True,
+                )
+                await live(_AROUND_S)
             await recorder.async_block_till_done()
             begin = clock.wall()
             await box.plug_in(Car(phases=3, max_current_a=amperes))
@@ -98,11 +134,17 @@ async def _play(
             await hass.async_stop(force=True)
     if box.violations:
         raise RuntimeError(str(box.violations))
+    rows = count_rows(layout.config, begin, end)
+    by_entity = count_rows_by_entity(layout.config, begin, end)
+    rows["states"] -= by_entity.pop(_GRID, 0)  # the house's own
     return {
         "kwh": box.charger.register_wh / 1000 - 910,
         "readings": len(box.sent_of("TransactionEvent")),
-        "rows": count_rows(layout.config, begin, end),
-        "by_entity": count_rows_by_entity(layout.config, begin, end),
+        "limits": sum(
+            call.action == "SetChargingProfile" for call in box.received_calls
+        ),
+        "rows": rows,
+        "by_entity": by_entity,
     }
 
 
@@ -113,6 +155,7 @@ def main() -> int:
     parser.add_argument("--amperes", type=float, default=16.0, help="on each phase")
     parser.add_argument("--seconds", type=float, default=3600.0)
     parser.add_argument("--seed", type=int, default=1, help="of the noise")
+    parser.add_argument("--sky", help="clear, broken, overcast: charge by the sun")
     options = parser.parse_args()
     clock = SteppedClock()
     clock.install()
@@ -123,6 +166,7 @@ def main() -> int:
             amperes=options.amperes,
             seconds=options.seconds,
             seed=options.seed,
+            sky=options.sky,
         )
     )
     print(json.dumps(figures))

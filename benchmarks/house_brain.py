@@ -38,6 +38,8 @@ class _Session:
     """The last state."""
     phases: frozenset[int] = frozenset()
     """On which phases it has charged."""
+    before: frozenset[int] = frozenset()
+    """On which the session before it had."""
     full: bool = False
     """Whether the car stopped by itself after it had charged."""
 
@@ -61,7 +63,11 @@ class BrainDecider:
             main_fuse_a=wish.main_fuse_a,
             phase_order=wish.phase_order,
         )
-        self._sessions = [_Session() for _ in scenario.wiring]
+        # Yesterday's car was the same.
+        self._sessions = [
+            _Session(before=frozenset(range(1, visits[0].car.phases + 1)))
+            for visits in scenario.visits
+        ]
         self._slots: tuple[Slot, ...] = ()
         self._prices: Prices = ()
         self._limits = [MOST_A for _ in scenario.wiring]
@@ -128,7 +134,9 @@ class BrainDecider:
     def _box(self, number: int, view: BoxView, readings: Readings, now: float) -> Box:
         session = self._sessions[number]
         if view.session_since_s != session.since_s:
-            session = self._sessions[number] = _Session(since_s=view.session_since_s)
+            session = self._sessions[number] = _Session(
+                since_s=view.session_since_s, before=session.phases or session.before
+            )
         if view.state is not session.state:
             if view.state is Charging.CHARGING:
                 session.full = False
@@ -171,7 +179,7 @@ class BrainDecider:
             power_w=sum(view.current_a) * 230,
             heard_at=view.told_s,
             phases=phases,
-            planned_phases=len(session.phases) or 3,
+            planned_phases=len(session.phases or session.before) or 3,
             in_force_a=max(view.limit_a, sent_a),
             lowest_a=min(view.limit_a, sent_a),
             holds=view.limit_a == sent_a,

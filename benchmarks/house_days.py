@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 import itertools
-import math
+import statistics
 import sys
 
 from .house_brain import live
@@ -20,8 +20,10 @@ _HEAD = (
     "s above fuse",
     "blind",
     "kWh",
+    "sun / bound optimum",
     "sun / optimum",
     "import kWh",
+    "of that held",
     "cost / cheapest",
     "targets met",
     "pauses",
@@ -53,9 +55,13 @@ def row(days: Sequence[Figures]) -> tuple[str, ...]:
         f"{sum(each.blind_s for each in days):.0f}",
         f"{sum(each.energy_kwh for each in days):.0f}",
         _share(
+            sum(each.sun_kwh for each in days), sum(each.bound_kwh for each in days)
+        ),
+        _share(
             sum(each.sun_kwh for each in days), sum(each.optimum_kwh for each in days)
         ),
-        f"{sum(each.import_kwh for each in days):.0f}",
+        f"{sum(each.import_kwh for each in days):.1f}",
+        f"{sum(each.bound_import_kwh for each in days):.1f}",
         _share(sum(each.cost for each in met), sum(each.cheapest for each in met)),
         f"{sum(targets)} of {len(targets)}" if targets else "-",
         str(max(each.pauses for each in days)),
@@ -68,6 +74,15 @@ def row(days: Sequence[Figures]) -> tuple[str, ...]:
 
 def _write(cells: Iterable[str]) -> None:
     print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def _tell_shares(of: str, days: Iterable[tuple[float, float]]) -> None:
+    """Print how the days' shares are spread."""
+    shares = [part / whole for part, whole in days if whole]
+    print(
+        f"  sun / {of}: median {statistics.median(shares):.3f}, worst day "
+        f"{min(shares):.3f}, {sum(share < 0.95 for share in shares)} below 0.95"
+    )
 
 
 def main() -> int:
@@ -95,11 +110,9 @@ def main() -> int:
                 _write((f"{kind} {seed}", *row([figures])))
     for kind, all_days in found.items():
         _write((kind, *row(all_days)))
-        worst = min(
-            (each.sun_kwh / each.optimum_kwh for each in all_days if each.optimum_kwh),
-            default=math.nan,
-        )
-        print(f"  worst day's sun / optimum: {worst:.3f}")
+        if kind == "solar":
+            _tell_shares("bound optimum", [(d.sun_kwh, d.bound_kwh) for d in all_days])
+            _tell_shares("optimum", [(d.sun_kwh, d.optimum_kwh) for d in all_days])
     return int(failed)
 
 

@@ -1,5 +1,6 @@
 """What a day was like: seconds above the fuse, sun, cost, pauses; and the optimum."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -18,6 +19,12 @@ SAFE_A: Final = 6.0
 """The safe current, A."""
 _WINDOW_S: Final = 10.0
 """Of the optimum: limits change once in it."""
+_MEAN_S: Final = 60.0
+_START_S: Final = 120.0
+_END_S: Final = 300.0
+_PAUSES: Final = 5
+"""Of `solar`: the surplus is a mean of so long; so long it is enough before it starts,
+and not enough before it ends; and so often at most."""
 _NOISE_A: Final = 0.05
 #: A fuse is passed by more than a meter may be off. (It bears 1.13 times as much for an
 #: hour: IEC 60898.)
@@ -61,8 +68,12 @@ class Figures:
     """What of that came from the roof, kWh."""
     optimum_kwh: float
     """What could have: perfect knowledge, whole amperes, 6 A at least, kWh."""
+    bound_kwh: float
+    """What could have by the rules of the mode `solar`, kWh: see `_bound_wh`."""
     import_kwh: float
     """What came from the grid, kWh."""
+    bound_import_kwh: float
+    """What 6 A held through clouds cost by those rules, kWh."""
     cost: float
     """What it cost, EUR: grid at its price, sun at what it would have earned."""
     cheapest: float
@@ -199,6 +210,7 @@ class Record:
                     busiest,
                     sum(at_s <= other < at_s + _WINDOW_S for other, _ in times[index:]),
                 )
+        bound_wh, bound_import_wh = self._bound_wh(voltage_v)
         return Figures(
             above_s=self.above_s,
             blind_s=self.blind_s,
@@ -206,6 +218,8 @@ class Record:
             energy_kwh=self.energy_wh / 1000,
             sun_kwh=self.sun_wh / 1000,
             optimum_kwh=self._optimum_wh(voltage_v) / 1000,
+            bound_kwh=bound_wh / 1000,
+            bound_import_kwh=bound_import_wh / 1000,
             import_kwh=(self.energy_wh - self.sun_wh) / 1000,
             cost=self.cost + self.sun_wh / 1000 * wish.feed_in,
             cheapest=self._cheapest(wish, voltage_v),
@@ -235,6 +249,48 @@ class Record:
                 left_wh = car.needs_wh - sun_wh
                 sun_wh += min(watts * _WINDOW_S / 3600, left_wh)
         return sun_wh
+
+    def _bound_wh(self, voltage_v: float) -> tuple[float, float]:
+        """Return the most that `solar` could give the first wallbox of the sun, Wh.
+
+        And what of its energy came from the grid. When it is on follows from the
+        surplus alone: after two minutes of room for 6 A by a minute's mean until there
+        was none for five, and for good after as many pauses as a car bears. Whoever
+        knows all that is to come chooses nothing but the amperes: the most of each
+        window that take nothing from the grid, or the 6 A that are held.
+        """
+        minute: deque[float] = deque(maxlen=round(_MEAN_S / _WINDOW_S))
+        on = room = begins = False
+        since_s = sun_wh = import_wh = 0.0
+        pauses, before = 0, None
+        for at_s, surplus_w, cars in self._surplus:
+            car = cars[0]
+            if car is not before:
+                on, room, since_s, pauses, before = False, False, at_s, 0, car
+                minute.clear()
+            if car is None:
+                continue
+            minute.append(surplus_w)
+            each_w = voltage_v * car.phases
+            enough = sum(minute) / len(minute) >= LEAST_A * each_w
+            if enough is not room:
+                room, since_s = enough, at_s
+            begins = not on and room and at_s - since_s >= _START_S
+            if begins:
+                on = True
+            elif on and not room and at_s - since_s >= _END_S and pauses < _PAUSES:
+                on, pauses = False, pauses + 1
+            if not on or begins:  # it takes a car as long as a window to begin
+                continue
+            amperes = min(max(math.floor(surplus_w / each_w), LEAST_A), car.most_a)
+            watts = min(
+                amperes * each_w,
+                (car.needs_wh - sun_wh - import_wh) * 3600 / _WINDOW_S,
+            )
+            sun_w = min(watts, max(surplus_w, 0.0))
+            sun_wh += sun_w * _WINDOW_S / 3600
+            import_wh += (watts - sun_w) * _WINDOW_S / 3600
+        return sun_wh, import_wh
 
     def _cheapest(self, wish: Wish, voltage_v: float) -> float:
         """Return what the target costs at the cheapest times until then, EUR."""

@@ -19,8 +19,10 @@ type Cancel = Callable[[], None]
 PACE_S: Final = 1.0
 #: Time to go is written once a minute at most, in s.
 PACE_TIME_TO_GO_S: Final = 60.0
-#: So is the energy of a wallbox while it counts up, in s.
-PACE_ENERGY_S: Final = 60.0
+#: The energy of a wallbox while it counts up, in s: statistics look at it every 5 min.
+PACE_ENERGY_S: Final = 120.0
+#: The limit of its charging, in s.
+PACE_LIMIT_S: Final = 60.0
 #: What a session has cost moves with every reading, in s.
 PACE_COST_S: Final = 180.0
 _COST_CREDIT: Final = 5
@@ -96,12 +98,12 @@ CHARGING_POWER: Final = Rule(
 )
 CHARGING_CURRENT: Final = replace(within(0.3), rest=0.0)
 CHARGING_VOLTAGE: Final = replace(within(2.0), rest=0.0)
-#: What a wallbox has delivered, kWh: each Wh at first, then once a minute; and exact
-#: where a session begins, pauses or ends.
-CHARGING_ENERGY: Final = Rule(pace_s=PACE_ENERGY_S, credit=10)
+#: What a wallbox has delivered, kWh: each Wh at first, then every two minutes; and
+#: exact where a session begins, pauses or ends.
+CHARGING_ENERGY: Final = Rule(pace_s=PACE_ENERGY_S, credit=5)
 #: The limit of its charging, A, while it follows the sun or the house: each at first,
 #: then once a minute.
-CHARGING_LIMIT: Final = Rule(pace_s=PACE_ENERGY_S, credit=10)
+CHARGING_LIMIT: Final = Rule(pace_s=PACE_LIMIT_S, credit=10)
 #: What a session has cost, in any currency, and how much of it came from the sun, %.
 SESSION_COST: Final = Rule(
     deadband=lambda _: 0.01, pace_s=PACE_COST_S, credit=_COST_CREDIT

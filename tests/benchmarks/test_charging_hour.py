@@ -20,10 +20,16 @@ from tests.kit.bench import Bench, MakeBench
 REGISTER_KWH = 910.0
 
 
-def test_rows_of_a_charging_hour(tmp_path: Path) -> None:
-    """In the real recorder, all default entities together: 400 at most."""
+def play(folder: Path, *arguments: str) -> dict[str, Any]:
+    """Play an hour of charging, and return its figures."""
     done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "benchmarks.charging_hour", f"--folder={tmp_path}"],
+        [
+            sys.executable,
+            "-m",
+            "benchmarks.charging_hour",
+            f"--folder={folder}",
+            *arguments,
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -31,12 +37,26 @@ def test_rows_of_a_charging_hour(tmp_path: Path) -> None:
         timeout=240,
     )
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def test_rows_of_a_charging_hour(tmp_path: Path) -> None:
+    """In the real recorder, all default entities together: 400 at most."""
+    figures = play(tmp_path)
     assert figures["readings"] >= 360
     assert figures["kwh"] == pytest.approx(11, abs=0.2)
     assert 150 < figures["rows"]["states"] <= 400
     # Home Assistant's own, not ours: one for each attribute's new value would be.
     assert figures["rows"]["state_attributes"] < 40
     assert figures["rows"]["events"] < 25
+
+
+def test_rows_of_a_cloudy_hour(tmp_path: Path) -> None:
+    """With the sun, two pauses, and what its energy cost: a little more."""
+    figures = play(tmp_path, "--sky=broken")
+    assert figures["kwh"] > 3
+    assert 6 < figures["limits"] <= 18
+    assert figures["rows"]["states"] <= 420
 
 
 class Writes:
@@ -121,7 +141,7 @@ async def test_a_pause_writes_next_to_nothing(noisy: Bench) -> None:
 
 
 async def test_a_pause_and_an_end_are_exact(noisy: Bench) -> None:
-    """To the Wh, though energy is written once a minute while it counts up."""
+    """To the Wh, though energy is written every two minutes while it counts up."""
     site = noisy.site
 
     def delivered() -> float:

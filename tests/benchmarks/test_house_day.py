@@ -62,6 +62,15 @@ def test_who_follows_a_clear_sun_is_near_the_optimum() -> None:
     assert figures.import_kwh < 2
 
 
+def test_the_optimum_by_the_rules() -> None:
+    """Alike on a clear day, and more of the sun with 6 A held through clouds."""
+    clear = live(SUNNY, follow)
+    assert clear.bound_kwh == pytest.approx(clear.optimum_kwh, rel=0.02)
+    cloudy = live(replace(SUNNY, sky=Sky.BROKEN), follow)
+    assert cloudy.bound_kwh > cloudy.optimum_kwh
+    assert clear.bound_import_kwh < 0.5 < 2 < cloudy.bound_import_kwh
+
+
 def test_who_pauses_at_each_cloud_puts_the_car_to_sleep() -> None:
     figures = live(replace(SUNNY, sky=Sky.BROKEN, seed=5), follow)
     assert figures.asleep

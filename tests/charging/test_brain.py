@@ -168,6 +168,10 @@ def test_clouds_pause_five_times_and_no_more(world: World) -> None:
         run(world, 500)
         assert world.limit() == (0 if sunny < 5 else 6)
         assert world.boxes["box"].record.pauses == min(sunny + 1, 5)
+    # It goes on already: more than 6 A need no start.
+    world.surplus_w = LEAST_W * 2
+    run(world, 70)
+    assert world.limit() == 12
     world.change(session="another", record=SessionRecord(), charged=False)
     run(world, 10)
     assert world.limit() == 0

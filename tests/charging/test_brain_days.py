@@ -25,12 +25,16 @@ def hold(kind: str, seed: int) -> Figures:
     return figures
 
 
-@seeds(1, 2)
+@seeds(1, 12)
 def test_the_sun(seed: int) -> None:
-    """Not much less than perfect knowledge could take, and limits at their pace."""
+    """What perfect knowledge could take but for 5 %, and limits at their pace.
+
+    From the grid comes what 6 A held through clouds cost, and a little for edges.
+    """
     figures = hold("solar", seed)
     assert not figures.asleep
-    assert figures.sun_kwh > 0.75 * figures.optimum_kwh
+    assert figures.sun_kwh > 0.95 * figures.bound_kwh
+    assert figures.import_kwh < figures.bound_import_kwh + 1.0
     assert figures.busiest == 1
     assert figures.shortest_s >= 10
 

@@ -1,5 +1,6 @@
 """What the sun lets a wallbox draw."""
 
+from collections import deque
 from random import Random
 from typing import Any
 
@@ -83,21 +84,88 @@ def test_starts_after_two_minutes_and_ends_after_five() -> None:
     assert bench.run(watts(3), 2) == {"box0": 0}
 
 
-@pytest.mark.parametrize("mode", [SOLAR, SOLAR_MIN])
-def test_a_short_sun_and_a_short_cloud_start_and_end_nothing(
-    mode: ChargingMode,
-) -> None:
+def test_a_short_sun_and_a_short_cloud_start_and_end_nothing() -> None:
     """Both delays begin anew."""
-    bench = Bench(mode)
-    low = 6 if mode is SOLAR_MIN else 0
+    bench = Bench(SOLAR)
     bench.run(0.0, 60)
-    assert bench.run(watts(10), 120) == {"box0": low}
-    assert bench.run(0.0, 60) == {"box0": low}
-    assert bench.run(watts(10), 120) == {"box0": low}
+    assert bench.run(watts(10), 120) == {"box0": 0}
+    assert bench.run(0.0, 60) == {"box0": 0}
+    assert bench.run(watts(10), 120) == {"box0": 0}
     assert bench.run(watts(10), 60) == {"box0": 10}
     for _ in range(4):
         assert bench.run(0.0, 240) == {"box0": 6}
         bench.run(watts(10), 60)
+
+
+def test_one_that_is_never_paused_waits_for_no_start() -> None:
+    """The mean of a minute is enough for more than 6 A."""
+    bench = Bench(SOLAR_MIN)
+    assert bench.run(0.0, 60) == {"box0": 6}
+    assert bench.run(watts(10), 41) == {"box0": 6}
+    assert bench.run(watts(10), 2) == {"box0": 10}
+
+
+def test_a_cloud_counts_at_once_and_a_little_less_later() -> None:
+    """3 A that are missing for 10 s, or half an ampere for a minute."""
+    bench = Bench(SOLAR)
+    bench.run(watts(12), 300)
+    assert bench.run(watts(9), 9) == {"box0": 12}
+    assert bench.run(watts(9), 2) == {"box0": 9}
+    assert bench.run(watts(8.4), 48) == {"box0": 9}
+    assert bench.run(watts(8.4), 4) == {"box0": 8}
+
+
+def test_it_rises_a_minute_after_it_changed() -> None:
+    """To all that there is then."""
+    bench = Bench(SOLAR)
+    bench.run(watts(12), 300)
+    assert bench.run(watts(7), 10) == {"box0": 7}
+    assert bench.run(watts(12), 50) == {"box0": 7}
+    assert bench.run(watts(12), 10) == {"box0": 12}
+
+
+def test_an_oven_that_comes_and_goes_is_waited_for() -> None:
+    """Each rise that did not last makes the next wait longer, up to four minutes."""
+    bench = Bench(SOLAR)
+    bench.run(watts(12), 300)
+    bench.changes.clear()
+    for _ in range(40):
+        bench.run(watts(8.5), 45)
+        bench.run(watts(12), 45)
+    assert 10 < len(bench.changes) <= 2 * 3600 / 240
+    bench.run(watts(12), 240)
+    bench.changes.clear()
+    bench.run(watts(8.5), 60)
+    assert bench.run(watts(12), 245) == {"box0": 12}
+    assert len(bench.changes) == 2
+
+
+def test_a_late_meter_makes_nothing_swing() -> None:
+    """What it says of the time before a change is over when the limit may rise."""
+    bench = Bench(SOLAR)
+    late: deque[float] = deque()
+
+    def shine(surplus_w: float, seconds: int) -> None:
+        for _ in range(seconds):
+            bench.now += 1
+            drawn_w = watts(bench.drawn["box0"])
+            late.append(drawn_w - surplus_w)
+            bench.sun.note_power("box0", drawn_w, bench.now)
+            if len(late) > 30:
+                bench.sun.note_grid(late.popleft(), bench.now)
+            before = dict(bench.drawn)
+            limits = bench.sun.take(bench.loads, bench.now).limits
+            bench.drawn = {"box0": float(limits["box0"].amps)}
+            if bench.drawn != before:
+                bench.changes.append(bench.now)
+
+    shine(watts(9.5), 900)
+    assert bench.drawn == {"box0": 9}
+    assert len(bench.changes) <= 3
+    shine(watts(14.5), 300)
+    shine(watts(9.5), 900)
+    assert bench.drawn == {"box0": 9}
+    assert len(bench.changes) <= 10
 
 
 def test_whole_amperes_downwards() -> None:
@@ -108,11 +176,11 @@ def test_whole_amperes_downwards() -> None:
 
 
 def test_a_limit_changes_once_in_10_s_at_most() -> None:
-    """Also while the surplus rises all the time."""
-    bench = Bench(SOLAR)
-    bench.run(watts(6), 200)
-    for step in range(120):
-        bench.run(watts(6 + step / 10), 1)
+    """Also while the surplus falls by an ampere each second."""
+    bench = Bench(SOLAR, wish_a=99.0)
+    bench.run(watts(80), 200)
+    for step in range(74):
+        bench.run(watts(80 - step), 1)
     gaps = [b - a for a, b in zip(bench.changes, bench.changes[1:], strict=False)]
     assert len(gaps) > 5
     assert min(gaps) >= 10

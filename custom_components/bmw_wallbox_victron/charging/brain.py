@@ -288,7 +288,8 @@ class Brain:
             loads.append(
                 SunLoad(
                     key=box.key,
-                    mode=situation.mode,
+                    # One that is not paused any more holds 6 A, as that mode does.
+                    mode=ChargingMode.SOLAR_MIN if situation.hold else situation.mode,
                     watts_per_amp=box.watts_per_amp,
                     wish_a=wish.limit_a,
                     idle=box.session is None or box.full or wish.limit_a == 0,

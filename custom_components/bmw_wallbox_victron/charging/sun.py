@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor, inf
 from typing import Final
 
@@ -16,8 +16,16 @@ START_S: Final = 120.0
 END_S: Final = 300.0
 #: A limit changes not more often than this, s.
 PACE_S: Final = 10.0
-#: A limit rises by an ampere where there is so much more, A: it does not flutter.
-_SPARE_A: Final = 0.25
+#: A limit falls once so much was missing since it was set, A times s, in the last
+#: minute: 3 A for 10 s, or half an ampere for a minute.
+_MISSED_A_S: Final = 30.0
+#: It rises no sooner after its last change, s: by then a late meter shows that, too.
+_RISE_S: Final = 60.0
+#: A rise that lasted for less was one for an oven that comes and goes, s: the next one
+#: waits twice as long, ...
+_LASTING_S: Final = 120.0
+#: ... up to this, s.
+_RISE_MOST_S: Final = 240.0
 #: So long a car may take to use a limit, s; after it, what it leaves is for others.
 _TAKE_UP_S: Final = 60.0
 #: The power of a wallbox whose last reading is older counts as none, s.
@@ -35,7 +43,7 @@ class SunLoad:
     key: str
     """Its charge point id."""
     mode: ChargingMode
-    """Solar or solar_min."""
+    """Solar, or solar_min: it is not paused."""
     watts_per_amp: float
     """Phases in use times their voltage, W per A."""
     wish_a: float
@@ -129,6 +137,47 @@ class _State:
     """Whether there is room for 6 A now."""
     since: float | None = None
     """Since when, in s; None: nobody has looked yet."""
+    raised: float | None = None
+    """When the limit rose, in s; None: it fell since."""
+    rests_s: float = _RISE_S
+    """How long after a change it may rise, s."""
+
+    def limit(self, amps: int, now: float) -> None:
+        """Take another limit."""
+        if amps > self.amps:
+            self.raised = now
+        elif self.raised is not None:
+            lasted = now - self.raised >= _LASTING_S
+            self.rests_s = _RISE_S if lasted else min(2 * self.rests_s, _RISE_MOST_S)
+            self.raised = None
+        self.amps, self.changed = amps, now
+
+
+@dataclass(frozen=True, slots=True)
+class _Surplus:
+    """What there was of the sun in the last minute, without what others keep."""
+
+    parts: Sequence[tuple[float, float, float]]
+    """From when to when how much, in s and W; the newest first."""
+    now: float
+    """In s."""
+    kept: float = 0.0
+    """What others keep, W."""
+
+    @property
+    def newest(self) -> float:
+        """The last that was read, W."""
+        return (self.parts[0][2] if self.parts else 0.0) - self.kept
+
+    def mean(self, since: float = -inf) -> float:
+        """Return the mean since then, W; of a minute at most."""
+        since = max(since, self.now - WINDOW_S)
+        area = seconds = 0.0
+        for begins, ends, watts in self.parts:
+            lasted = max(ends - max(begins, since), 0.0)
+            area += lasted * watts
+            seconds += lasted
+        return area / seconds - self.kept if seconds else self.newest
 
 
 class Sun:
@@ -205,10 +254,10 @@ class Sun:
                 amps=state.amps, surplus=state.running and state.room
             )
             if not load.idle:
-                left -= self._kept(load, state, now)
+                left = replace(left, kept=left.kept + self._kept(load, state, now))
         return SunLimits(
             limits=limits,
-            surplus_w=surplus,
+            surplus_w=surplus.mean(),
             due=min((due for due in dues if due is not None), default=None),
         )
 
@@ -220,49 +269,47 @@ class Sun:
         used = self._power(load.key).highest(now - _TAKE_UP_S)
         return min(offered, used + load.watts_per_amp)
 
-    def _surplus(self, keys: Iterable[str], now: float) -> tuple[float, float | None]:
-        """Return the mean surplus of the last minute, W, and when it changes.
+    def _surplus(
+        self, keys: Iterable[str], now: float
+    ) -> tuple[_Surplus, float | None]:
+        """Return the surplus of the last minute, and when its mean changes.
 
         What the wallboxes drew at a reading of the grid is known once they have been
         read after it: readings of the grid that are younger wait.
         """
         if self._reported is None or self._silent(now):
             self._forget_grid()
-            return 0.0, None
+            return _Surplus((), now), None
         powers = [self._power(key) for key in keys]
         known = min((power.known_until(now) for power in powers), default=now)
         until = max((at for at, _ in self._grid if at <= known), default=None)
+        due = self._reported + self._timeout_s
         if until is None:
-            return 0.0, self._reported + self._timeout_s
+            return _Surplus((), now), due
         # A reading stands until the next one, and the last that counts until now.
         start = now - WINDOW_S
         while len(self._grid) > 1 and self._grid[1][0] <= min(start, until):
             self._grid.popleft()
         for power in self._powers.values():
             power.forget(self._grid[0][0])
-        area = seconds = 0.0
+        parts: list[tuple[float, float, float]] = []
         ends = now
-        due = self._reported + self._timeout_s
-        newest: float | None = None
         for at, watts in reversed(self._grid):
             if at > until:
                 continue
             surplus = sum(power.at(at) for power in powers) - watts
-            newest = surplus if newest is None else newest
-            if abs(surplus - newest) > _STEP_W:
+            parts.append((at, ends, surplus))
+            ends = at
+            if abs(surplus - parts[0][2]) > _STEP_W:
                 # The mean moves while the window does.
                 due = min(due, now + PACE_S / 2)
-            lasted = max(ends - max(at, start), 0.0)
-            ends = at
-            area += lasted * surplus
-            seconds += lasted
-        return (area / seconds if seconds else newest or 0.0), due
+        return _Surplus(parts, now), due
 
 
-def _step(state: _State, load: SunLoad, left_w: float, now: float) -> float | None:
+def _step(state: _State, load: SunLoad, left: _Surplus, now: float) -> float | None:
     """Take what is left for a wallbox; return when its limit changes by itself."""
-    amps = floor(left_w / load.watts_per_amp + _EPSILON_A)
-    room = amps >= MIN_CURRENT_A
+    each_w = load.watts_per_amp
+    room = left.mean() / each_w + _EPSILON_A >= MIN_CURRENT_A
     if state.since is None and load.charging and room:
         state.running = True
     if room is not state.room or state.since is None:
@@ -274,21 +321,36 @@ def _step(state: _State, load: SunLoad, left_w: float, now: float) -> float | No
             state.running = room
         else:
             due = state.since + lasts_s
-    least = int(MIN_CURRENT_A)
     wanted = 0
     if state.running or load.mode is ChargingMode.SOLAR_MIN:
-        wanted = max(least, amps)
-        if not state.running:
-            wanted = least
-        wanted = max(least, min(wanted, floor(load.wish_a)))
-        if (
-            wanted == state.amps + 1
-            and left_w < (wanted + _SPARE_A) * load.watts_per_amp
-        ):
-            wanted = state.amps  # it would be lowered again at the next cloud
+        wanted, looks_at = _wanted(state, left, each_w, now)
+        if looks_at is not None:
+            due = min(due or inf, looks_at)
+        wanted = max(int(MIN_CURRENT_A), min(wanted, floor(load.wish_a)))
     if wanted != state.amps:
         if now - state.changed >= PACE_S:
-            state.amps, state.changed = wanted, now
+            state.limit(wanted, now)
         else:
             due = min(due or inf, state.changed + PACE_S)
     return due
+
+
+def _wanted(
+    state: _State, left: _Surplus, each_w: float, now: float
+) -> tuple[int, float | None]:
+    """Return what a limit that is no pause is to be, A, and when to look again."""
+    newest = left.newest / each_w + _EPSILON_A
+    lasting = min(left.mean() / each_w + _EPSILON_A, newest)
+    if state.amps == 0:
+        return floor(lasting), None
+    if newest < state.amps > MIN_CURRENT_A:
+        since = max(state.changed, now - WINDOW_S)
+        missed_a_s = (state.amps - left.mean(since) / each_w) * (now - since)
+        if missed_a_s >= _MISSED_A_S:
+            return floor(newest), None
+        return state.amps, now + PACE_S / 2
+    if lasting >= state.amps + 1:
+        if now >= (rises_at := state.changed + state.rests_s):
+            return floor(newest), None
+        return state.amps, rises_at
+    return state.amps, None
