@@ -1,5 +1,6 @@
 """When to charge, so that a target is met by a deadline at the cheapest hours."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -85,6 +86,15 @@ def test_hours(
 
     assert windows(plan) == expected
     assert plan.enough
+
+
+def test_slots_without_their_last_second() -> None:
+    """Some sources let them end at 59:59: between two there is no gap."""
+    prices = tuple(
+        replace(slot, end=slot.end - timedelta(seconds=1))
+        for slot in hourly(3, 1, 2, 1, 4)
+    )
+    assert windows(planned(prices, 3, within=5)) == [(1, 4)]
 
 
 def test_slots_have_their_prices() -> None:
