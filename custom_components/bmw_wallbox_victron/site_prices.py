@@ -17,7 +17,13 @@ from .charging.price_shapes import (
     read_prices,
     read_response,
 )
-from .charging.prices import Prices, merged, price_at, without_before
+from .charging.prices import (
+    Prices,
+    merged,
+    price_at,
+    without_after,
+    without_before,
+)
 from .entity_numbers import unit_of
 from .problem import Problem, Problems
 from .publish import Cancel
@@ -32,8 +38,9 @@ _LATE_S: Final = 120.0
 _PATIENCE_S: Final = 60.0
 #: Prices of tomorrow are published after noon: before that they are not asked for.
 _PUBLISHED_HOUR: Final = 12
-#: Prices of the past are known for so long: energy may be told of late.
-_KEPT: Final = timedelta(days=2)
+#: Prices of the past are known for so long: energy may be told of late, and few sources
+#: tell yesterday's.
+_KEPT: Final = timedelta(days=7)
 
 
 class SitePrices:
@@ -68,7 +75,9 @@ class SitePrices:
         self.async_stop()
         if self._source is not None:
             self._problems.withdraw(Problem.PRICES_UNREADABLE, self._source)
-        self._source, self.prices = source, ()
+        # What a source told before of the past stays true when it is removed.
+        self.prices = without_after(self.prices, dt_util.utcnow())
+        self._source = source
         self.awaited_until = None
         if source is None:
             return
