@@ -397,7 +397,7 @@ class Brain:
             situation = replace(situation, shared=strictest)
         decision = decide(situation)
         record = replace(record, takes_a=_takes(box, memory, decision, now))
-        memory.limit(decision, now, charged=box.charged)
+        record = memory.limit(decision, now, record=record, charged=box.charged)
         memory.car = memory.car.step(
             now,
             waits=(
