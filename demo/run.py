@@ -28,7 +28,7 @@ from .furnishing import (
 from .greeting import greet
 from .household import Household
 from .household_life import live_house
-from .layout import ROOT, Layout, prepare
+from .layout import ROOT, USUAL, Layout, WallboxSettings, prepare
 from .past.days import live_days
 from .past.guide import LENGTH_S, BoxClock, Week
 from .past.house_days import HouseDays, behind_s as days_behind_s
@@ -112,10 +112,13 @@ async def run(
         ocpp_port, layout.tls.client_context(), layout.read_register(), clock=clock
     )
     behind_s = LENGTH_S if options.history else 0.0
+    wallbox = USUAL
     if fast:
         behind_s = days_behind_s(datetime.now(UTC), options.speed)
     elif options.replay is not None:
-        behind_s = trace_behind_s(options.trace, options.speed)
+        trace = options.trace
+        behind_s = trace_behind_s(trace, options.speed)
+        wallbox = WallboxSettings(trace.max_current, trace.meter_interval)
     instance = Instance(
         layout,
         port=options.port,
@@ -123,6 +126,7 @@ async def run(
         rig=rig,
         house=options.house,
         behind_s=behind_s,
+        wallbox=wallbox,
     )
     try:
         say(f"starting Home Assistant{', the first start takes longer' * first}")

@@ -36,6 +36,7 @@ from demo.layout import (
     USER,
     WALLBOX_PASSWORD,
     Layout,
+    WallboxSettings,
     clear,
     prepare,
 )
@@ -545,6 +546,19 @@ async def test_seed_with_the_caravan(
         CHARGE_POINT_ID: None,
         **{device.address: device.key.hex() for device in IDENTITIES},
     }
+
+
+async def test_seed_with_other_settings(
+    layout: Layout, hass_storage: dict[str, Any]
+) -> None:
+    """As those that a trace was recorded with."""
+    settings = WallboxSettings(max_current=16, meter_interval=30)
+    await asyncio.to_thread(
+        lambda: asyncio.run(seed(layout, port=18123, ocpp_port=9000, wallbox=settings))
+    )
+    entry = our_entry(hass_storage)
+    assert entry["options"]["meter_interval"] == 30
+    assert entry["subentries"][0]["data"]["max_current"] == 16
 
 
 async def test_seed_with_the_boat(layout: Layout, hass_storage: dict[str, Any]) -> None:

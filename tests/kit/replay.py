@@ -54,6 +54,17 @@ def shown(hass: HomeAssistant, site: Site, begin: datetime) -> dict[str, str]:
     return dict(sorted(states.items()))
 
 
+async def set_up(site: Site, max_current: int, meter_interval: int) -> None:
+    """Set what of the settings bears on what a wallbox is asked."""
+    entry, entries = site.entry, site.hass.config_entries
+    (subentry,) = entry.subentries.values()
+    data = {**subentry.data, "max_current": max_current}
+    entries.async_update_subentry(entry, subentry, data=data)
+    options = {**entry.options, "meter_interval": meter_interval}
+    entries.async_update_entry(entry, options=options)
+    await site.hass.async_block_till_done()
+
+
 class Replay:
     """A wallbox of a trace, Home Assistant, and a clock that a test turns."""
 
@@ -101,9 +112,11 @@ class Replay:
 
     async def play(self, until: float | None = None) -> None:
         """Play the trace, as far as a second of it; None: to its end."""
+        trace = self.box.trace
         if self.box.position == 0:
+            await set_up(self.site, trace.max_current, trace.meter_interval)
             await self._playing.begin()
-        await self._playing.play(self.box.trace.length_s if until is None else until)
+        await self._playing.play(trace.length_s if until is None else until)
 
     async def settle(self) -> None:
         """Let all be shown that is shown at a pace, with nothing more said."""

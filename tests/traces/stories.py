@@ -148,6 +148,10 @@ class Story:
     """The habits of the box."""
     happens: Callable[[Bench, Mark], Awaitable[None]] = session
     """What happens at it."""
+    max_current: int = 32
+    """The most that the installation bears, A."""
+    meter_interval: int = 10
+    """How often it is asked for readings, s."""
 
 
 def _quirks(**habits: Any) -> Quirks:
@@ -171,6 +175,7 @@ STORIES: Final[Mapping[str, Story]] = {
         happens=stops,
     ),
     "reboot": Story(quirks=_quirks(transaction_ids_restart=True), happens=reboot),
+    "small_fuse": Story(quirks=_quirks(phases=3), max_current=16, meter_interval=30),
     "check": Story(quirks=DELTA, happens=check),
     "boots_on_connect": Story(quirks=_quirks(boots_on_connect=True), happens=outage),
     "three_phases": Story(quirks=_quirks(phases=3, reports_phases_used=True)),
