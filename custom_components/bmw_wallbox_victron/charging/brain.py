@@ -4,7 +4,7 @@ It remembers what the rules need of the past, and says when it is to be asked ag
 `decide.py` has what is decided.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 import math
@@ -125,14 +125,7 @@ class Brain:
             situations[box.key] = self._situation(box, memory, now, wall, prices)
         sun = self._shine(boxes, situations, house, now)
         rooms = None if self._guard is None else self._guard.rooms(now)
-        shares = self._share(boxes, situations, house, rooms)
-        if rooms is not None:
-            # When they come back they are told so before anything is heard of them.
-            least = min(
-                (a for a in rooms.amps.values() if a is not None), default=math.inf
-            )
-            charging = {box.key for box in boxes if box.session is not None}
-            shares = rest_for(gone, shares, least, charging)
+        shares = self._share(boxes, situations, house, rooms, gone)
         unknown = (rooms is not None and rooms.unknown) or house.external_unknown
         outcomes = {
             box.key: self._decide(
@@ -311,8 +304,9 @@ class Brain:
         situations: Mapping[str, Situation],
         house: House,
         rooms: Rooms | None,
+        gone: Set[str],
     ) -> dict[str, Share]:
-        """Return what each may draw of what they share."""
+        """Return what each may draw of what they share, or might if it wished more."""
         circuits: list[Circuit] = []
         if self._guard is not None and rooms is not None:
             phases = {box.key: box.phases for box in boxes}
@@ -344,7 +338,26 @@ class Brain:
             )
             for box in boxes
         ]
-        return share(loads, circuits, None if rooms is None else rooms.held)
+        # When they come back they are told so before anything is heard of them.
+        amps = () if rooms is None else rooms.amps.values()
+        least = min((a for a in amps if a is not None), default=math.inf)
+        sessions = {box.key for box in boxes if box.session is not None}
+
+        def shared(loads: Sequence[Load]) -> dict[str, Share]:
+            shares = share(loads, circuits, None if rooms is None else rooms.held)
+            return rest_for(gone, shares, least, sessions)
+
+        shares = shared(loads)
+        found = dict(shares)
+        for index, box in enumerate(boxes):
+            load = loads[index]
+            if shares[box.key].reason is None and load.wish_a < box.most_a:
+                # Its owner may allow more at any moment, and time, plan or sun do.
+                wish = replace(load, wish_a=box.most_a)
+                found[box.key] = shared([*loads[:index], wish, *loads[index + 1 :]])[
+                    box.key
+                ]
+        return found
 
     def _decide(
         self,
@@ -370,7 +383,7 @@ class Brain:
         bounds: list[Shared] = []
         if shared.reason is not None:
             bounds.append(Shared(amps=shared.amps, reason=shared.reason))
-        elif self._guard is not None and memory.waits_for_room(now):
+        if self._guard is not None and memory.waits_for_room(now):
             bounds.append(Shared(amps=0.0, reason=LimitReason.MAIN_FUSE))
         if self._guard is not None and not memory.settled and not unknown:
             # The one of before the start may be any, and it is not to rise.
