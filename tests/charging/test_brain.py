@@ -107,6 +107,24 @@ def test_an_oven_that_comes_and_goes_pauses_ever_more_seldom(
     assert 3 <= pauses <= 7
 
 
+def test_a_car_that_takes_less_sets_the_limit_whatever_that_is(world: World) -> None:
+    """What the limit is meanwhile is no news: it takes as much as before."""
+    world.brain.configure(HouseSettings(main_fuse_a=32.0), [1, 2, 3])
+    world.most_a = 9.0
+    world.base_a = 5.0
+    run(world, 60)
+    limits, reasons = set(), set()
+    for world.base_a in (18.0, 5.0, 17.0):
+        for outcome in run(world, 60):
+            limits.add(outcome.decision.limit_a)
+            reasons.add(outcome.decision.reason)
+    assert limits == {14, 16, 15}
+    assert reasons == {LimitReason.CAR}
+    world.base_a = 25.0
+    run(world, 5)
+    assert (world.limit(), world.reason()) == (7, LimitReason.MAIN_FUSE)
+
+
 def test_without_the_fuse_nobody_waits_for_it(world: World) -> None:
     """Its owner may take the option back while a session waits for a while."""
     world.brain.configure(HouseSettings(main_fuse_a=25.0), [1, 2, 3])

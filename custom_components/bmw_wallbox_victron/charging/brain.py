@@ -256,7 +256,10 @@ class Brain:
             full=box.full,
             asleep=memory.car.asleep,
             out_of_service=box.out_of_service,
-            drawn_a=box.drawn_a if memory.taken_up(box, now) else None,
+            # A car that takes less than it may does so of another limit, too.
+            drawn_a=box.drawn_a
+            if memory.takes_less or memory.taken_up(box, now)
+            else None,
             given_a=box.given_a,
         )
 
@@ -398,6 +401,8 @@ class Brain:
         decision = decide(situation)
         record = replace(record, takes_a=_takes(box, memory, decision, now))
         record = memory.limit(decision, now, record=record, charged=box.charged)
+        if memory.taken_up(box, now):
+            memory.takes_less = box.charging and decision.reason is LimitReason.CAR
         memory.car = memory.car.step(
             now,
             waits=(
