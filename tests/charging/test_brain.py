@@ -151,6 +151,20 @@ def test_what_its_owner_may_allow_is_limited_before(
     assert world.outcomes["box"].cap_a == 10
 
 
+def test_what_another_has_is_not_what_pauses(world: World) -> None:
+    """It would give way; until it has, nothing goes out for the one that came first."""
+    world.brain.configure(HouseSettings(main_fuse_a=16.0), [1, 2, 3])
+    world.base_a = 0.0
+    world.change(allowed=False)
+    world.add("second", current_limit_a=32.0)
+    run(world, 60)
+    assert (world.limit("second"), world.reason()) == (16, LimitReason.PAUSED)
+    assert world.outcomes["box"].cap_a == 0
+    world.change(allowed=True)
+    run(world, 60)
+    assert (world.limit("box"), world.limit("second")) == (8, 8)
+
+
 def test_what_is_named_first(world: World) -> None:
     """Of what pauses, the fuse comes first, then the owner, a start, a plan."""
     waits = ChargingSettings(
