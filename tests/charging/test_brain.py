@@ -107,6 +107,24 @@ def test_an_oven_that_comes_and_goes_pauses_ever_more_seldom(
     assert 3 <= pauses <= 7
 
 
+def test_a_car_that_takes_less_sets_the_limit_whatever_that_is(world: World) -> None:
+    """What the limit is meanwhile is no news: it takes as much as before."""
+    world.brain.configure(HouseSettings(main_fuse_a=32.0), [1, 2, 3])
+    world.most_a = 9.0
+    world.base_a = 5.0
+    run(world, 60)
+    limits, reasons = set(), set()
+    for world.base_a in (18.0, 5.0, 17.0):
+        for outcome in run(world, 60):
+            limits.add(outcome.decision.limit_a)
+            reasons.add(outcome.decision.reason)
+    assert limits == {14, 16, 15}
+    assert reasons == {LimitReason.CAR}
+    world.base_a = 25.0
+    run(world, 5)
+    assert (world.limit(), world.reason()) == (7, LimitReason.MAIN_FUSE)
+
+
 def test_without_the_fuse_nobody_waits_for_it(world: World) -> None:
     """Its owner may take the option back while a session waits for a while."""
     world.brain.configure(HouseSettings(main_fuse_a=25.0), [1, 2, 3])
@@ -131,6 +149,20 @@ def test_what_its_owner_may_allow_is_limited_before(
     world.change(**held)
     run(world, 60)
     assert world.outcomes["box"].cap_a == 10
+
+
+def test_what_another_has_is_not_what_pauses(world: World) -> None:
+    """It would give way; until it has, nothing goes out for the one that came first."""
+    world.brain.configure(HouseSettings(main_fuse_a=16.0), [1, 2, 3])
+    world.base_a = 0.0
+    world.change(allowed=False)
+    world.add("second", current_limit_a=32.0)
+    run(world, 60)
+    assert (world.limit("second"), world.reason()) == (16, LimitReason.PAUSED)
+    assert world.outcomes["box"].cap_a == 0
+    world.change(allowed=True)
+    run(world, 60)
+    assert (world.limit("box"), world.limit("second")) == (8, 8)
 
 
 def test_what_is_named_first(world: World) -> None:

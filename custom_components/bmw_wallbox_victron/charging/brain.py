@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, tzinfo
 import math
 from typing import Final
 
+from .allot import Allotted, allot
 from .decide import (
     CAR_BELOW_A,
     MAX_PAUSES,
@@ -26,7 +27,7 @@ from .planning import PLAN_S, planned
 from .prices import Prices
 from .record import SessionRecord
 from .settings import MIN_CURRENT_A, ChargingMode, HouseSettings, LimitReason
-from .share import Circuit, Load, Share, rest_for, share
+from .share import Circuit, Load
 from .sun import Sun, SunLimits, SunLoad
 
 #: What a wallbox draws that has been away for so long is the house's, in s.
@@ -125,11 +126,11 @@ class Brain:
             situations[box.key] = self._situation(box, memory, now, wall, prices)
         sun = self._shine(boxes, situations, house, now)
         rooms = None if self._guard is None else self._guard.rooms(now)
-        shares = self._share(boxes, situations, house, rooms, gone)
+        left = self._share(boxes, situations, house, rooms, gone)
         unknown = (rooms is not None and rooms.unknown) or house.external_unknown
         outcomes = {
             box.key: self._decide(
-                box, situations[box.key], shares[box.key], now, unknown=unknown
+                box, situations[box.key], left[box.key], now, unknown=unknown
             )
             for box in boxes
         }
@@ -256,7 +257,10 @@ class Brain:
             full=box.full,
             asleep=memory.car.asleep,
             out_of_service=box.out_of_service,
-            drawn_a=box.drawn_a if memory.taken_up(box, now) else None,
+            # A car that takes less than it may does so of another limit, too.
+            drawn_a=box.drawn_a
+            if memory.takes_less or memory.taken_up(box, now)
+            else None,
             given_a=box.given_a,
         )
 
@@ -305,8 +309,8 @@ class Brain:
         house: House,
         rooms: Rooms | None,
         gone: Set[str],
-    ) -> dict[str, Share]:
-        """Return what each may draw of what they share, or might if it wished more."""
+    ) -> dict[str, Allotted]:
+        """Return what is left for each of what they share."""
         circuits: list[Circuit] = []
         if self._guard is not None and rooms is not None:
             phases = {box.key: box.phases for box in boxes}
@@ -338,32 +342,20 @@ class Brain:
             )
             for box in boxes
         ]
-        # When they come back they are told so before anything is heard of them.
-        amps = () if rooms is None else rooms.amps.values()
-        least = min((a for a in amps if a is not None), default=math.inf)
-        sessions = {box.key for box in boxes if box.session is not None}
-
-        def shared(loads: Sequence[Load]) -> dict[str, Share]:
-            shares = share(loads, circuits, None if rooms is None else rooms.held)
-            return rest_for(gone, shares, least, sessions)
-
-        shares = shared(loads)
-        found = dict(shares)
-        for index, box in enumerate(boxes):
-            load = loads[index]
-            if shares[box.key].reason is None and load.wish_a < box.most_a:
-                # Its owner may allow more at any moment, and time, plan or sun do.
-                wish = replace(load, wish_a=box.most_a)
-                found[box.key] = shared([*loads[:index], wish, *loads[index + 1 :]])[
-                    box.key
-                ]
-        return found
+        return allot(
+            loads,
+            {box.key: box.most_a for box in boxes},
+            circuits,
+            held=None if rooms is None else rooms.held,
+            gone=gone,
+            rooms_a=() if rooms is None else rooms.amps.values(),
+        )
 
     def _decide(
         self,
         box: Box,
         situation: Situation,
-        shared: Share,
+        left: Allotted,
         now: float,
         *,
         unknown: bool,
@@ -381,8 +373,8 @@ class Brain:
                 record = replace(record, pauses=record.pauses + 1)
             memory.mode_on = on
         bounds: list[Shared] = []
-        if shared.reason is not None:
-            bounds.append(Shared(amps=shared.amps, reason=shared.reason))
+        if left.share.reason is not None:
+            bounds.append(Shared(amps=left.share.amps, reason=left.share.reason))
         if self._guard is not None and memory.waits_for_room(now):
             bounds.append(Shared(amps=0.0, reason=LimitReason.MAIN_FUSE))
         if self._guard is not None and not memory.settled and not unknown:
@@ -398,6 +390,8 @@ class Brain:
         decision = decide(situation)
         record = replace(record, takes_a=_takes(box, memory, decision, now))
         record = memory.limit(decision, now, record=record, charged=box.charged)
+        if memory.taken_up(box, now):
+            memory.takes_less = box.charging and decision.reason is LimitReason.CAR
         memory.car = memory.car.step(
             now,
             waits=(
@@ -414,9 +408,11 @@ class Brain:
         if memory.car.woken:
             record = replace(record, wakes=record.wakes + 1)
         off = memory.car.off_until is not None and now < memory.car.off_until
+        caps = [decision.cap_a, left.at_once_a, 0.0 if off else None]
+        cap_a = min(amps for amps in caps if amps is not None)
         return Outcome(
             decision=decision,
-            cap_a=0.0 if off else decision.cap_a,
+            cap_a=None if math.isinf(cap_a) else cap_a,
             forced=decision.reason in _AT_STAKE,
             record=record,
             asleep=memory.car.asleep,

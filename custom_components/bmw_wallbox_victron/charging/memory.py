@@ -43,6 +43,8 @@ class Memory:
     """Its last limit, A."""
     limited_at: float = -inf
     """Since when, in s."""
+    takes_less: bool = False
+    """Whether its car took less than it might, when that was known last."""
     volts: float = 0.0
     """The highest that the voltage of a phase was in its session, V."""
     room_waits_until: float = -inf
@@ -87,6 +89,7 @@ class Memory:
             self.session = box.session
             self.mode_on = box.charging
             self.car = CarWatch()
+            self.takes_less = False
             self.volts = 0.0
             self.room_waits_until = -inf
         if box.volts <= _MOST_V:
