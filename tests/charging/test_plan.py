@@ -191,3 +191,23 @@ def test_what_charges_is_not_interrupted_for_nothing() -> None:
     plan = planned(hourly(2, 2), 1.5, within=2, charging=True)
     assert windows(plan) == [(0, 1.5)]
     assert windows(planned(hourly(2, 2), 1.5, within=2)) == [(0.5, 2)]
+
+
+def test_a_reading_that_was_too_low_leaves_nothing() -> None:
+    """A plan that was made for half of the power is not gone on with."""
+    prices = hourly(5, 1, 4, 2, 3, 5)
+
+    def again(power_w: float, before: Plan | None) -> Plan:
+        return make_plan(
+            now=EVENING,
+            deadline=EVENING + timedelta(hours=6),
+            energy_wh=20_000 / 1.05,
+            power_w=power_w,
+            prices=prices,
+            before=before,
+        )
+
+    plan = again(10_000, None)
+    low = again(5_000, plan)
+    assert windows(low) == [(1, 5)]
+    assert windows(again(10_000, low)) == windows(plan) == [(1, 2), (3, 4)]

@@ -29,13 +29,14 @@ _UNKNOWN_FACTOR: Final = 100
 _UNKNOWN_LATER_SHARE: Final = 0.01
 #: Costs that differ by this part of themselves are the same.
 _SAME_SHARE: Final = 0.004
-#: The plan before is gone on with while it is that much of the time needed, reserve
-#: included. Towards the end what is left of it is the reserve.
+#: The plan before counts while it is that much of the time needed, reserve included.
 _KEPT_FROM: Final = 0.7
-_KEPT_TO: Final = 10.0
 #: It is made longer below this: power may vary by 3 % either way, and what is left is
 #: enough all the same.
 _KEPT_WHOLE_FROM: Final = 0.94
+#: And shorter where more than this part of all its time is not needed: that is the
+#: reserve, and what power may vary. It was made for less power then.
+_KEPT_SPARE: Final = 0.1
 #: For how long a plan goes on whose end nobody knows.
 _UNKNOWN_END: Final = timedelta(days=1)
 
@@ -66,6 +67,8 @@ class Plan:
     """Whether the target can be met by the deadline."""
     prices: Prices = field(default=(), repr=False, compare=False)
     """Those that it was made with."""
+    planned: timedelta = field(default=timedelta(), repr=False, compare=False)
+    """How much time it had when nothing of it was over."""
 
     def active(self, now: datetime) -> bool:
         """Return whether to charge at `now`."""
@@ -180,7 +183,7 @@ def _kept(
         )
     ]
     share = _length(parts) / needed
-    if not _KEPT_FROM <= share <= _KEPT_TO or _windows(parts) > max_windows:
+    if share < _KEPT_FROM or _windows(parts) > max_windows:
         return []
     return parts
 
@@ -261,6 +264,10 @@ def make_plan(
         )
 
     parts = _kept(before, pieces, needed, most, now)
+    planned = timedelta() if before is None else before.planned
+    spare = _KEPT_SPARE * (planned // _MICROSECOND)
+    if _length(parts) > needed + spare:
+        parts = []
     whole = _length(parts) >= needed * _KEPT_WHOLE_FROM
     if parts and before is not None and before.prices == prices:
         # What is left of the cheapest is the cheapest. Windows that are over are so:
@@ -280,8 +287,10 @@ def make_plan(
             enough=needed <= available * _RESERVE,
         )
     if not parts:
-        parts = cheapest(needed)
-    return Plan(slots=_slots(parts, times, now), enough=True, prices=prices)
+        parts, planned = cheapest(needed), needed * _MICROSECOND
+    return Plan(
+        slots=_slots(parts, times, now), enough=True, prices=prices, planned=planned
+    )
 
 
 def _slots(
