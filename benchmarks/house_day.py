@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+import math
 from typing import Final, Protocol
 
 from simulators.house.appliances import Kitchen
@@ -16,6 +17,8 @@ from .house_figures import Figures, Record, Wish
 
 _BOX_INTERVAL_S: Final = 10.0
 """How often a wallbox tells its currents."""
+_ASKED_S: Final = 5.0
+"""So long after a limit is in force it is asked for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +133,7 @@ class Day:
         self._limits: list[float] = [garage.limit_a for garage in self.garages]
         self._since: list[float | None] = [None] * count
         self._views = [self._look(number) for number in range(count)]
+        self._asked_s = [math.inf] * count
         self._price = 0.0
         self._prices: tuple[Slot, ...] = ()
         self._prices_due_s = 0.0
@@ -187,10 +191,15 @@ class Day:
             self._look_at_prices()
         for number, garage in enumerate(self.garages):
             view = self._views[number]
+            asked_s = self._asked_s[number]
+            if garage.limit_a != view.limit_a:
+                self._asked_s[number] = self.now_s + _ASKED_S
+            elif self.now_s >= asked_s:
+                self._asked_s[number] = math.inf
             if (
                 garage.state is not view.state
                 or garage.limit_a != view.limit_a
-                or self.now_s >= view.told_s + _BOX_INTERVAL_S
+                or self.now_s >= min(view.told_s + _BOX_INTERVAL_S, asked_s)
             ):
                 self._views[number] = self._look(number)
                 self.news = True

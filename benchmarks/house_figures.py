@@ -102,6 +102,8 @@ class _Run:
 
     since_s: float | None = None
     """Since when, s."""
+    told_s: float | None = None
+    """When the meter first told so, s; None: not yet."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -176,15 +178,18 @@ class Record:
             self.highest_a = max(self.highest_a, abs(amperes))
             # What the house takes without a wallbox, no wallbox can help.
             if amperes <= self.fuse_a * _PASSED or drawn_a <= _NOISE_A:
-                run.since_s = None
+                run.since_s = run.told_s = None
                 continue
             if run.since_s is None:
                 run.since_s = now_s - self.step_s
+            if run.told_s is None and told_s - meter.quirks.late_s >= run.since_s:
+                run.told_s = told_s
             if now_s <= run.since_s + interval_s + FUSE_GRACE_S:
                 continue
-            # Had the meter told of it when it should have?
-            if told_s >= run.since_s:
-                self.above_s += self.step_s
+            if run.told_s is not None:
+                # After an outage it told later than it should have.
+                if now_s > run.told_s + FUSE_GRACE_S:
+                    self.above_s += self.step_s
             elif (
                 drawn_a > SAFE_A + _NOISE_A
                 and now_s > max(told_s, run.since_s) + METER_TIMEOUT_S + FUSE_GRACE_S

@@ -116,9 +116,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         type=Path,
         metavar="TRACE",
         help=(
-            "instead of the simulated wallbox play the trace of a real one: JSON "
-            "lines, or a file of diagnostics; --speed: how many times as fast. Its "
-            "data stays in .demo/replay"
+            "instead of the simulated wallbox play the trace of a real one, and what "
+            "its owner did: JSON lines, or a file of diagnostics; --speed: how many "
+            "times as fast, Home Assistant's clock included. Its data stays in "
+            ".demo/replay, which has to be deleted before another one"
         ),
     )
     options = parser.parse_args(arguments)

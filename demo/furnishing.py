@@ -40,17 +40,20 @@ _DASHBOARDS: Final = {"wallbox": "mdi:ev-station", "battery": "mdi:caravan"}
 """The dashboards, and their icons in the sidebar."""
 
 
+async def find_entities(client: Client) -> dict[tuple[str, str], str]:
+    """Return the entities of the wallbox, by platform and key."""
+    found: dict[tuple[str, str], str] = {}
+    for entity in await client.ask("config/entity_registry/list"):
+        owner, _, key = entity["unique_id"].partition(f"{CHARGE_POINT_ID}_")
+        if entity["platform"] == DOMAIN and not owner and key:
+            entity_id: str = entity["entity_id"]
+            found[entity_id.partition(".")[0], key] = entity_id
+    return found
+
+
 async def find_entity(client: Client, key: str, platform: str = "sensor") -> str | None:
     """Find an entity of the wallbox."""
-    for entity in await client.ask("config/entity_registry/list"):
-        entity_id: str = entity["entity_id"]
-        if (
-            entity["platform"] == DOMAIN
-            and entity["unique_id"] == f"{CHARGE_POINT_ID}_{key}"
-            and entity_id.startswith(f"{platform}.")
-        ):
-            return entity_id
-    return None
+    return (await find_entities(client)).get((platform, key))
 
 
 async def furnish(client: Client) -> None:

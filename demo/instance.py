@@ -29,7 +29,15 @@ from homeassistant.util import package
 
 from demo.silence import no_radios
 
-from .layout import HOUSE_DOMAIN, LOOPBACK, RADIO_DOMAIN, ROOT, Layout
+from .layout import (
+    HOUSE_DOMAIN,
+    LOOPBACK,
+    RADIO_DOMAIN,
+    ROOT,
+    USUAL,
+    Layout,
+    WallboxSettings,
+)
 from .rigs import CARAVAN, RIGS
 from .seed import seed
 
@@ -143,6 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rig", choices=RIGS, default=CARAVAN.name)
     parser.add_argument("--added", action="store_true", help="the rig is set up, too")
     parser.add_argument("--house", action="store_true", help="there is a house")
+    parser.add_argument("--max-current", type=int, default=USUAL.max_current)
+    parser.add_argument("--meter-interval", type=int, default=USUAL.meter_interval)
     options = parser.parse_args(arguments)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -155,6 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rig=RIGS[options.rig],
             added=options.added,
             house=options.house,
+            wallbox=WallboxSettings(options.max_current, options.meter_interval),
         )
     )
 

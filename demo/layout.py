@@ -83,6 +83,19 @@ logger:
 
 
 @dataclass(frozen=True, slots=True)
+class WallboxSettings:
+    """What is set of the wallbox."""
+
+    max_current: int = 32
+    """The most that the installation bears, A."""
+    meter_interval: int = 5
+    """How often it is asked for readings, s: so that there is something to see."""
+
+
+USUAL: Final = WallboxSettings()
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """The demo's folder."""
 

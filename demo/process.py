@@ -13,7 +13,7 @@ from typing import Final
 
 from .client import Client, NotReadyError, log_in
 from .console import DemoError, say
-from .layout import LOOPBACK, ROOT, Layout
+from .layout import LOOPBACK, ROOT, USUAL, Layout, WallboxSettings
 from .past.guide import Guide
 from .rigs import CARAVAN, Rig
 
@@ -53,6 +53,7 @@ class Instance:
         rig: Rig = CARAVAN,
         house: bool = False,
         behind_s: float = 0.0,
+        wallbox: WallboxSettings = USUAL,
         module: str = "demo.instance",
     ) -> None:
         """Take the folder and the ports; no `ocpp_port`: nothing is set up.
@@ -68,6 +69,8 @@ class Instance:
             f"--folder={layout.folder}",
             f"--port={port}",
             f"--rig={rig.name}",
+            f"--max-current={wallbox.max_current}",
+            f"--meter-interval={wallbox.meter_interval}",
         ]
         if rig.added or behind_s:
             self._arguments.append("--added")

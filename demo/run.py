@@ -18,17 +18,23 @@ from . import adding
 from .arguments import parse_arguments
 from .client import Client, RefusedError
 from .console import DemoError, say, tell
-from .furnishing import furnish, hang_up_dashboards, set_up_charging, wait_live
+from .furnishing import (
+    find_entities,
+    furnish,
+    hang_up_dashboards,
+    set_up_charging,
+    wait_live,
+)
 from .greeting import greet
 from .household import Household
 from .household_life import live_house
-from .layout import ROOT, Layout, prepare
+from .layout import ROOT, USUAL, Layout, WallboxSettings, prepare
 from .past.days import live_days
 from .past.guide import LENGTH_S, BoxClock, Week
 from .past.house_days import HouseDays, behind_s as days_behind_s
 from .ports import choose_ocpp_port, why_not_free
 from .process import Instance, logged_in, only_one, wait_running
-from .replaying import make_replay
+from .replaying import behind_s as trace_behind_s, make_replay
 from .rigs import CARAVAN, RIGS, Rig
 from .scenario import Scenario, make_wallbox
 
@@ -87,12 +93,17 @@ async def run(
     # A house's days are fast themselves; else it is what fills and empties.
     fast = options.house and options.speed > 1
     speed = 1.0 if fast or options.replay else options.speed
-    if (options.history or fast) and layout.config.exists():
-        raise DemoError(
-            f"{'--history' if options.history else '--house with --speed'} needs a "
-            "fresh start, for nothing can be recorded into the past: "
-            f"delete {layout.folder} first"
-        )
+    past = {
+        "--history": options.history,
+        "--house with --speed": fast,
+        "--replay": options.replay,
+    }
+    for argument in (name for name, given in past.items() if given):
+        if layout.config.exists():
+            raise DemoError(
+                f"{argument} needs a fresh start, for nothing can be recorded into the "
+                f"past: delete {layout.folder} first"
+            )
     await asyncio.to_thread(
         prepare, layout, speed=speed, rig=rig.name, house=options.house
     )
@@ -100,18 +111,14 @@ async def run(
     box = make_wallbox(
         ocpp_port, layout.tls.client_context(), layout.read_register(), clock=clock
     )
-    replay = None
-    if options.replay is not None:
-        replay = make_replay(
-            options.replay,
-            options.trace,
-            ocpp_port,
-            layout.tls.client_context(),
-            speed=options.speed,
-        )
     behind_s = LENGTH_S if options.history else 0.0
+    wallbox = USUAL
     if fast:
         behind_s = days_behind_s(datetime.now(UTC), options.speed)
+    elif options.replay is not None:
+        trace = options.trace
+        behind_s = trace_behind_s(trace, options.speed)
+        wallbox = WallboxSettings(trace.max_current, trace.meter_interval)
     instance = Instance(
         layout,
         port=options.port,
@@ -119,6 +126,7 @@ async def run(
         rig=rig,
         house=options.house,
         behind_s=behind_s,
+        wallbox=wallbox,
     )
     try:
         say(f"starting Home Assistant{', the first start takes longer' * first}")
@@ -146,6 +154,17 @@ async def run(
             say("it runs; switching the wallbox on")
             # Without an answer to this the page never gets beyond "Loading".
             await client.ask("get_services")
+            replay = None
+            if guide is not None and options.replay is not None:
+                replay = make_replay(
+                    options.replay,
+                    options.trace,
+                    guide,
+                    await find_entities(client),
+                    ocpp_port,
+                    layout.tls.client_context(),
+                    speed=options.speed,
+                )
             if guide is not None and fast:
                 household = Household(box, guide.now)
                 await stack.aclose()
@@ -164,9 +183,7 @@ async def run(
             else:
                 story = Scenario(box, speed=speed, say=tell).play()
             life = (
-                _live_wallbox(box, speed, layout)
-                if replay is None
-                else replay.box.run()
+                _live_wallbox(box, speed, layout) if replay is None else replay.live()
             )
             living = asyncio.create_task(life)
             playing = asyncio.create_task(story)

@@ -47,8 +47,10 @@ from .layout import (
     LOOPBACK,
     PASSWORD,
     USER,
+    USUAL,
     WALLBOX_PASSWORD,
     Layout,
+    WallboxSettings,
 )
 from .rigs import CARAVAN, Rig
 
@@ -88,6 +90,7 @@ async def seed(
     rig: Rig = CARAVAN,
     added: bool = False,
     house: bool = False,
+    wallbox: WallboxSettings = USUAL,
 ) -> None:
     """Prepare the storage for a start. Nothing else may use the folder meanwhile.
 
@@ -108,6 +111,7 @@ async def seed(
                 told=layout.plugged.exists(),
                 added=added,
                 house=house,
+                wallbox=wallbox,
             )
         await _seed_login(hass)
         onboarding = OnboardingStorage(
@@ -182,7 +186,12 @@ def server_settings(layout: Layout, ocpp_port: int) -> dict[str, Any]:
 
 
 def _new_entry(
-    server: Mapping[str, Any], rig: Rig, *, added: bool, house: bool
+    server: Mapping[str, Any],
+    rig: Rig,
+    *,
+    added: bool,
+    house: bool,
+    wallbox: WallboxSettings,
 ) -> ConfigEntry:
     """Make the entry as the config flow makes it."""
     return ConfigEntry(
@@ -190,9 +199,8 @@ def _new_entry(
         discovery_keys=MappingProxyType({}),
         domain=DOMAIN,
         minor_version=1,
-        # Often, so that there is something to see.
         options={
-            "meter_interval": 5,
+            "meter_interval": wallbox.meter_interval,
             **rig.options,
             **(HOUSE_OPTIONS if house else {}),
         },
@@ -203,7 +211,7 @@ def _new_entry(
                 title="BMW Wallbox",
                 data={
                     "charge_point_id": CHARGE_POINT_ID,
-                    "max_current": 32,
+                    "max_current": wallbox.max_current,
                     "password": WALLBOX_PASSWORD,
                 },
                 unique_id=CHARGE_POINT_ID,
@@ -250,6 +258,7 @@ async def _seed_entry(
     told: bool,
     added: bool,
     house: bool,
+    wallbox: WallboxSettings,
 ) -> None:
     """Add our config entry, or tell the one that is there about this start's ports.
 
@@ -268,11 +277,11 @@ async def _seed_entry(
                     subentry["data"]["password"] = WALLBOX_PASSWORD
                     break
             else:
-                new = _new_entry(server, rig, added=False, house=house)
+                new = _new_entry(server, rig, added=False, house=house, wallbox=wallbox)
                 entry["subentries"].extend(new.as_dict()["subentries"])
             break
     else:
-        new = _new_entry(server, rig, added=added, house=house)
+        new = _new_entry(server, rig, added=added, house=house, wallbox=wallbox)
         stored["entries"].append(new.as_dict())
         if rig.totals is not None:
             # As the integration stores what it has counted.

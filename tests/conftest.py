@@ -357,15 +357,14 @@ async def make_replay(
     """Make wallboxes of traces; they hang up when the test ends."""
     made: list[Replay] = []
 
-    def make(trace: Trace, *, speed: float = 1.0) -> Replay:
+    def make(trace: Trace, *, step_s: float = 1.0) -> Replay:
         box = ReplayedWallbox(
             trace,
             url=site.url,
             charge_point_id=CHARGE_POINT_ID,
             ssl_context=client_context,
-            speed=speed,
         )
-        made.append(Replay(hass, site, freezer, box))
+        made.append(Replay(hass, site, freezer, box, step_s=step_s))
         return made[-1]
 
     yield make

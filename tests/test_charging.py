@@ -57,6 +57,30 @@ async def test_the_main_fuse(make_bench: MakeBench) -> None:
     assert not bench.problem()
 
 
+@pytest.mark.parametrize("held", ["paused", "limited"])
+async def test_what_its_owner_allows_passes_no_fuse(
+    make_bench: MakeBench, held: str
+) -> None:
+    """The first frame has what the house leaves: nobody decides on it before."""
+    bench = make_bench(phases=3)
+    configure(bench, **FUSE)
+    await charge(bench, CAR)
+    if held == "paused":
+        bench.allow(False)
+    else:
+        bench.limit(8)
+    await live(bench, 60, base_a=15.0)
+    before = len(bench.box.received_calls)
+    if held == "paused":
+        bench.allow(True)
+    else:
+        bench.limit(32)
+    await bench.pass_time(1)
+    await live(bench, 60, base_a=15.0)
+    assert max(amps for _, amps in bench.limits_since(before)) == 10
+    assert bench.amps == pytest.approx(10, abs=0.5)
+
+
 @pytest.mark.parametrize("silence", ["unavailable", "nothing"])
 async def test_a_meter_that_falls_silent(make_bench: MakeBench, silence: str) -> None:
     """Safe at once where it says so, else after its timeout; then as before."""

@@ -15,7 +15,8 @@ import shutil
 import socket
 import ssl
 import sys
-from typing import Any
+import time
+from typing import Any, override
 from unittest import mock
 
 import bcrypt
@@ -35,18 +36,21 @@ from demo.layout import (
     USER,
     WALLBOX_PASSWORD,
     Layout,
+    WallboxSettings,
     clear,
     prepare,
 )
+from demo.past.guide import Guide
 from demo.ports import choose_ocpp_port, free_port, why_not_free
 from demo.process import only_one
-from demo.replaying import make_replay
+from demo.replaying import behind_s as replay_behind_s, make_replay
 from demo.rigs import BOAT
 from demo.scenario import CAR_A, Scenario, make_wallbox
 from demo.seed import seed
 from simulators import pki
 from simulators.caravan.identity import IDENTITIES, SHUNT
 from simulators.wallbox import Car
+from simulators.wallbox.trace import read_trace
 
 TRACE = ROOT / "tests" / "data" / "traces" / "delta.jsonl"
 PLUG = {
@@ -217,7 +221,9 @@ def test_a_taken_port_ends_the_demo(
     assert not layout.config.exists()
 
 
-@pytest.mark.parametrize("past", [["--history"], ["--house", "--speed=1440"]])
+@pytest.mark.parametrize(
+    "past", [["--history"], ["--house", "--speed=1440"], ["--replay", str(TRACE)]]
+)
 def test_the_past_needs_a_fresh_start(
     layout: Layout, past: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -542,6 +548,19 @@ async def test_seed_with_the_caravan(
     }
 
 
+async def test_seed_with_other_settings(
+    layout: Layout, hass_storage: dict[str, Any]
+) -> None:
+    """As those that a trace was recorded with."""
+    settings = WallboxSettings(max_current=16, meter_interval=30)
+    await asyncio.to_thread(
+        lambda: asyncio.run(seed(layout, port=18123, ocpp_port=9000, wallbox=settings))
+    )
+    entry = our_entry(hass_storage)
+    assert entry["options"]["meter_interval"] == 30
+    assert entry["subentries"][0]["data"]["max_current"] == 16
+
+
 async def test_seed_with_the_boat(layout: Layout, hass_storage: dict[str, Any]) -> None:
     await asyncio.to_thread(
         lambda: asyncio.run(
@@ -678,10 +697,77 @@ async def test_a_session_that_was_stopped_ends() -> None:
     assert told[1:] == ["charging was stopped", "the car is unplugged"]
 
 
+class RecordedGuide(Guide):
+    """Takes note of what a Home Assistant would be told."""
+
+    def __init__(self, behind_s: float) -> None:
+        """Begin so far in the past."""
+        self.now = datetime(2026, 6, 1, tzinfo=UTC)
+        self.behind_s = behind_s
+        self.passed_s = 0.0
+        self.done: list[tuple[float, str, dict[str, Any]]] = []
+        self.left = asyncio.Event()
+
+    @override
+    async def step(self, seconds: float) -> None:
+        self.passed_s += seconds
+
+    @override
+    async def act(self, action: str, data: dict[str, Any]) -> None:
+        self.done.append((round(self.passed_s, 3), action, data))
+
+    @override
+    async def leave(self) -> None:
+        self.left.set()
+
+
+async def test_home_assistant_lives_through_a_trace(pki_files: pki.Files) -> None:
+    """Its time passes with the wallbox's, and its owner does what was done."""
+    lines = (
+        {"trace": 1, "max_current": 32, "meter_interval": 10, "target": {}},
+        {"at": 0.0, "target": {"current_limit": None, "cap_a": 8.0}},
+        {"at": 1.3, "asked": "stop_charging"},
+        {"at": 1.3, "target": {"current_limit": None, "charging_allowed": False}},
+        {"at": 4.0, "target": {"current_limit": 10, "charging_allowed": True}},
+        {"at": 6.0, "states": {}},
+    )
+    trace = read_trace(json.dumps(line) for line in lines)
+    speed = 20.0
+    entity_ids = {
+        ("button", "stop_charging"): "button.stop",
+        ("number", "current_limit"): "number.limit",
+        ("switch", "charging"): "switch.charging",
+    }
+    late_s = 7.0  # so long it took to start
+    guide = RecordedGuide(replay_behind_s(trace, speed) + late_s)
+    replay = make_replay(
+        TRACE, trace, guide, entity_ids, 1, pki_files.client_context(), speed=speed
+    )
+    began = time.monotonic()
+    living = asyncio.create_task(replay.live())
+    await guide.left.wait()
+    assert time.monotonic() - began == pytest.approx(6 / speed, abs=0.2)
+    begin_s = guide.passed_s - 6
+    assert guide.behind_s - begin_s == pytest.approx(6 - 6 / speed)
+    assert [(at - begin_s, *what) for at, *what in guide.done] == [
+        (pytest.approx(1.3), "button.press", {"entity_id": "button.stop"}),
+        (
+            pytest.approx(4),
+            "number.set_value",
+            {"entity_id": "number.limit", "value": 10},
+        ),
+        (pytest.approx(4), "switch.turn_on", {"entity_id": "switch.charging"}),
+    ]
+    assert not living.done()
+    living.cancel()
+
+
 async def test_a_replay_tells_what_its_owner_did(pki_files: pki.Files) -> None:
     """And what was asked for that nobody asked for in the trace."""
     trace = parse_arguments(["--replay", str(TRACE)]).trace
-    replay = make_replay(TRACE, trace, 1, pki_files.client_context(), speed=2)
+    replay = make_replay(
+        TRACE, trace, RecordedGuide(0), {}, 1, pki_files.client_context(), speed=2
+    )
     told: list[str] = []
     telling = asyncio.create_task(replay.tell(told.append))
     await asyncio.sleep(0)

@@ -110,7 +110,7 @@ ENDED = Transaction(
         until=NOON,
         open=(Unpriced(begin=NOON, end=NOON + timedelta(minutes=5), wh=100.0),),
     ),
-    record=SessionRecord(pauses=3, wakes=1, waived=10.0),
+    record=SessionRecord(pauses=3, fuse_pauses=2, wakes=1, waived=10.0),
 )
 RUNNING = Transaction(
     id="tx-2",

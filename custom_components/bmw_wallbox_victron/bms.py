@@ -149,17 +149,21 @@ async def async_read(
     *,
     reset: bool = False,
     with_info: bool = False,
+    on_sample: Callable[[BmsSample], None] = lambda _: None,
 ) -> tuple[BmsValues, BmsInfo | None]:
     """Connect, read all values, perhaps what it is, disconnect. Raises BmsError.
 
     One at a time: a BMS takes one connection. `reset`: where it fails, the Bluetooth
-    stack is to drop what it still holds of the connection, too.
+    stack is to drop what it still holds of the connection, too. `on_sample` is called
+    with what was read, plausible or not.
     """
     locks = hass.data.setdefault(_DATA_LOCKS, defaultdict(asyncio.Lock))
     async with locks[address]:
         failed = True
         try:
-            values = values_of(await _sample(client))
+            sample = await _sample(client)
+            on_sample(sample)
+            values = values_of(sample)
             info = await _info(client) if with_info else None
             failed = False
         finally:
@@ -271,7 +275,7 @@ class BmsPoller:
         """How many in a row had values, since it was last out of reach."""
         self.fault: BmsFault | None = None
         """Why the last one did; None: it did not."""
-        self.polls: deque[tuple[float, BmsValues]] = deque(maxlen=_POLLS_KEPT)
+        self.polls: deque[tuple[float, BmsSample]] = deque(maxlen=_POLLS_KEPT)
         """What the last polls read, and when, in s of the event loop's clock."""
 
     @property
@@ -440,6 +444,9 @@ class BmsPoller:
                 self._client,
                 reset=self.failures + 1 >= _FAILURES_WORTH_A_RESET,
                 with_info=wants_info,
+                on_sample=lambda sample: self.polls.append(
+                    (self._hass.loop.time(), sample)
+                ),
             )
         except BmsError as err:
             self._begins_anew = True
@@ -456,7 +463,6 @@ class BmsPoller:
         heard = bluetooth.async_last_service_info(
             self._hass, self.address, connectable=True
         )
-        self.polls.append((self._hass.loop.time(), values))
         self._on_values(values, None if heard is None else heard.rssi)
 
     @callback

@@ -19,6 +19,7 @@ from .entity import WallboxEntity, WallboxEntityDescription
 from .helpers import add_wallbox_entities, storing, translated_errors
 from .wallbox import remote_control
 from .wallbox.station import Station
+from .wallbox_checks import CHECK
 
 PARALLEL_UPDATES = 0
 
@@ -73,7 +74,7 @@ WALLBOX_BUTTONS = (
 
 CHECK_BUTTONS = (
     WallboxCheckButtonEntityDescription(
-        key="check_wallbox", entity_category=EntityCategory.DIAGNOSTIC
+        key=CHECK, entity_category=EntityCategory.DIAGNOSTIC
     ),
 )
 
@@ -96,6 +97,7 @@ class WallboxButton(WallboxEntity, ButtonEntity):
     @override
     async def async_press(self) -> None:
         """Press the button."""
+        self.station.trace.asked(self.entity_description.key)
         press = self.entity_description.press_fn
         if self.entity_description.targets:
             async with storing(self.coordinator):

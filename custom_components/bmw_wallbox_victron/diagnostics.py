@@ -16,6 +16,7 @@ from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.loader import async_get_integration
 
 from .battery.counters import Counters
+from .bms_model import BmsSample
 from .const import (
     BATTERY_DEVICE,
     CONF_ALLOWED_TOKENS,
@@ -384,8 +385,16 @@ def _bms(coordinator: SiteCoordinator, subentry: ConfigSubentry) -> dict[str, An
             "failures": poller.failures,
             "fault": poller.fault,
             "records": [
-                {"at": round(at - poller.polls[0][0], 1), "values": values}
-                for at, values in poller.polls
+                {
+                    "at": round(at - poller.polls[0][0], 1),
+                    # What of it is used here: nobody knows what else there may be.
+                    "sample": {
+                        key: value
+                        for key, value in sample.items()
+                        if key in BmsSample.__optional_keys__
+                    },
+                }
+                for at, sample in poller.polls
             ],
         }
     return about

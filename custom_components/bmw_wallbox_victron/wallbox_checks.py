@@ -18,6 +18,8 @@ from .wallbox.station import Station
 
 #: What was changed is set back within this where Home Assistant stops, in s.
 _LAST_WORDS_S: Final = 5.0
+#: The button's key: it begins a check, and ends one that runs.
+CHECK: Final = "check_wallbox"
 
 
 class WallboxChecks:
@@ -46,6 +48,7 @@ class WallboxChecks:
             eager_start=False,
         )
         self._running[station] = check, task
+        station.trace.asked(CHECK)
         return task
 
     async def _run(self, station: Station, check: SelfCheck) -> CheckResult:
@@ -63,8 +66,13 @@ class WallboxChecks:
         if running is None:
             return None
         check, task = running
-        check.stop()
+        self._stop(station, check)
         return await asyncio.shield(task)
+
+    def _stop(self, station: Station, check: SelfCheck) -> None:
+        """End a check: its owner wants that."""
+        station.trace.asked(CHECK)
+        check.stop()
 
     @callback
     def async_toggle(self, station: Station, name: str) -> None:
@@ -73,7 +81,7 @@ class WallboxChecks:
         Raises CommandError.
         """
         if station in self._running:
-            self._running[station][0].stop()
+            self._stop(station, self._running[station][0])
             return
         task = self._start(station, reboot=False)
         task.add_done_callback(lambda done: self._notify(station, name, done))

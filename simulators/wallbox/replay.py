@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 import contextlib
 from datetime import datetime
 import json
+from math import inf
 import re
 import ssl
 from typing import Any, Final
@@ -20,7 +21,7 @@ from websockets.typing import Subprotocol
 from .clock import utc_now
 from .records import Payload
 from .strict import Kind
-from .trace import Asked, Said, Trace, moved
+from .trace import Asked, Said, Trace, Wanted, moved
 
 _AT_ONCE_S: Final = 0.5
 """An answer that took less is given at once, s."""
@@ -62,19 +63,19 @@ class ReplayedWallbox:
         charge_point_id: str,
         ssl_context: ssl.SSLContext | None,
         password: str | None = None,
-        speed: float = 1.0,
         clock: Callable[[], datetime] = utc_now,
         host: str | None = None,
     ) -> None:
-        """Take the trace; `speed` is how many times as fast it passes."""
+        """Take the trace; `clock` tells what Home Assistant takes for the present."""
         self.trace = trace
-        self.speed = speed
         self.position = 0.0
         """How much of the trace has passed, s."""
         self.spoken = 0
         """How many frames were said so far, by both."""
         self.unknown_calls: list[tuple[str, Payload]] = []
         """Calls that were never made in the trace, which it cannot answer."""
+        self.owner: Callable[[Wanted], Awaitable[None]] = _idle
+        """Does what its owner did; by default nobody does."""
         self._address = f"{url.rstrip('/')}/{quote(charge_point_id, safe='*')}"
         self._ssl = ssl_context
         self._credentials = None
@@ -108,11 +109,26 @@ class ReplayedWallbox:
         """Whether any connection is open."""
         return bool(self._open)
 
+    @property
+    def next_in_s(self) -> float:
+        """How much time passes until something happens by itself, s."""
+        moments = [at for at, _, _ in self._later]
+        if self._next < len(self.trace.said):
+            moments.append(self.trace.said[self._next].at)
+        return min(moments, default=inf) - self.position
+
     async def ping(self) -> None:
         """Wait until the central system has read all, and what it said was read."""
         for connection in list(self._open.values()):
             with contextlib.suppress(ConnectionClosed):
                 await (await connection.ping())
+
+    async def settle(self) -> None:
+        """Wait until nothing more is said, by either."""
+        before = -1
+        while before != self.spoken:
+            before = self.spoken
+            await self.ping()
 
     # --- Time ---
 
@@ -120,11 +136,11 @@ class ReplayedWallbox:
         """Let so much time pass, and do what is due. Raises what a handshake raises."""
         if self._begin is None:
             self._begin = self._clock()
-        self.position += seconds * self.speed
+        self.position += seconds
         await self._do_what_is_due()
 
     async def run(self, *, step_s: float = 0.1) -> None:
-        """Play in real time, and stay connected until cancelled."""
+        """Go on in real time, and stay connected until cancelled."""
         try:
             await self.pass_time(0)
             while True:
@@ -158,8 +174,10 @@ class ReplayedWallbox:
             await self._send(number, text)
 
     async def _do(self, one: Said) -> None:
-        """Do again what the wallbox did."""
-        if one.opens:
+        """Do again what the wallbox did, or its owner."""
+        if one.wanted is not None:
+            await self.owner(one.wanted)
+        elif one.opens:
             await self._connect(one.connection)
         elif one.closes:
             await self._hang_up(one.connection)
@@ -334,10 +352,12 @@ class ReplayedWallbox:
         if key in _FROM_CALLS:
             return self._same.get((key, value), value)
         if isinstance(value, str) and self._begin is not None:
-            return moved(
-                value, self._begin, ahead_s=self.trace.ahead_s, speed=self.speed
-            )
+            return moved(value, self._begin)
         return value
+
+
+async def _idle(_: Wanted) -> None:
+    """Do nothing."""
 
 
 def _parts(payload: object, path: str = "") -> set[tuple[str, object]]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 import json
 from pathlib import Path
 import re
-from statistics import median
 from typing import Any, Final
 
 from .records import Payload
@@ -16,10 +15,10 @@ from .strict import Kind
 
 _FORMAT: Final = 1
 _TIME: Final = re.compile(r"@([+-]\d+\.\d{3})(Z|z|#|[+-]\d\d:\d\d)?", re.ASCII)
-_SAME_CLOCK_S: Final = 15.0
-"""Clocks that differ by less are taken to agree."""
 _UNANSWERED_S: Final = 2.0
 """So long before the end of a trace an answer may still have come after it, s."""
+_ALLOWS: Final = {"start_charging": True, "stop_charging": False}
+"""What is asked for that is a target as well: whether the car may charge."""
 REPORTS: Final = frozenset({"NotifyReport", "ReportChargingProfiles"})
 """What a wallbox says because it was asked to, by `requestId`."""
 
@@ -29,13 +28,29 @@ class TraceError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What its owner wanted from a moment on."""
+
+    at: float
+    """From when on, s after the trace began."""
+    current_limit: int | None
+    """The limit, A; None: none was set."""
+    charging_allowed: bool
+    """Whether the car might charge."""
+    asked: str | None = None
+    """What was asked for by then, as the button is called; None: nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Said:
-    """Something that the wallbox did by itself."""
+    """Something that the wallbox did by itself, or that its owner wanted."""
 
     at: float
     """When, s after the trace began."""
-    connection: int
+    connection: int = 0
     """On which of its connections; 0: on none."""
+    wanted: Wanted | None = None
+    """What that was; None: the wallbox did something."""
     opens: bool = False
     """Whether it connected."""
     closes: bool = False
@@ -65,20 +80,6 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What its owner wanted from a moment on."""
-
-    at: float
-    """From when on, s after the trace began."""
-    current_limit: int | None
-    """The limit, A; None: none was set."""
-    charging_allowed: bool
-    """Whether the car might charge."""
-    starts: bool = False
-    """Whether a session was asked for."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Trace:
     """A trace, laid out."""
 
@@ -93,8 +94,6 @@ class Trace:
     """The most that the installation bears, A."""
     meter_interval: int
     """How often it was asked for readings, s."""
-    ahead_s: float
-    """By how much its clock was ahead of Home Assistant's, as a rule, s."""
     length_s: float
     """How long it lasts, s."""
 
@@ -149,23 +148,14 @@ def read_trace(lines: Iterable[str]) -> Trace:
 def _laid_out(head: dict[str, Any], entries: list[dict[str, Any]]) -> Trace:
     """Lay out the entries of a trace."""
     end = max((float(entry["at"]) for entry in entries), default=0.0)
-    said, reports = _said(entries)
-    asked = _asked(entries, reports, end)
-    wanted = [
-        _wanted(float(entry["at"]), entry["target"])
-        for entry in entries
-        if "target" in entry
-    ]
-    wanted += [
-        Wanted(at=call.at, current_limit=None, charging_allowed=True, starts=True)
-        for call in asked
-        if call.action == "RequestStartTransaction"
-    ]
+    before = _wanted(0.0, head.get("target") or {})
+    wanted = dict(_all_wanted(entries, before))
+    said, reports = _said(entries, wanted)
     return Trace(
         said=tuple(said),
-        asked=tuple(asked),
-        wanted=tuple(sorted(wanted, key=lambda each: each.at)),
-        before=_wanted(0.0, head.get("target") or {}),
+        asked=tuple(_asked(entries, reports, end)),
+        wanted=tuple(wanted.values()),
+        before=before,
         states=tuple(
             (float(entry["at"]), entry["states"])
             for entry in entries
@@ -173,7 +163,6 @@ def _laid_out(head: dict[str, Any], entries: list[dict[str, Any]]) -> Trace:
         ),
         max_current=int(head["max_current"]),
         meter_interval=int(head["meter_interval"]),
-        ahead_s=_ahead(said),
         length_s=end,
     )
 
@@ -187,12 +176,32 @@ def _wanted(at: float, target: dict[str, Any]) -> Wanted:
     )
 
 
+def _all_wanted(
+    entries: list[dict[str, Any]], before: Wanted
+) -> Iterator[tuple[int, Wanted]]:
+    """Find which entries tell that its owner wanted something else than `before`.
+
+    A target tells what limits beside that as well.
+    """
+    for index, entry in enumerate(entries):
+        at, asked = float(entry["at"]), entry.get("asked")
+        if asked is not None:
+            allowed = _ALLOWS.get(asked, before.charging_allowed)
+            before = replace(before, at=at, charging_allowed=allowed, asked=asked)
+            yield index, before
+        elif "target" in entry:
+            wanted = _wanted(at, entry["target"])
+            if replace(before, at=at, asked=None) != wanted:
+                before = wanted
+                yield index, wanted
+
+
 def _said(
-    entries: list[dict[str, Any]],
+    entries: list[dict[str, Any]], wanted: Mapping[int, Wanted]
 ) -> tuple[list[Said], dict[tuple[int, int], list[Said]]]:
     """Find what the wallbox did by itself, and what because it was asked to.
 
-    That is by connection and `requestId`.
+    That is by connection and `requestId`. `wanted` has its place among it, by entry.
     """
     requests = {
         (entry["connection"], entry["out"][3]["requestId"])
@@ -203,8 +212,10 @@ def _said(
     reports: dict[tuple[int, int], list[Said]] = {}
     open_before: set[int] = set()
     answered: dict[int, list[str]] = {}
-    for entry in entries:
+    for index, entry in enumerate(entries):
         at, connection = float(entry["at"]), int(entry.get("connection", 0))
+        if index in wanted:
+            said.append(Said(at=at, wanted=wanted[index]))
         if entry.get("event") == "opened":
             open_before.add(connection)
             said.append(Said(at=at, connection=connection, opens=True))
@@ -284,36 +295,14 @@ def _asked(
     return asked
 
 
-def _ahead(said: list[Said]) -> float:
-    """Find by how much the wallbox's clock was ahead."""
-    found = [
-        seconds - each.at
-        for each in said
-        if _is_call(each.frame)
-        and each.frame is not None
-        and not each.frame[3].get("offline")
-        and (seconds := told_seconds(each.frame[3].get("timestamp"))) is not None
-    ]
-    ahead = median(found) if found else 0.0
-    return ahead if abs(ahead) > _SAME_CLOCK_S else 0.0
-
-
-def told_seconds(text: object) -> float | None:
-    """Return which second of the trace a time is; None: it is no relative time."""
-    found = _TIME.fullmatch(text) if isinstance(text, str) else None
-    return None if found is None else float(found[1])
-
-
-def moved(text: str, begin: datetime, *, ahead_s: float, speed: float) -> Any:
+def moved(text: str, begin: datetime) -> Any:
     """Write a relative time of a trace as one of a replay that began at `begin`.
 
-    `ahead_s`: by how much the clock is ahead, whatever the speed, s. What is no such
-    time stays as it is.
+    What is no such time stays as it is.
     """
     if (found := _TIME.fullmatch(text)) is None:
         return text
-    seconds = ahead_s + (float(found[1]) - ahead_s) / speed
-    moment, zone = begin + timedelta(seconds=seconds), found[2] or ""
+    moment, zone = begin + timedelta(seconds=float(found[1])), found[2] or ""
     if zone == "#":
         return round(moment.timestamp())
     if zone not in ("Z", "z", ""):

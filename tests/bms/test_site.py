@@ -6,7 +6,7 @@ from datetime import timedelta
 import json
 import logging
 from types import MappingProxyType
-from unittest.mock import PropertyMock, patch
+from unittest.mock import AsyncMock, PropertyMock, patch
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import (
@@ -27,13 +27,14 @@ from custom_components.bmw_wallbox_victron.bms import (
     BMS_REQUIREMENT,
     LIBRARY_RETRY,
 )
+from custom_components.bmw_wallbox_victron.bms_model import values_of
 from custom_components.bmw_wallbox_victron.const import DOMAIN, NAME
 from custom_components.bmw_wallbox_victron.diagnostics import (
     async_get_config_entry_diagnostics,
 )
 from simulators.bms import Battery, BmsRadio, Fault, Jbd, SimulatedBms
 
-from ..kit.bms import ADDRESS, SAYS_MORE
+from ..kit.bms import ADDRESS, SAYS_MORE, replayed
 from ..kit.flows import device_of
 from ..kit.radio import callbacks
 
@@ -251,7 +252,7 @@ async def test_several_cells_after_a_restart(
     assert "cell_voltage_9" not in states(hass)
 
 
-async def test_its_last_readings_can_be_shown(
+async def test_its_last_samples_can_be_shown(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     radio: BmsRadio,
@@ -268,8 +269,57 @@ async def test_its_last_readings_can_be_shown(
     assert len(records) == 20
     assert records[0]["at"] == 0
     assert records[-1]["at"] == pytest.approx(19 * 21, abs=2)  # as `tick` counts
-    assert records[-1]["values"] == device["reading"]
+    assert values_of(replayed(records)[-1][1]) == device["reading"]
     assert ADDRESS not in json.dumps(records)
+
+
+@pytest.mark.usefixtures("_all_on")
+async def test_its_last_samples_play_again(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    radio: BmsRadio,
+    jbd: SimulatedBms,
+    tick: Callable[..., Awaitable[None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was shown of them is shown again, and what no battery can say is not."""
+
+    async def shown() -> tuple[dict[str, str], object]:
+        (device,) = (await async_get_config_entry_diagnostics(hass, entry))["devices"]
+        states_ = {
+            key: each for key, each in states(hass).items() if "heard" not in key
+        }
+        return states_, device["fault"]
+
+    batteries = (
+        Battery(current=12.5, soc=80, temperatures=(-3.0, 21.0)),
+        Battery(voltage=99.0),
+        Battery(cells=(3.2, 3.4, 3.3, 3.3), problem_code=4, charge_enabled=False),
+    )
+    radio.hear(jbd)
+    await start(hass, entry)
+    before = [await shown()]
+    for battery in batteries:
+        jbd.battery = battery
+        await tick()
+        before.append(await shown())
+    (device,) = (await async_get_config_entry_diagnostics(hass, entry))["devices"]
+    samples = [
+        sample for _, sample in replayed(json.loads(json.dumps(device["records"])))
+    ]
+    assert len(samples) == len(before)
+
+    await hass.config_entries.async_unload(entry.entry_id)
+    monkeypatch.setattr(
+        "aiobmsble.bms.jbd_bms.BMS.async_update", AsyncMock(side_effect=samples)
+    )
+    await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    again = [await shown()]
+    for _ in batteries:
+        await tick()
+        again.append(await shown())
+    assert again == before
 
 
 async def test_a_secret_is_nobody_elses_business(

@@ -90,18 +90,39 @@ def test_what_creeps_up_is_expected_to_go_on(world: World) -> None:
     assert longest <= 8
 
 
-def test_an_oven_that_comes_and_goes_pauses_ever_more_seldom(world: World) -> None:
-    """Some cars take charge up no more after seven pauses."""
+@pytest.mark.parametrize("base_a", [5.0, 13.0])
+def test_an_oven_that_comes_and_goes_pauses_ever_more_seldom(
+    world: World, base_a: float
+) -> None:
+    """Some cars take charge up no more after seven pauses, also where they get less."""
     world.brain.configure(HouseSettings(main_fuse_a=25.0), [1, 2, 3])
-    world.base_a = 5.0
+    world.base_a = base_a
     run(world, 60)
     pauses, charges = 0, True
     for minute in range(120):
-        world.base_a = 22.0 if minute % 3 == 0 else 5.0
+        world.base_a = 22.0 if minute % 3 == 0 else base_a
         for _ in world.run(60):
             pauses += charges and world.limit() == 0
             charges = world.limit() > 0
     assert 3 <= pauses <= 7
+
+
+def test_a_car_that_takes_less_sets_the_limit_whatever_that_is(world: World) -> None:
+    """What the limit is meanwhile is no news: it takes as much as before."""
+    world.brain.configure(HouseSettings(main_fuse_a=32.0), [1, 2, 3])
+    world.most_a = 9.0
+    world.base_a = 5.0
+    run(world, 60)
+    limits, reasons = set(), set()
+    for world.base_a in (18.0, 5.0, 17.0):
+        for outcome in run(world, 60):
+            limits.add(outcome.decision.limit_a)
+            reasons.add(outcome.decision.reason)
+    assert limits == {14, 16, 15}
+    assert reasons == {LimitReason.CAR}
+    world.base_a = 25.0
+    run(world, 5)
+    assert (world.limit(), world.reason()) == (7, LimitReason.MAIN_FUSE)
 
 
 def test_without_the_fuse_nobody_waits_for_it(world: World) -> None:
@@ -116,6 +137,56 @@ def test_without_the_fuse_nobody_waits_for_it(world: World) -> None:
     world.brain.configure(HouseSettings(), [])
     run(world, 2)
     assert world.limit() == 16
+
+
+@pytest.mark.parametrize("held", [{"allowed": False}, {"current_limit_a": 8.0}])
+def test_what_its_owner_may_allow_is_limited_before(
+    world: World, held: dict[str, Any]
+) -> None:
+    """No limit goes out above the fuse, until it was decided on."""
+    world.brain.configure(HouseSettings(main_fuse_a=25.0), [1, 2, 3])
+    world.base_a = 15.0
+    world.change(**held)
+    run(world, 60)
+    assert world.outcomes["box"].cap_a == 10
+
+
+def test_what_another_has_is_not_what_pauses(world: World) -> None:
+    """It would give way; until it has, nothing goes out for the one that came first."""
+    world.brain.configure(HouseSettings(main_fuse_a=16.0), [1, 2, 3])
+    world.base_a = 0.0
+    world.change(allowed=False)
+    world.add("second", current_limit_a=32.0)
+    run(world, 60)
+    assert (world.limit("second"), world.reason()) == (16, LimitReason.PAUSED)
+    assert world.outcomes["box"].cap_a == 0
+    world.change(allowed=True)
+    run(world, 60)
+    assert (world.limit("box"), world.limit("second")) == (8, 8)
+
+
+def test_what_is_named_first(world: World) -> None:
+    """Of what pauses, the fuse comes first, then the owner, a start, a plan."""
+    waits = ChargingSettings(
+        target_energy=1.0,
+        plan=True,
+        ready_by=time(8),
+        start_at=NOON + timedelta(hours=5),
+    )
+    world.brain.configure(HouseSettings(main_fuse_a=25.0), [1, 2, 3])
+    world.base_a = 24.0
+    world.change(settings=waits, allowed=False)
+    run(world, 40)
+    assert world.reason() is LimitReason.MAIN_FUSE
+    world.base_a = 5.0
+    run(world, 40)
+    assert world.reason() is LimitReason.PAUSED
+    world.change(allowed=True)
+    run(world, 1)
+    assert world.reason() is LimitReason.START_AT
+    world.change(settings=replace(waits, start_at=None))
+    run(world, 1)
+    assert world.reason() is LimitReason.PLAN
 
 
 def test_who_came_first_keeps_charging(world: World) -> None:
@@ -257,6 +328,22 @@ def test_a_plan_charges_at_the_cheapest_hours(world: World) -> None:
     assert charged[-1] <= NOON + timedelta(minutes=136)
     assert world.reason() is LimitReason.TARGET_REACHED
     assert world.boxes["box"].record.pauses == 0
+
+
+@pytest.mark.parametrize(("pauses", "windows"), [(0, 4), (2, 4), (3, 3), (5, 1)])
+def test_a_plan_has_the_pauses_that_are_left(
+    world: World, pauses: int, windows: int
+) -> None:
+    """Five in all: it is not to be in more windows than the car is woken for."""
+    world.change(
+        record=SessionRecord(pauses=pauses),
+        settings=ChargingSettings(target_energy=11.0, plan=True, ready_by=time(16)),
+    )
+    world.prices = quarters(NOON, [0.9, 0.1, 0.9, 0.9] * 4)
+    world.step()
+    plan = world.outcomes["box"].plan
+    assert plan is not None
+    assert len(plan.windows) == windows
 
 
 def test_a_plan_that_was_missed_goes_on(world: World) -> None:

@@ -133,6 +133,31 @@ def test_more_room_counts_after_30_s() -> None:
     assert bench.room == 20
 
 
+def test_what_goes_on_and_off_is_expected_to_come_again() -> None:
+    """The more often the fuse was passed within an hour, the later more room counts."""
+    bench = Bench(limit_a=6.0)
+    waits = []
+    for _ in range(5):
+        bench.limit(6.0)
+        assert bench.steady(house=11, box=6) == 20
+        bench.wait(1)
+        assert bench.house(29) == 2
+        bench.limit(0.0)
+        began = bench.now
+        while bench.steady(house=5, box=0, seconds=5) != 20:
+            assert bench.now < began + 3600
+        waits.append(bench.now - began)
+    for wait, least in zip(waits, (30, 30, 120, 480, 1800), strict=True):
+        assert least <= wait <= least + 35
+    bench.steady(house=5, box=0, seconds=3600)
+    bench.limit(6.0)
+    bench.steady(house=11, box=6)
+    bench.house(29)
+    bench.limit(0.0)
+    assert bench.steady(house=5, box=0, seconds=30) == 2
+    assert bench.steady(house=5, box=0, seconds=10) == 20
+
+
 def test_a_meter_that_reports_seldom_has_room_since_its_last_reading_but_one() -> None:
     """A reading stands until the next."""
     bench = Bench(meter_timeout_s=120.0, limit_a=6.0)

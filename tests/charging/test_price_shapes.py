@@ -104,6 +104,19 @@ TWO_HOURS: dict[str, tuple[str | None, dict[Any, Any]]] = {
             ],
         },
     ),
+    "Tibber Prices, as for a chart": (
+        "EUR/kWh",
+        {
+            "timestamp": iso(1),
+            "data": {
+                "data": [
+                    {"start_time": iso(1), "price_per_kwh": 0.25},
+                    {"start_time": iso(2), "price_per_kwh": -0.05},
+                ],
+                "metadata": {"currency": "EUR"},
+            },
+        },
+    ),
     "Tibber, as its interface tells it": (
         "EUR/kWh",
         {

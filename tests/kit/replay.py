@@ -1,7 +1,7 @@
 """A trace as a wallbox, and a clock that a test turns."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -12,15 +12,14 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
+from simulators.wallbox.playing import Playing
 from simulators.wallbox.replay import ReplayedWallbox
-from simulators.wallbox.trace import Trace, Wanted, load_trace
+from simulators.wallbox.trace import Trace, load_trace
 
 from .bench import TURNS, turn
 from .site import CHARGE_POINT_ID, Site
 
 TRACES: Final = Path(__file__).parents[1] / "data" / "traces"
-#: How fine the clock is turned where nothing is known of what comes, s.
-STEP_S: Final = 1.0
 #: So long after the last word of a story all is shown that is shown at a pace, s.
 SETTLES_S: Final = 30
 
@@ -55,6 +54,17 @@ def shown(hass: HomeAssistant, site: Site, begin: datetime) -> dict[str, str]:
     return dict(sorted(states.items()))
 
 
+async def set_up(site: Site, max_current: int, meter_interval: int) -> None:
+    """Set what of the settings bears on what a wallbox is asked."""
+    entry, entries = site.entry, site.hass.config_entries
+    (subentry,) = entry.subentries.values()
+    data = {**subentry.data, "max_current": max_current}
+    entries.async_update_subentry(entry, subentry, data=data)
+    options = {**entry.options, "meter_interval": meter_interval}
+    entries.async_update_entry(entry, options=options)
+    await site.hass.async_block_till_done()
+
+
 class Replay:
     """A wallbox of a trace, Home Assistant, and a clock that a test turns."""
 
@@ -64,16 +74,21 @@ class Replay:
         site: Site,
         freezer: FrozenDateTimeFactory,
         box: ReplayedWallbox,
+        *,
+        step_s: float = 1.0,
     ) -> None:
-        """Take a wallbox that has not begun yet."""
+        """Take a wallbox that has not begun yet; `step_s`: how fine the clock is."""
         self.hass = hass
         self.site = site
         self.freezer = freezer
         self.box = box
         self.asked: list[asyncio.Task[object]] = []
-        self._wanted = list(box.trace.wanted)
-        self._now = box.trace.before
         self.begin = next_second(freezer)
+        self._playing = Playing(box, self, step_s=step_s)
+
+    async def turn(self, seconds: float) -> None:
+        """Let time pass for Home Assistant."""
+        self.freezer.tick(seconds)
 
     async def rest(self) -> None:
         """Let both sides say all that they can say without time passing."""
@@ -86,47 +101,7 @@ class Replay:
         # What hung up is noticed.
         await turn(20 * TURNS)
 
-    async def play(
-        self,
-        until: float | None = None,
-        *,
-        on_step: Callable[[float], Awaitable[None]] | None = None,
-    ) -> None:
-        """Play the trace, as far as a second of it; None: to its end.
-
-        What its owner wanted is asked for again when it was.
-        """
-        trace, box = self.box.trace, self.box
-        end = trace.length_s if until is None else until
-        if box.position == 0:
-            await self._want(Wanted(at=0, **_wishes(trace.before)))
-            await box.pass_time(0)
-            await self.rest()
-        while box.position < end - 1e-6:
-            step = min(STEP_S, (end - box.position) / box.speed)
-            self.freezer.tick(step)
-            await box.pass_time(step)
-            await self.rest()
-            while self._wanted and self._wanted[0].at <= box.position + 1e-6:
-                await self._want(self._wanted.pop(0))
-            if on_step is not None:
-                await on_step(box.position)
-
-    async def _want(self, wanted: Wanted) -> None:
-        """Ask for what the owner of the wallbox wanted."""
-        if wanted.starts:
-            await self._act("button", "press", "start_charging")
-            return
-        if wanted.current_limit not in (None, self._now.current_limit):
-            await self._act(
-                "number", "set_value", "current_limit", value=wanted.current_limit
-            )
-        if wanted.charging_allowed is not self._now.charging_allowed:
-            on = wanted.charging_allowed
-            await self._act("switch", "turn_on" if on else "turn_off", "charging")
-        self._now = wanted
-
-    async def _act(self, platform: str, service: str, key: str, **data: Any) -> None:
+    async def act(self, platform: str, service: str, key: str, **data: Any) -> None:
         """Call an action on an entity, which may still wait when this returns."""
         target = {"entity_id": self.site.entity_id(platform, key)}
         action = self.hass.services.async_call(
@@ -134,6 +109,14 @@ class Replay:
         )
         self.asked.append(asyncio.create_task(action))
         await self.rest()
+
+    async def play(self, until: float | None = None) -> None:
+        """Play the trace, as far as a second of it; None: to its end."""
+        trace = self.box.trace
+        if self.box.position == 0:
+            await set_up(self.site, trace.max_current, trace.meter_interval)
+            await self._playing.begin()
+        await self._playing.play(trace.length_s if until is None else until)
 
     async def settle(self) -> None:
         """Let all be shown that is shown at a pace, with nothing more said."""
@@ -150,14 +133,6 @@ class Replay:
         await self.box.close()
         await self.rest()
         await asyncio.gather(*self.asked, return_exceptions=True)
-
-
-def _wishes(wanted: Wanted) -> dict[str, Any]:
-    """Give what is wished, without when."""
-    return {
-        "current_limit": wanted.current_limit,
-        "charging_allowed": wanted.charging_allowed,
-    }
 
 
 def read(name: str) -> Trace:

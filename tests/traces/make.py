@@ -12,7 +12,7 @@ from homeassistant.util import dt as dt_util
 import pytest
 
 from ..kit.bench import MakeBench
-from ..kit.replay import SETTLES_S, TRACES, next_second, shown
+from ..kit.replay import SETTLES_S, TRACES, next_second, set_up, shown
 from ..kit.site import CHARGE_POINT_ID, Site
 from .stories import STORIES
 
@@ -27,6 +27,7 @@ async def test_make(
 ) -> None:
     """Live through a story, and write what was said and what was shown of it."""
     story = STORIES[name]
+    await set_up(site, story.max_current, story.meter_interval)
     bench = make_bench(story.quirks)
     begin = next_second(freezer)
     states: list[dict[str, object]] = []

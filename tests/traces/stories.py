@@ -17,6 +17,7 @@ from simulators.wallbox import (
 )
 
 from ..kit.bench import KEEPS_NO_LIMIT, Bench, charge
+from ..kit.self_check import live, station_of
 
 CARD: Final = "04A1B2C3D4E5F6"
 
@@ -105,6 +106,40 @@ async def power_cut(bench: Bench, mark: Mark) -> None:
     await mark()
 
 
+async def stops(bench: Bench, mark: Mark) -> None:
+    """Charge, press stop, start, and stop again, where a pause ends the session."""
+    await charge(bench)
+    for press in ("stop_charging", "start_charging", "stop_charging"):
+        bench.press(press)
+        await bench.pass_time(25)
+        await mark()
+    await bench.box.unplug()
+    await bench.pass_time(5)
+    await mark()
+
+
+async def reboot(bench: Bench, mark: Mark) -> None:
+    """Charge with a limit, and have it reboot in the middle of that."""
+    await charge(bench)
+    bench.limit(12)
+    await bench.pass_time(20)
+    await mark()
+    bench.press("reboot")
+    await bench.pass_time(75)
+    await mark()
+
+
+async def check(bench: Bench, mark: Mark) -> None:
+    """Charge with a limit, and have the wallbox checked meanwhile."""
+    await charge(bench)
+    bench.limit(20)
+    await bench.pass_time(20)
+    await mark()
+    bench.press("check_wallbox")
+    await live(bench, lambda: station_of(bench).state.check is not None)
+    await mark()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Story:
     """How a trace of the corpus comes to be."""
@@ -113,6 +148,10 @@ class Story:
     """The habits of the box."""
     happens: Callable[[Bench, Mark], Awaitable[None]] = session
     """What happens at it."""
+    max_current: int = 32
+    """The most that the installation bears, A."""
+    meter_interval: int = 10
+    """How often it is asked for readings, s."""
 
 
 def _quirks(**habits: Any) -> Quirks:
@@ -128,6 +167,16 @@ STORIES: Final[Mapping[str, Story]] = {
     "outage": Story(quirks=DELTA, happens=outage),
     "half_open": Story(quirks=DELTA, happens=half_open),
     "power_cut": Story(quirks=_quirks(transaction_ids_restart=True), happens=power_cut),
+    "stops": Story(
+        quirks=_quirks(
+            smart_charging=SmartCharging.NOT_IMPLEMENTED,
+            start_rejected_after_stop=False,
+        ),
+        happens=stops,
+    ),
+    "reboot": Story(quirks=_quirks(transaction_ids_restart=True), happens=reboot),
+    "small_fuse": Story(quirks=_quirks(phases=3), max_current=16, meter_interval=30),
+    "check": Story(quirks=DELTA, happens=check),
     "boots_on_connect": Story(quirks=_quirks(boots_on_connect=True), happens=outage),
     "three_phases": Story(quirks=_quirks(phases=3, reports_phases_used=True)),
     "not_implemented": Story(

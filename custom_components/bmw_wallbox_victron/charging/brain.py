@@ -4,12 +4,13 @@ It remembers what the rules need of the past, and says when it is to be asked ag
 `decide.py` has what is decided.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 import math
 from typing import Final
 
+from .allot import Allotted, allot
 from .decide import (
     CAR_BELOW_A,
     MAX_PAUSES,
@@ -26,7 +27,7 @@ from .planning import PLAN_S, planned
 from .prices import Prices
 from .record import SessionRecord
 from .settings import MIN_CURRENT_A, ChargingMode, HouseSettings, LimitReason
-from .share import Circuit, Load, Share, rest_for, share
+from .share import Circuit, Load
 from .sun import Sun, SunLimits, SunLoad
 
 #: What a wallbox draws that has been away for so long is the house's, in s.
@@ -125,18 +126,11 @@ class Brain:
             situations[box.key] = self._situation(box, memory, now, wall, prices)
         sun = self._shine(boxes, situations, house, now)
         rooms = None if self._guard is None else self._guard.rooms(now)
-        shares = self._share(boxes, situations, house, rooms)
-        if rooms is not None:
-            # When they come back they are told so before anything is heard of them.
-            least = min(
-                (a for a in rooms.amps.values() if a is not None), default=math.inf
-            )
-            charging = {box.key for box in boxes if box.session is not None}
-            shares = rest_for(gone, shares, least, charging)
+        left = self._share(boxes, situations, house, rooms, gone)
         unknown = (rooms is not None and rooms.unknown) or house.external_unknown
         outcomes = {
             box.key: self._decide(
-                box, situations[box.key], shares[box.key], now, unknown=unknown
+                box, situations[box.key], left[box.key], now, unknown=unknown
             )
             for box in boxes
         }
@@ -263,7 +257,10 @@ class Brain:
             full=box.full,
             asleep=memory.car.asleep,
             out_of_service=box.out_of_service,
-            drawn_a=box.drawn_a if memory.taken_up(box, now) else None,
+            # A car that takes less than it may does so of another limit, too.
+            drawn_a=box.drawn_a
+            if memory.takes_less or memory.taken_up(box, now)
+            else None,
             given_a=box.given_a,
         )
 
@@ -312,8 +309,9 @@ class Brain:
         situations: Mapping[str, Situation],
         house: House,
         rooms: Rooms | None,
-    ) -> dict[str, Share]:
-        """Return what each may draw of what they share."""
+        gone: Set[str],
+    ) -> dict[str, Allotted]:
+        """Return what is left for each of what they share."""
         circuits: list[Circuit] = []
         if self._guard is not None and rooms is not None:
             phases = {box.key: box.phases for box in boxes}
@@ -345,13 +343,20 @@ class Brain:
             )
             for box in boxes
         ]
-        return share(loads, circuits, None if rooms is None else rooms.held)
+        return allot(
+            loads,
+            {box.key: box.most_a for box in boxes},
+            circuits,
+            held=None if rooms is None else rooms.held,
+            gone=gone,
+            rooms_a=() if rooms is None else rooms.amps.values(),
+        )
 
     def _decide(
         self,
         box: Box,
         situation: Situation,
-        shared: Share,
+        left: Allotted,
         now: float,
         *,
         unknown: bool,
@@ -369,9 +374,9 @@ class Brain:
                 record = replace(record, pauses=record.pauses + 1)
             memory.mode_on = on
         bounds: list[Shared] = []
-        if shared.reason is not None:
-            bounds.append(Shared(amps=shared.amps, reason=shared.reason))
-        elif self._guard is not None and memory.waits_for_room(now):
+        if left.share.reason is not None:
+            bounds.append(Shared(amps=left.share.amps, reason=left.share.reason))
+        if self._guard is not None and memory.waits_for_room(now):
             bounds.append(Shared(amps=0.0, reason=LimitReason.MAIN_FUSE))
         if self._guard is not None and not memory.settled and not unknown:
             # The one of before the start may be any, and it is not to rise.
@@ -385,7 +390,9 @@ class Brain:
             situation = replace(situation, shared=strictest)
         decision = decide(situation)
         record = replace(record, takes_a=_takes(box, memory, decision, now))
-        memory.limit(decision, now, charged=box.charged)
+        record = memory.limit(decision, now, record=record, charged=box.charged)
+        if memory.taken_up(box, now):
+            memory.takes_less = box.charging and decision.reason is LimitReason.CAR
         memory.car = memory.car.step(
             now,
             waits=(
@@ -402,9 +409,11 @@ class Brain:
         if memory.car.woken:
             record = replace(record, wakes=record.wakes + 1)
         off = memory.car.off_until is not None and now < memory.car.off_until
+        caps = [decision.cap_a, left.at_once_a, 0.0 if off else None]
+        cap_a = min(amps for amps in caps if amps is not None)
         return Outcome(
             decision=decision,
-            cap_a=0.0 if off else decision.cap_a,
+            cap_a=None if math.isinf(cap_a) else cap_a,
             forced=decision.reason in _AT_STAKE,
             record=record,
             asleep=memory.car.asleep,

@@ -55,7 +55,7 @@ class Situation:
     scheduled_until: datetime | None = None
     """Until when that profile does; None: until it is cleared."""
     shared: Shared | None = None
-    """What is left of shared limits, where that is less than it would draw."""
+    """What is left of shared limits, where that is less than it might draw."""
     start_at: datetime | None = None
     """When it is allowed to charge; None: nothing waits."""
     mode: ChargingMode = ChargingMode.FAST

@@ -10,7 +10,7 @@ counts at once, as another reading would come too late.
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import combinations, pairwise
+from itertools import chain, combinations, pairwise
 from math import inf
 from typing import Final
 
@@ -20,6 +20,12 @@ from .share import Circuit
 
 #: More room counts once it has lasted for this, s.
 HOLD_S: Final = 30.0
+#: For so long once the fuse was passed so many times within an hour, from none on, s:
+#: what goes on and off, as an oven does, comes again.
+_HOLDS_S: Final = (HOLD_S, HOLD_S, HOLD_S, 120.0, 480.0, 1800.0)
+_HOUR_S: Final = 3600.0
+#: It was passed another time where that is so much later than the last time, s.
+_ANOTHER_S: Final = 60.0
 #: Readings of the house that follow each other faster count as one, s.
 _PACE_S: Final = 0.5
 #: What the house takes varies by this without any new load, A.
@@ -90,6 +96,10 @@ class _HousePhase:
         self.reported: float | None = None
         self.rooms: dict[Group, float] = {}
         self.readings: deque[_Reading] = deque()
+        self.settled: deque[_Reading] = deque()
+        """Older ones, of which those of 30 s are one."""
+        self.passed: list[float] = []
+        """When the fuse was passed in the last hour."""
         self.above: list[float] = []
         """When it was first above the fuse of late, and again after each limit."""
 
@@ -137,35 +147,53 @@ class _HousePhase:
         self.reported = None
         self.rooms.clear()
         self.readings.clear()
+        self.settled.clear()
 
     def reconsider(self) -> None:
         """Begin anew with the readings that there are: other wallboxes count."""
         self.rooms.clear()
+        self.settled.clear()
         for reading in self.readings:
             reading.final = False
 
+    def passes(self, at: float) -> None:
+        """Take that the fuse was passed while a wallbox drew something."""
+        self.passed = [each for each in self.passed if each > at - _HOUR_S]
+        if not self.passed or at >= self.passed[-1] + _ANOTHER_S:
+            self.passed.append(at)
+
     def forget(self, now: float) -> None:
-        """Drop the readings that ended before the last 30 s and are settled."""
+        """Keep of readings that are older than 30 s, and settled, the least alone."""
         while (
             len(self.readings) > 1
             and self.readings[1].at <= now - HOLD_S
             and (self.readings[0].final or self.readings[0].at < now - STALE_S)
         ):
-            self.readings.popleft()
+            reading = self.readings.popleft()
+            if not self.settled or reading.at >= self.settled[-1].at + HOLD_S:
+                self.settled.append(reading)
+                continue
+            least = self.settled[-1].least
+            for group, amps in reading.least.items():
+                least[group] = min(least[group], amps)
+        while len(self.settled) > 1 and self.settled[1].at <= now - max(_HOLDS_S):
+            self.settled.popleft()
 
     def rise(self, group: Group, now: float) -> float:
-        """Raise the room to the least of the last 30 s; return when it rises next."""
+        """Raise the room to the least of late; return when it rises next."""
+        times = sum(at > now - _HOUR_S for at in self.passed)
+        hold_s = _HOLDS_S[min(times, len(_HOLDS_S) - 1)]
         room = self.rooms[group]
         least = rises_at = inf
-        for reading in reversed(self.readings):
+        for reading in chain(reversed(self.readings), reversed(self.settled)):
             least = min(least, reading.least[group])
             if least <= room:
                 break
-            if reading.at <= now - HOLD_S:
-                # It stood for the whole of the last 30 s, with those after it.
+            if reading.at <= now - hold_s:
+                # It stood for the whole of that time, with those after it.
                 self.rooms[group] = least
                 break
-            rises_at = reading.at + HOLD_S
+            rises_at = reading.at + hold_s
         return rises_at
 
 
@@ -307,6 +335,7 @@ class FuseGuard:
         reading.final = all(draw.final for draw in draws.values())
         first = not reading.seen
         reading.seen = True
+        passed = False
         for group in self._groups:
             own = [draws[key] for key in group]
             least = left + sum(draw.least for draw in own)
@@ -321,6 +350,7 @@ class FuseGuard:
                 and left + sum(draw.shown for draw in own) >= room - _TOLERANCE_A
             )
             worst = first and left < 0 and not explained
+            passed = passed or (worst and left < -_TOLERANCE_A and most > left)
             reading.least[group] = min(least, self._fuse_a)
             lower = least if worst else most
             if left < 0 and most - least <= 2 * _TOLERANCE_A:
@@ -328,6 +358,8 @@ class FuseGuard:
                 ahead = lower - house.expected(first=first)
                 lower = max(ahead, min(lower, MIN_CURRENT_A * len(group)))
             house.rooms[group] = min(room, lower)
+        if passed:
+            house.passes(reading.at)
 
     def circuits(
         self, rooms: Rooms, phases: Mapping[str, tuple[int, ...]]

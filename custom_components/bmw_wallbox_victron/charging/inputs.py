@@ -19,6 +19,8 @@ class Box:
     """What its owner has set for charging."""
     current_limit_a: float
     """The most that its owner allows, A."""
+    most_a: float = 32.0
+    """The most that its owner can allow, A."""
     allowed: bool = True
     """Whether its owner lets the car charge."""
     scheduled_a: float | None = None

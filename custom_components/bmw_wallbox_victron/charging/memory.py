@@ -1,7 +1,7 @@
 """What the rules of charging remember of a wallbox from one decision to the next."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import inf
 from typing import Final
@@ -11,6 +11,7 @@ from .decide import Decision
 from .drawn import SETTLE_S
 from .inputs import Box
 from .plan import Plan
+from .record import SessionRecord
 from .settings import LimitReason
 
 #: So long after a limit a reading tells what the car takes of it, in s.
@@ -42,12 +43,13 @@ class Memory:
     """Its last limit, A."""
     limited_at: float = -inf
     """Since when, in s."""
+    takes_less: bool = False
+    """Whether its car took less than it might, when that was known last."""
     volts: float = 0.0
     """The highest that the voltage of a phase was in its session, V."""
-    fuse_pauses: int = 0
-    """How many times the main fuse paused its session."""
     room_waits_until: float = -inf
-    """Until when it waits after that, though there is room again, in s."""
+    """Until when it waits after a pause by the main fuse, though there is room again,
+    in s."""
     settles_at: float | None = None
     """From when on what it draws follows a limit that is known, in s; None: it has
     taken none in this run."""
@@ -87,21 +89,25 @@ class Memory:
             self.session = box.session
             self.mode_on = box.charging
             self.car = CarWatch()
+            self.takes_less = False
             self.volts = 0.0
-            self.fuse_pauses, self.room_waits_until = 0, -inf
+            self.room_waits_until = -inf
         if box.volts <= _MOST_V:
             self.volts = max(self.volts, box.volts)
 
-    def limit(self, decision: Decision, now: float, *, charged: bool) -> None:
+    def limit(
+        self, decision: Decision, now: float, *, record: SessionRecord, charged: bool
+    ) -> SessionRecord:
         """Take a limit. `charged`: its car has charged in this session."""
         if decision.limit_a == self.limit_a:
-            return
+            return record
         if decision.limit_a == 0 and decision.reason is LimitReason.MAIN_FUSE:
             if charged and 0 < self.limit_a < inf:
-                self.fuse_pauses += 1
-            waits = _WAITS_S[min(self.fuse_pauses, len(_WAITS_S) - 1)]
+                record = replace(record, fuse_pauses=record.fuse_pauses + 1)
+            waits = _WAITS_S[min(record.fuse_pauses, len(_WAITS_S) - 1)]
             self.room_waits_until = now + waits
         self.limit_a, self.limited_at = decision.limit_a, now
+        return record
 
     def waits_for_room(self, now: float) -> bool:
         """Return whether it stays paused, although the main fuse has room again.

@@ -383,8 +383,11 @@ def _timed(named: Mapping[str, Any], unit: Unit, time_zone: tzinfo) -> Prices:
     for name, value in named.items():
         if isinstance(value, Mapping):
             entries = list(_of_times(value, unit, time_zone))
+            lists = [] if entries else [items for _, items in _lists(value, None, 2)]
         else:
-            entries = list(_of_mappings(_items(value), unit, time_zone))
+            entries, lists = [], [_items(value)]
+        for items in lists:
+            entries += _of_mappings(items, unit, time_zone)
         forecast = _FORECAST.search(name) is not None
         ranked.append((forecast, -len(entries), name, _slots(entries)))
     return _joined(

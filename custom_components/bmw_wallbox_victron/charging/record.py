@@ -9,6 +9,8 @@ class SessionRecord:
 
     pauses: int = 0
     """How many times mode or plan paused a car that had charged."""
+    fuse_pauses: int = 0
+    """How many times the main fuse did."""
     wakes: int = 0
     """How many times a car was woken."""
     takes_a: float | None = None

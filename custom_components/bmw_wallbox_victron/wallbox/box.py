@@ -56,6 +56,7 @@ def box_of(station: Station, house: HouseSettings) -> Box:
         key=config.charge_point_id,
         settings=target.charging,
         current_limit_a=limit,
+        most_a=float(config.max_current),
         allowed=target.charging_allowed,
         scheduled_a=scheduled_a,
         scheduled_until=scheduled_until,

@@ -113,7 +113,7 @@ class Detail(StrEnum):
     HARMS_SESSION = "harms_session"
     """A try could bind the session until a reboot."""
     NOT_NEEDED = "not_needed"
-    """It is never asked for."""
+    """It is never needed: level 0, and a new id for each limit of a session."""
     NOT_TOLD = "not_told"
     """It says nothing about it."""
     AWAY = "away"

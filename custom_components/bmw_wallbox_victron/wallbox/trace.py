@@ -10,10 +10,12 @@ happened `at` so many seconds after it began, on the `connection` of that number
     {"at": 1.2, "connection": 1, "out": [3, "m1", {"currentTime": "@+1.200Z"}]}
     {"at": 9.0, "connection": 1, "event": "closed", "by": "wallbox"}
     {"at": 9.5, "target": {"current_limit": 10, "charging_allowed": true, ...}}
+    {"at": 9.8, "asked": "reboot"}
 
-Times are relative to when it began: `@+1.200Z` is 1.2 s later, by wall time, with the
-zone that was written. `"cut": true` is a frame of which lists were shortened; one that
-was no JSON is `null` with its `length` in characters.
+What was asked for is called as its button is. Times are relative to when it began:
+`@+1.200Z` is 1.2 s later, by wall time, with the zone that was written. `"cut": true`
+is a frame of which lists were shortened; one that was no JSON is `null` with its
+`length` in characters.
 """
 
 from collections import deque
@@ -55,6 +57,9 @@ class Settings:
     """What else limits, A; None: nothing."""
 
 
+type Kind = Literal["in", "out", "opened", "closed", "target", "asked"]
+
+
 @dataclass(slots=True, kw_only=True)
 class Entry:
     """Something that happened."""
@@ -65,10 +70,10 @@ class Entry:
     """When, by wall time, in s since 1970."""
     connection: int
     """On which connection; the higher, the newer. 0: on none."""
-    kind: Literal["in", "out", "opened", "closed", "target"]
+    kind: Kind
     """What it was: a frame of the wallbox, one of ours, or something else."""
     text: str | None = None
-    """The frame; None: there is none, or none that is a text."""
+    """The frame, or what was asked for; None: there is none, or none that is a text."""
     length: int = 0
     """How long the frame was, in characters."""
     cut: bool = False
@@ -147,6 +152,11 @@ class Trace:
             self._add(0, "target").settings = settings
             self._forget()
 
+    def asked(self, key: str) -> None:
+        """Take note of what the owner asked for, as its button is called."""
+        self._add(0, "asked").text = key
+        self._forget()
+
     def received(self, connection: int, raw: str | bytes) -> Entry:
         """Keep a frame; one that is longer than `WHOLE` is to be shortened."""
         whole = isinstance(raw, str) and len(raw) <= WHOLE
@@ -187,11 +197,7 @@ class Trace:
             elif oldest.settings is not None:
                 self._before = oldest.settings
 
-    def _add(
-        self,
-        connection: int,
-        kind: Literal["in", "out", "opened", "closed", "target"],
-    ) -> Entry:
+    def _add(self, connection: int, kind: Kind) -> Entry:
         """Add an entry."""
         now = self._now()
         entry = Entry(
@@ -264,6 +270,8 @@ def _tell(
             case "target":
                 if entry.settings is not None:
                     told["target"] = _told(entry.settings)
+            case "asked":
+                told["asked"] = entry.text
             case _:
                 told[entry.kind] = anonymizer.frame(frame, entry.wall - at)
                 if frame is None:
