@@ -100,7 +100,7 @@ CHARGING_CURRENT: Final = replace(within(0.3), rest=0.0)
 CHARGING_VOLTAGE: Final = replace(within(2.0), rest=0.0)
 #: What a wallbox has delivered, kWh: each Wh at first, then every two minutes; and
 #: exact where a session begins, pauses or ends.
-CHARGING_ENERGY: Final = Rule(pace_s=PACE_ENERGY_S, credit=5)
+CHARGING_ENERGY: Final = Rule(pace_s=PACE_ENERGY_S, credit=10)
 #: The limit of its charging, A, while it follows the sun or the house: each at first,
 #: then once a minute.
 CHARGING_LIMIT: Final = Rule(pace_s=PACE_LIMIT_S, credit=10)
