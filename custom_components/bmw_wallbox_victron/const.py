@@ -4,6 +4,8 @@ from typing import Final
 
 from homeassistant.const import Platform
 
+from .charging.settings import MIN_CURRENT_A
+
 DOMAIN: Final = "bmw_wallbox_victron"
 NAME: Final = "BMW Wallbox & Victron"
 PLATFORMS: Final = (
@@ -86,7 +88,7 @@ MAX_TARGET_ENERGY: Final = 100
 MAX_CURRENT: Final = 63
 MAX_FRESHNESS_TIMEOUT: Final = 900
 MAX_METER_INTERVAL: Final = 60
-MIN_CURRENT: Final = 6
+MIN_CURRENT: Final = int(MIN_CURRENT_A)
 MIN_FALLBACK_MIN: Final = 6
 MIN_MAIN_FUSE: Final = 16
 MIN_METER_TIMEOUT: Final = 60

@@ -87,6 +87,8 @@ class Problem(StrEnum):
     # The house
     METER_SILENT = "meter_silent"
     """A meter of the house has no reading."""
+    PRICES_MISSING = "prices_missing"
+    """No price of energy is known for the coming hours."""
     PRICES_UNREADABLE = "prices_unreadable"
     """The prices of energy are in a shape that nobody understands."""
 

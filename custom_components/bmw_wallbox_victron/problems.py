@@ -415,6 +415,21 @@ TABLE: Final[Mapping[Problem, ProblemDescription]] = {
         end="%(subject)s, which measures the house, reports again",
         delay_s=60,
     ),
+    Problem.PRICES_MISSING: ProblemDescription(
+        about=About.SITE,
+        start=(
+            "%(subject)s tells no prices of the coming hours any more (%(found)s): "
+            "charging goes on without them. Look whether its integration works"
+        ),
+        end="%(subject)s tells prices again",
+        issue=Issue(
+            severity=IssueSeverity.WARNING,
+            placeholders=("subject", "found"),
+            foreign={"found": _literal},
+            refresh_s=_HOUR_S,
+            while_loaded=True,
+        ),
+    ),
     Problem.PRICES_UNREADABLE: ProblemDescription(
         about=About.SITE,
         start=(

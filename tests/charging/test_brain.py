@@ -326,6 +326,22 @@ def test_a_plan_charges_at_the_cheapest_hours(world: World) -> None:
     assert world.boxes["box"].record.pauses == 0
 
 
+@pytest.mark.parametrize(("pauses", "windows"), [(0, 4), (2, 4), (3, 3), (5, 1)])
+def test_a_plan_has_the_pauses_that_are_left(
+    world: World, pauses: int, windows: int
+) -> None:
+    """Five in all: it is not to be in more windows than the car is woken for."""
+    world.change(
+        record=SessionRecord(pauses=pauses),
+        settings=ChargingSettings(target_energy=11.0, plan=True, ready_by=time(16)),
+    )
+    world.prices = quarters(NOON, [0.9, 0.1, 0.9, 0.9] * 4)
+    world.step()
+    plan = world.outcomes["box"].plan
+    assert plan is not None
+    assert len(plan.windows) == windows
+
+
 def test_a_plan_that_was_missed_goes_on(world: World) -> None:
     """At full power until it has what it was to have."""
     world.change(

@@ -1,5 +1,6 @@
 """When to charge, so that a target is met by a deadline at the cheapest hours."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -85,6 +86,15 @@ def test_hours(
 
     assert windows(plan) == expected
     assert plan.enough
+
+
+def test_slots_without_their_last_second() -> None:
+    """Some sources let them end at 59:59: between two there is no gap."""
+    prices = tuple(
+        replace(slot, end=slot.end - timedelta(seconds=1))
+        for slot in hourly(3, 1, 2, 1, 4)
+    )
+    assert windows(planned(prices, 3, within=5)) == [(1, 4)]
 
 
 def test_slots_have_their_prices() -> None:
@@ -181,3 +191,23 @@ def test_what_charges_is_not_interrupted_for_nothing() -> None:
     plan = planned(hourly(2, 2), 1.5, within=2, charging=True)
     assert windows(plan) == [(0, 1.5)]
     assert windows(planned(hourly(2, 2), 1.5, within=2)) == [(0.5, 2)]
+
+
+def test_a_reading_that_was_too_low_leaves_nothing() -> None:
+    """A plan that was made for half of the power is not gone on with."""
+    prices = hourly(5, 1, 4, 2, 3, 5)
+
+    def again(power_w: float, before: Plan | None) -> Plan:
+        return make_plan(
+            now=EVENING,
+            deadline=EVENING + timedelta(hours=6),
+            energy_wh=20_000 / 1.05,
+            power_w=power_w,
+            prices=prices,
+            before=before,
+        )
+
+    plan = again(10_000, None)
+    low = again(5_000, plan)
+    assert windows(low) == [(1, 5)]
+    assert windows(again(10_000, low)) == windows(plan) == [(1, 2), (3, 4)]

@@ -1,4 +1,4 @@
-"""Prices over time: at a moment, on average, joined."""
+"""Prices over time: at a moment, joined, cut."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -6,14 +6,13 @@ from time import process_time
 from zoneinfo import ZoneInfo
 
 from hypothesis import given, strategies as st
-import pytest
 
 from custom_components.bmw_wallbox_victron.charging.prices import (
     Prices,
     PriceSlot,
-    mean_price,
     merged,
     price_at,
+    without_after,
     without_before,
 )
 
@@ -42,22 +41,6 @@ def test_price_of_the_hour_that_clocks_show_twice() -> None:
     assert price_at(prices, first) == 0.1
     assert price_at(prices, second) == 0.2
     assert price_at(prices, MIDNIGHT) is None
-
-
-def test_mean_is_over_time() -> None:
-    prices = prices_of((0, 1, 0.1), (1, 1.25, 0.5), (2, 3, 0.3))
-    begin = datetime(2026, 10, 25, 0, 45, tzinfo=UTC)
-
-    assert mean_price(prices, begin, begin + timedelta(minutes=30)) == pytest.approx(
-        0.3
-    )
-    assert mean_price(prices, begin, begin + timedelta(hours=1)) is None
-    assert mean_price(prices, begin, begin) == 0.1
-    # Two hours by the sun, one by the clock.
-    local = begin.astimezone(BERLIN)
-    assert mean_price(
-        prices_of((0, 4, 0.25)), local, local + timedelta(hours=2)
-    ) == pytest.approx(0.25)
 
 
 HOURS = st.lists(st.integers(0, 48), unique=True, min_size=2, max_size=16).map(sorted)
@@ -100,6 +83,17 @@ def test_many_prices_hold_up_nobody() -> None:
     began = process_time()
     assert merged(many, many) == many
     assert process_time() - began < 1
+
+
+@given(some_prices(), st.integers(0, 48))
+def test_only_what_is_to_come_is_left_out(prices: Prices, hour: int) -> None:
+    moment = datetime(2026, 10, 25, tzinfo=UTC) + timedelta(hours=hour, minutes=20)
+    left = without_after(prices, moment)
+
+    for each in range(49):
+        at = datetime(2026, 10, 25, 0, 10, tzinfo=UTC) + timedelta(hours=each)
+        assert price_at(left, at) == (price_at(prices, at) if at < moment else None)
+    assert all(slot.start < slot.end <= moment for slot in left)
 
 
 @given(some_prices(), st.integers(0, 48))

@@ -15,7 +15,6 @@ from custom_components.bmw_wallbox_victron.charging.receipt import (
     Receipt,
     Tariff,
     more_complete,
-    remembered,
 )
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -210,23 +209,6 @@ def test_a_moment_has_a_price() -> None:
         0.4,
         None,
     ]
-
-
-def test_yesterdays_prices_stay() -> None:
-    """A source that tells today's takes none away, and corrects its own."""
-    monday = slots(NIGHTS[0], [0.1, 0.2], 60)
-    tuesday = slots(NIGHTS[0] + timedelta(hours=1), [0.3, 0.4], 60)
-    later = NIGHTS[0] + timedelta(hours=1)
-    known = remembered(monday, tuesday, begin=later, oldest=NIGHTS[0])
-    assert [slot.price for slot in known] == [0.1, 0.3, 0.4]
-    assert remembered(monday, tuesday, begin=later, oldest=later) == tuesday
-    # One that begins in the midst of a slot; and one that has ended.
-    half = NIGHTS[0] + 30 * MINUTE
-    from_now = (PriceSlot(start=half, end=later, price=0.5),)
-    known = remembered(monday, from_now, begin=later, oldest=NIGHTS[0])
-    assert [(slot.end, slot.price) for slot in known] == [(half, 0.1), (later, 0.5)]
-    ended = remembered(monday, (), begin=half, oldest=NIGHTS[0])
-    assert [(slot.end, slot.price) for slot in ended] == [(half, 0.1)]
 
 
 def test_which_knows_more() -> None:

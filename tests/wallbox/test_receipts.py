@@ -70,7 +70,7 @@ class Box:
 
     def price(self, tariff: Tariff, moment: Now) -> None:
         """Learn of prices."""
-        self.receipts.set_tariff(tariff, moment)
+        self.receipts.set_tariff(tariff)
         self._take(self.state, moment)
 
     def _take(self, state: WallboxState, moment: Now) -> None:
@@ -399,7 +399,7 @@ def test_a_session_from_a_version_without_receipts() -> None:
     old = replace(box.state.transaction, receipt=Receipt())
     before = replace(old, id="before", ended_at=at(-60), receipt=Receipt())
     box.state = replace(box.state, transaction=old, recent=(before,))
-    box.receipts.set_tariff(Tariff(prices=NOON), now(1200))
+    box.receipts.set_tariff(Tariff(prices=NOON))
     item = event(3, 1800, register=4000.0)
     state = box.receipts.account(
         transaction_event(box.state, item, now(1800)), now(1800)
@@ -426,28 +426,6 @@ def test_home_assistant_was_off() -> None:
     assert line.receipt.cost == pytest.approx(1 * 0.2 + 1 * 0.4)
     assert line.receipt.unpriced_wh == 0
     assert box.ledger.take_changes()
-
-
-def test_prices_of_yesterday() -> None:
-    """A source that forgets them takes none from what is told late."""
-    box = Box()
-    box.price(Tariff(prices=NOON[:1]), now(0))
-    box.hear(started(0, 0, register=1000.0), now(0))
-    box.price(Tariff(prices=NOON[1:]), now(1000))
-    box.hear(event(1, 600, register=2000.0, offline=True), now(1000))
-    assert box.remembered[0].receipt.cost == pytest.approx(0.2)
-
-
-@pytest.mark.parametrize(("awaited", "cost"), [(True, 0.4), (False, 0.9)])
-def test_a_source_that_is_silent_or_removed(awaited: bool, cost: float) -> None:
-    """Its prices stand until it speaks again, but no longer than it is there."""
-    box = Box()
-    box.price(Tariff(prices=NOON, awaited=True), now(0))
-    box.price(Tariff(fixed_price=0.9, awaited=awaited), now(900))
-    box.hear(started(0, 900, register=1000.0), now(900))
-    box.hear(event(1, 1500, register=2000.0), now(1500))
-    box.hear(event(2, 1500, register=2000.0, offline=True), now(1501))
-    assert box.remembered[0].receipt.cost == pytest.approx(cost)
 
 
 def test_shown_with_its_energy() -> None:

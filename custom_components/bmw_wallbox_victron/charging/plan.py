@@ -1,5 +1,6 @@
 """When to charge, so that a target is met by a deadline at the cheapest hours."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta, tzinfo
@@ -9,35 +10,38 @@ from statistics import median
 from typing import Final
 
 from .cheapest import Piece, cheapest_parts
-from .prices import Prices, in_utc
+from .prices import Prices
 
+#: A plan has so many windows at most: each ends in a pause, and cars bear few of them.
+MAX_WINDOWS: Final = 4
 #: So much more time is planned than is needed.
 _RESERVE: Final = 1.05
-#: A window less is worth this part of what all costs: no window for a few seconds.
-_WINDOW_SHARE: Final = 0.0005
-#: Of two times that cost the same the later one counts: this part of a price an hour.
-_LATER_SHARE: Final = 1e-6
+#: A window less is worth this part of what all costs: no pause for next to nothing.
+_WINDOW_SHARE: Final = 0.001
+#: And this part of what a usual price would make of the time: of two plans that cost
+#: the same the one with fewer windows counts.
+_TIE_SHARE: Final = 1e-6
+#: Then the later one: this part of a price an hour.
+_LATER_SHARE: Final = 1e-8
 #: What is not known costs this many times what is known: it comes last.
 _UNKNOWN_FACTOR: Final = 100
 #: And so much more for each hour that it is earlier: as late as is safe.
 _UNKNOWN_LATER_SHARE: Final = 0.01
-#: A pause is left out that is this part of the time needed, if it saves little.
-_GAP_SHARE: Final = 0.08
-#: Costs that differ by this part of themselves, and this part of what a usual price
-#: would make of the time, are the same.
+#: Costs that differ by this part of themselves are the same.
 _SAME_SHARE: Final = 0.004
-_SAME_SCALE_SHARE: Final = 0.001
-#: The plan before is gone on with while it is that much of the time needed, reserve
-#: included. Towards the end what is left of it is the reserve.
+#: The plan before counts while it is that much of the time needed, reserve included.
 _KEPT_FROM: Final = 0.7
-_KEPT_TO: Final = 10.0
 #: It is made longer below this: power may vary by 3 % either way, and what is left is
 #: enough all the same.
 _KEPT_WHOLE_FROM: Final = 0.94
+#: And shorter where more than this part of all its time is not needed: that is the
+#: reserve, and what power may vary. It was made for less power then.
+_KEPT_SPARE: Final = 0.1
 #: For how long a plan goes on whose end nobody knows.
 _UNKNOWN_END: Final = timedelta(days=1)
 
 _MICROSECOND: Final = timedelta(microseconds=1)
+_MINUTE: Final = timedelta(minutes=1)
 _HOUR: Final = timedelta(hours=1) // _MICROSECOND
 
 
@@ -63,6 +67,8 @@ class Plan:
     """Whether the target can be met by the deadline."""
     prices: Prices = field(default=(), repr=False, compare=False)
     """Those that it was made with."""
+    planned: timedelta = field(default=timedelta(), repr=False, compare=False)
+    """How much time it had when nothing of it was over."""
 
     def active(self, now: datetime) -> bool:
         """Return whether to charge at `now`."""
@@ -95,12 +101,15 @@ class Plan:
 def _pieces(
     prices: Prices, now: datetime, deadline: datetime
 ) -> Iterator[tuple[int, int, float | None]]:
-    """Yield all of the time until the deadline by its prices, in µs from now."""
+    """Yield all of the time until the deadline by its prices, in µs from now.
+
+    They change at whole minutes: some sources leave out a slot's last second.
+    """
     last = (deadline - now) // _MICROSECOND
     reached = 0
-    for slot in in_utc(prices):
-        start = max((slot.start - now) // _MICROSECOND, reached)
-        end = min((slot.end - now) // _MICROSECOND, last)
+    for slot in prices[bisect_right(prices, now, key=lambda slot: _minute(slot.end)) :]:
+        start = max((_minute(slot.start) - now) // _MICROSECOND, reached)
+        end = min((_minute(slot.end) - now) // _MICROSECOND, last)
         if end <= start:
             continue
         yield from _unknown_hours(reached, start)
@@ -109,12 +118,16 @@ def _pieces(
     yield from _unknown_hours(reached, last)
 
 
+def _minute(moment: datetime) -> datetime:
+    """Return the whole minute that is the nearest, UTC."""
+    nearest = moment.astimezone(UTC) + _MINUTE / 2
+    return nearest.replace(second=0, microsecond=0)
+
+
 def _unknown_hours(start: int, end: int) -> Iterator[tuple[int, int, None]]:
-    """Yield a time without prices by the hour, the last ones whole."""
-    while start < end:
-        following = end - (end - start - 1) // _HOUR * _HOUR
-        yield start, following, None
-        start = following
+    """Yield a time without prices by the hour."""
+    for begin in range(start, end, _HOUR):
+        yield begin, min(begin + _HOUR, end), None
 
 
 def _overlaps(
@@ -127,11 +140,6 @@ def _overlaps(
             yield piece, begin, end
 
 
-def _dearest(parts: list[tuple[int, int]], pieces: list[Piece]) -> float:
-    """Return the highest price in some parts."""
-    return max(piece.price for part in parts for piece, _, _ in _overlaps(part, pieces))
-
-
 def _cost(parts: list[tuple[int, int]], pieces: list[Piece]) -> float:
     """Return what some parts cost."""
     return sum(
@@ -139,6 +147,22 @@ def _cost(parts: list[tuple[int, int]], pieces: list[Piece]) -> float:
         for part in parts
         for piece, begin, end in _overlaps(part, pieces)
     )
+
+
+def _least(pieces: list[Piece], length: int) -> float:
+    """Return what known prices make of that time at least, in any number of windows."""
+    cost = 0.0
+    for piece in sorted(pieces, key=lambda piece: piece.price):
+        if not piece.late:
+            cost += piece.price * min(piece.length, length)
+            length -= min(piece.length, length)
+    return cost
+
+
+def _same(parts: list[tuple[int, int]], pieces: list[Piece]) -> float:
+    """Return by how much another cost may differ that is the same."""
+    known = [piece for piece in pieces if not piece.late]
+    return _SAME_SHARE * abs(_cost(parts, known))
 
 
 def _kept(
@@ -159,7 +183,7 @@ def _kept(
         )
     ]
     share = _length(parts) / needed
-    if not _KEPT_FROM <= share <= _KEPT_TO or _windows(parts) > max_windows:
+    if share < _KEPT_FROM or _windows(parts) > max_windows:
         return []
     return parts
 
@@ -174,31 +198,6 @@ def _length(parts: list[tuple[int, int]]) -> int:
     return sum(end - begin for begin, end in parts)
 
 
-def _without_first_gap(
-    parts: list[tuple[int, int]],
-    pieces: list[Piece],
-    needed: int,
-    tolerance: float,
-) -> list[tuple[int, int]]:
-    """Return the parts without the next pause, where it is short and saves little."""
-    gap_start = 0
-    for start, end in parts:
-        if start > gap_start:
-            break
-        gap_start = end
-    else:
-        return parts
-    gap = (gap_start, start)
-    if gap[1] - gap[0] > needed * _GAP_SHARE:
-        return parts
-    filled = list(_overlaps(gap, pieces))
-    saved = _dearest(parts, pieces)
-    extra = sum((piece.price - saved) * (end - begin) for piece, begin, end in filled)
-    if extra > tolerance:
-        return parts
-    return sorted([*parts, *((begin, end) for _, begin, end in filled)])
-
-
 def make_plan(
     *,
     now: datetime,
@@ -206,7 +205,7 @@ def make_plan(
     energy_wh: float,
     power_w: float,
     prices: Prices,
-    max_windows: int = 4,
+    max_windows: int = MAX_WINDOWS,
     charging: bool = False,
     before: Plan | None = None,
 ) -> Plan:
@@ -254,16 +253,21 @@ def make_plan(
 
     def cheapest(length: int) -> list[tuple[int, int]]:
         """Return the cheapest parts of that length."""
+        least = max(_least(pieces, length), 0.0)
         return cheapest_parts(
             pieces,
             length,
             max_windows=most,
-            window_cost=_WINDOW_SHARE * scale * length,
+            window_cost=_WINDOW_SHARE * least + _TIE_SHARE * scale * length,
             later=_LATER_SHARE * scale / _HOUR,
             going_on=charging,
         )
 
     parts = _kept(before, pieces, needed, most, now)
+    planned = timedelta() if before is None else before.planned
+    spare = _KEPT_SPARE * (planned // _MICROSECOND)
+    if _length(parts) > needed + spare:
+        parts = []
     whole = _length(parts) >= needed * _KEPT_WHOLE_FROM
     if parts and before is not None and before.prices == prices:
         # What is left of the cheapest is the cheapest. Windows that are over are so:
@@ -271,9 +275,9 @@ def make_plan(
         most = _windows(parts)
     elif parts and needed < available:
         # Of its own length, not of the one that is needed now: was it that before?
-        cost = _cost(cheapest(_length(parts)), pieces)
-        same = _SAME_SHARE * abs(cost) + _SAME_SCALE_SHARE * scale * needed
-        whole = whole and _cost(parts, pieces) <= cost + same
+        other = cheapest(_length(parts))
+        most_cost = _cost(other, pieces) + _same(other, pieces)
+        whole = whole and _cost(parts, pieces) <= most_cost
     if not whole:
         parts = []
     if not parts and needed >= available:
@@ -283,12 +287,10 @@ def make_plan(
             enough=needed <= available * _RESERVE,
         )
     if not parts:
-        parts = cheapest(needed)
-        if charging:
-            same = _SAME_SHARE * abs(_cost(parts, pieces))
-            same += _SAME_SCALE_SHARE * scale * needed
-            parts = _without_first_gap(parts, pieces, needed, same)
-    return Plan(slots=_slots(parts, times, now), enough=True, prices=prices)
+        parts, planned = cheapest(needed), needed * _MICROSECOND
+    return Plan(
+        slots=_slots(parts, times, now), enough=True, prices=prices, planned=planned
+    )
 
 
 def _slots(

@@ -4,10 +4,10 @@ from datetime import datetime, tzinfo
 import math
 from typing import Final
 
-from .decide import Planned
+from .decide import MAX_PAUSES, Planned
 from .inputs import Box
 from .memory import Memory
-from .plan import Plan, make_plan, next_deadline
+from .plan import MAX_WINDOWS, Plan, make_plan, next_deadline
 from .prices import Prices
 from .settings import MIN_CURRENT_A
 
@@ -98,12 +98,19 @@ def _plan(
             energy_wh=missing_wh,
             power_w=power_w,
             prices=prices,
+            max_windows=_windows_left(box),
             charging=box.charging and memory.mode_on,
             before=plan,
         )
         memory.plan, memory.plan_for, memory.plan_with = plan, plan_for, plan_with
         memory.planned_at, memory.planned_wall = now, wall
     return plan
+
+
+def _windows_left(box: Box) -> int:
+    """Return in how many windows the rest of a session may be: each ends in a pause."""
+    left = MAX_PAUSES - box.record.pauses
+    return max(1, min(MAX_WINDOWS, left if box.charging else left + 1))
 
 
 def _was_set(before: datetime, at: float, wall: datetime, now: float) -> bool:

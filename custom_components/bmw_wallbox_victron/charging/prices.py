@@ -41,26 +41,6 @@ def price_at(prices: Prices, moment: datetime) -> float | None:
     )
 
 
-def mean_price(prices: Prices, begin: datetime, end: datetime) -> float | None:
-    """Return what a kWh costs on average from `begin` to `end`.
-
-    Over time, as for a power that does not change. None: not known of all of it.
-    """
-    begin, end = begin.astimezone(UTC), end.astimezone(UTC)
-    if end <= begin:
-        return price_at(prices, begin)
-    known = paid = 0.0
-    for slot in in_utc(prices):
-        seconds = (min(slot.end, end) - max(slot.start, begin)).total_seconds()
-        if seconds > 0:
-            known += seconds
-            paid += seconds * slot.price
-    # Sums of microseconds as floats.
-    if known < (end - begin).total_seconds() - 1e-3:
-        return None
-    return paid / known
-
-
 def merged(older: Prices, newer: Prices) -> Prices:
     """Return both in UTC; where both know a price, that of `newer` counts."""
     older, newer = in_utc(older), in_utc(newer)
@@ -84,3 +64,13 @@ def without_before(prices: Prices, moment: datetime) -> Prices:
     """Return those that are not over at `moment`, in UTC; one that runs stays whole."""
     moment = moment.astimezone(UTC)
     return tuple(slot for slot in in_utc(prices) if slot.end > moment)
+
+
+def without_after(prices: Prices, moment: datetime) -> Prices:
+    """Return them as far as `moment`, in UTC; one that runs then ends."""
+    moment = moment.astimezone(UTC)
+    return tuple(
+        replace(slot, end=min(slot.end, moment))
+        for slot in in_utc(prices)
+        if slot.start < moment
+    )

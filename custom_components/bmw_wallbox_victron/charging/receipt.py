@@ -89,24 +89,6 @@ def _end(slot: PriceSlot) -> datetime:
     return slot.end.astimezone(UTC)
 
 
-def remembered(
-    known: Prices, newer: Prices, *, begin: datetime, oldest: datetime
-) -> Prices:
-    """Return the slots of `newer`, and what is known of the time before them.
-
-    Energy may be told a day after it flowed, and few sources tell yesterday's prices.
-    Where `newer` has none, what is known counts until `begin`. What ended before
-    `oldest` is forgotten.
-    """
-    first = _start(newer[0]) if newer else begin
-    kept = (
-        slot if _end(slot) <= first else replace(slot, end=first)
-        for slot in known
-        if _start(slot) < first and oldest < _end(slot)
-    )
-    return (*kept, *newer)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unpriced:
     """Energy from the grid that waits for its price."""

@@ -12,13 +12,11 @@ from datetime import datetime, timedelta
 from typing import Final, Self
 
 from ..charging.grid_share import GridShare
-from ..charging.receipt import Receipt, Tariff, remembered
+from ..charging.receipt import Receipt, Tariff
 from .clock import CLOCKS_AGREE, JITTER_S, LIVE_TIMEOUT_S, Now
 from .energy import Flow
 from .state import VOLTAGE_CARRIED_V, Transaction, WallboxState
 
-#: Prices are remembered for so long after their time.
-_PRICES_LAST: Final = timedelta(days=7)
 #: A late reading may lie in a gap that is longer than this.
 _GAP: Final = timedelta(seconds=60)
 #: So many readings since a gap are kept; after half of them another gap counts more.
@@ -88,19 +86,8 @@ class Receipts:
         self._redraw: set[tuple[str, int]] = set()
         """Those of which the receipts are to be reckoned anew."""
 
-    def set_tariff(self, tariff: Tariff, now: Now) -> bool:
-        """Take what energy costs; return whether that is new.
-
-        It need not tell of the past: what it told before of that is remembered.
-        """
-        prices = remembered(
-            self.tariff.prices,
-            tariff.prices,
-            # A source that is silent will tell more; one that was removed has ended.
-            begin=now.wall + _PRICES_LAST if tariff.awaited else now.wall,
-            oldest=now.wall - _PRICES_LAST,
-        )
-        tariff = replace(tariff, prices=prices)
+    def set_tariff(self, tariff: Tariff) -> bool:
+        """Take what energy costs, of late as well; return whether that is new."""
         if tariff == self.tariff:
             return False
         self.tariff, self._unsettled = tariff, True

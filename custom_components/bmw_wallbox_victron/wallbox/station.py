@@ -191,7 +191,7 @@ class Station:
 
     def set_tariff(self, tariff: Tariff) -> None:
         """Take what energy costs, each time that more is known of it."""
-        if self._receipts.set_tariff(tariff, self.now()):
+        if self._receipts.set_tariff(tariff):
             self.update(self.state, look=True)
 
     def grid_heard(
