@@ -11,6 +11,7 @@ from simulators.wallbox.playing import Playing
 from simulators.wallbox.replay import ReplayedWallbox
 from simulators.wallbox.trace import Trace, Wanted
 
+from .console import DemoError
 from .layout import CHARGE_POINT_ID, WALLBOX_PASSWORD
 from .past.guide import Guide
 
@@ -63,7 +64,10 @@ class Replay:
         self._due = 0.0
 
     async def live(self) -> None:
-        """Live through the trace, then in the present, connected until cancelled."""
+        """Live through the trace, then in the present, connected until cancelled.
+
+        Raises DemoError where Home Assistant ends before.
+        """
         trace, guide = self.box.trace, self._guide
         playing = Playing(self.box, self, step_s=step_s(self._speed))
         try:
@@ -74,6 +78,8 @@ class Replay:
             await playing.play(trace.length_s)
             await guide.leave()
             await self.box.run()
+        except ConnectionError as err:
+            raise DemoError(f"the trace cannot go on: {err}") from err
         finally:
             await self.box.close()
 

@@ -762,6 +762,20 @@ async def test_home_assistant_lives_through_a_trace(pki_files: pki.Files) -> Non
     living.cancel()
 
 
+async def test_home_assistant_ends_within_a_trace(pki_files: pki.Files) -> None:
+    """As its owner may have it restart; that is said in a sentence."""
+    ours, theirs = socket.socketpair()
+    theirs.sendall(b'{"now": 0, "behind_s": 0}\n')
+    guide = await Guide.meet(ours)
+    theirs.close()
+    trace = parse_arguments(["--replay", str(TRACE)]).trace
+    replay = make_replay(
+        TRACE, trace, guide, {}, 1, pki_files.client_context(), speed=2
+    )
+    with pytest.raises(DemoError, match="cannot go on"):
+        await replay.live()
+
+
 async def test_a_replay_tells_what_its_owner_did(pki_files: pki.Files) -> None:
     """And what was asked for that nobody asked for in the trace."""
     trace = parse_arguments(["--replay", str(TRACE)]).trace

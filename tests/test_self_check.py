@@ -37,9 +37,24 @@ PAIRS: Final = tuple(
     for one, two in itertools.combinations(SWITCHES, 2)
     if one.name != two.name and frozenset({one.name, two.name}) not in IMPOSSIBLE
 )
+#: Those with a habit that the check does not name.
+BESIDE_HARMLESS: Final = tuple(
+    (one, two)
+    for one, two in itertools.product(SWITCHES, HARMLESS)
+    if one.name != two.name and frozenset({one.name, two.name}) not in IMPOSSIBLE
+)
+#: What is seen in another way where a limit was set before.
+LIMITED: Final = tuple(
+    pair
+    for pair in PAIRS
+    if {each.name for each in pair} == {"boot_every_s", "limit_applies_after_s"}
+)
 #: All of them take minutes: the gate tries every eleventh, which has each switch.
 THOROUGH: Final = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-TRIED: Final = PAIRS if THOROUGH else PAIRS[::11]
+TRIED: Final = [
+    *((*pair, False) for pair in (PAIRS if THOROUGH else PAIRS[::11])),
+    *((*pair, True) for pair in (*LIMITED, *(BESIDE_HARMLESS if THOROUGH else ()))),
+]
 #: These take no limit, or are different only where there is none.
 NO_LIMIT_BEFORE: Final = frozenset(
     {"smart_charging", "smart_charging_unavailable", "composite_oddity"}
@@ -74,17 +89,22 @@ def left(bench: Bench) -> tuple[object, ...]:
     )
 
 
+async def limited(bench: Bench, *switches: Switch) -> int:
+    """Set a limit before the check, where one is taken, and return what holds."""
+    if {each.name for each in switches} & NO_LIMIT_BEFORE:
+        return 32
+    bench.limit(20)
+    await bench.pass_time(80, step=2)
+    return 20
+
+
 @pytest.mark.parametrize("switch", [None, *SEEN, *BESIDE, *HARMLESS], ids=str)
 async def test_one_quirk(make_bench: MakeBench, switch: Switch | None) -> None:
     """Exactly what is switched on is named, and all is left as it was."""
     switches = () if switch is None else (switch,)
     bench = make_bench(quirks_of(switches))
     await begin(bench)
-    limit = 32
-    if not {each.name for each in switches} & NO_LIMIT_BEFORE:
-        limit = 20
-        bench.limit(limit)
-        await bench.pass_time(80, step=2)
+    limit = await limited(bench, *switches)
     before = left(bench)
     await check(bench)
     assert found(bench) == expected(*switches)
@@ -95,11 +115,15 @@ async def test_one_quirk(make_bench: MakeBench, switch: Switch | None) -> None:
     assert not bench.box.calls("RequestStopTransaction")
 
 
-@pytest.mark.parametrize(("one", "two"), TRIED, ids=str)
-async def test_two_quirks(make_bench: MakeBench, one: Switch, two: Switch) -> None:
-    """Exactly those that are switched on are named."""
+@pytest.mark.parametrize(("one", "two", "limits"), TRIED, ids=str)
+async def test_two_quirks(
+    make_bench: MakeBench, one: Switch, two: Switch, limits: bool
+) -> None:
+    """Exactly those that are switched on are named; `limits`: a limit is set before."""
     bench = make_bench(quirks_of((one, two)))
     await begin(bench)
+    if limits:
+        await limited(bench, one, two)
     before = left(bench)
     await check(bench)
     assert found(bench) == expected(one, two)

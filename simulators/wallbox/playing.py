@@ -32,9 +32,7 @@ class Playing:
     at most.
     """
 
-    def __init__(
-        self, box: ReplayedWallbox, home: Home, *, step_s: float = 1.0
-    ) -> None:
+    def __init__(self, box: ReplayedWallbox, home: Home, *, step_s: float) -> None:
         """Take a wallbox that has not begun yet."""
         self._box = box
         self._home = home

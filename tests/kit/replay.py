@@ -20,8 +20,6 @@ from .bench import TURNS, turn
 from .site import CHARGE_POINT_ID, Site
 
 TRACES: Final = Path(__file__).parents[1] / "data" / "traces"
-#: So long after the last word of a story all is shown that is shown at a pace, s.
-SETTLES_S: Final = 30
 
 
 def next_second(freezer: FrozenDateTimeFactory) -> datetime:
@@ -117,12 +115,6 @@ class Replay:
             await set_up(self.site, trace.max_current, trace.meter_interval)
             await self._playing.begin()
         await self._playing.play(trace.length_s if until is None else until)
-
-    async def settle(self) -> None:
-        """Let all be shown that is shown at a pace, with nothing more said."""
-        for _ in range(SETTLES_S):
-            self.freezer.tick(1)
-            await self.rest()
 
     def shown(self) -> dict[str, str]:
         """Give the states of all entities of the wallbox."""

@@ -199,8 +199,14 @@ WITH_CAR: Final = frozenset(
 )
 #: What makes no pairs: an accident, of which what fails depends on when it happens.
 ALONE: Final = frozenset({"unresponsive_actions"})
-#: Boxes that cannot be: it heeds one kind of profiles, and refuses just that.
-IMPOSSIBLE: Final = frozenset({frozenset({"relative_only", "relative_rejected"})})
+#: Boxes that cannot be: it heeds one kind of profiles, and refuses just that; its clock
+#: is off, and set by us.
+IMPOSSIBLE: Final = frozenset(
+    {
+        frozenset({"relative_only", "relative_rejected"}),
+        frozenset({"clock_offset_s", "clock_from_central_system"}),
+    }
+)
 
 #: What no check of five minutes without a reboot can see, and why.
 UNSEEN: Final[dict[str, str]] = {

@@ -5,6 +5,7 @@
 
 import asyncio
 import json
+from typing import Final
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
@@ -12,9 +13,12 @@ from homeassistant.util import dt as dt_util
 import pytest
 
 from ..kit.bench import MakeBench
-from ..kit.replay import SETTLES_S, TRACES, next_second, set_up, shown
+from ..kit.replay import TRACES, next_second, set_up, shown
 from ..kit.site import CHARGE_POINT_ID, Site
 from .stories import STORIES
+
+#: So long after the last word of a story all is shown that is shown at a pace, s.
+_SETTLES_S: Final = 30
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -38,7 +42,7 @@ async def test_make(
         await bench.pass_time(1)
 
     await story.happens(bench, mark)
-    for _ in range(SETTLES_S):  # what is shown at a pace is shown
+    for _ in range(_SETTLES_S):  # what is shown at a pace is shown
         freezer.tick(1)
         await bench.rest()
     await mark()

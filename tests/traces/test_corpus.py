@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 from pathlib import Path
+import random
 import re
 import ssl
 from typing import Final
@@ -40,6 +41,11 @@ PLAYED: Final = (
     [*itertools.product(NAMES, SPEEDS)]
     if THOROUGH
     else [*zip(NAMES, itertools.cycle(SPEEDS[2:])), ("card", 0.5), ("card", 1)]
+)
+DELAYED: Final = (
+    [*itertools.product(NAMES, (4, 20))]
+    if THOROUGH
+    else [("answers_no_limit", 4), ("check", 20), ("outage", 4)]
 )
 PRIVATE = re.compile(
     rf"{re.escape(CHARGE_POINT_ID)}|{CARD}|SIM0+1|localhost"
@@ -89,6 +95,30 @@ async def test_replay(
     assert unknown <= {"TriggerMessage"}
     recorded = site.entry.runtime_data.stations[CHARGE_POINT_ID].trace.lines()
     assert wishes(read_trace(recorded)) == wishes(trace)
+
+
+@pytest.mark.parametrize(("name", "speed"), DELAYED)
+async def test_the_delays_of_a_network(
+    name: str, speed: float, make_replay: MakeReplay
+) -> None:
+    """Nothing comes at a whole second, and nothing at once: it ends with the same."""
+    drawn = random.Random(name)
+    head, *lines = (TRACES / f"{name}.jsonl").read_text("utf-8").splitlines()
+    entries = [entry for line in lines if "states" not in (entry := json.loads(line))]
+    at = 0.0
+    for entry in entries:
+        at = max(at + drawn.uniform(0.002, 0.06), entry["at"] + drawn.uniform(0, 0.3))
+        entry["at"] = round(at, 3)
+    replay = make_replay(
+        read_trace([head, *map(json.dumps, entries)]), step_s=step_s(speed)
+    )
+    end, states = read(name).states[-1]
+    await replay.play(end)
+    now = replay.shown()
+    # When it began is when that was heard, where the wallbox has a wrong clock.
+    for each in (states, now):
+        each.pop("sensor.session_started", None)
+    assert among(states, now) == states
 
 
 async def test_the_middle_of_a_session(

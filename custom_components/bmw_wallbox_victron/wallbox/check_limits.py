@@ -35,6 +35,8 @@ class Level:
     """Whether a current was to be measured: a car charges, or did before it."""
     after: Enforcement
     """How far the wallbox had got with it at its end."""
+    again: bool = False
+    """Whether it was tried before: what was sent then may be followed only now."""
 
     @property
     def held(self) -> bool:
@@ -162,7 +164,10 @@ def limits(log: CheckLog, levels: list[Level]) -> Limits:
     vain = bursts[:-1] if first.held else bursts
     failed = _failed(vain)
     found: list[Detail] = list(composite(log))
-    slow = _slow(log, levels)
+    waits = _waits(log, levels)
+    slow = bool(waits) and min(waits) > SLOW_LIMIT_S
+    # Or it may be slow: then what did not hold at first may have done so later.
+    untold = first.held and first.metered and not waits
     if slow:
         found.append(Detail.SLOW_LIMITS)
     elif holder is not None and holder.purpose is not ProfilePurpose.TX:
@@ -181,7 +186,7 @@ def limits(log: CheckLog, levels: list[Level]) -> Limits:
         kinds = list(ProfileKind)
         tried = kinds[: 1 + max(kinds.index(kind) for kind in last)]
         shown = _shown(vain, purpose, first.amps)
-        if slow and shown is not False:
+        if (slow or untold) and shown is not False:
             continue
         if shown:
             found.append(Detail.COMPOSITE_WRONG)
@@ -203,13 +208,17 @@ def limits(log: CheckLog, levels: list[Level]) -> Limits:
     )
 
 
-def _slow(log: CheckLog, levels: list[Level]) -> bool:
-    """Return whether limits were followed late, though nothing else was tried."""
-    waits = [
+def _waits(log: CheckLog, levels: list[Level]) -> list[float]:
+    """Return after how many seconds limits were followed with which all was known.
+
+    The first is late as well where another profile purpose had to be found.
+    """
+    return [
         level.followed_at - sent[0].at
-        for level in levels
+        for level in levels[1:]
         if level.followed_at is not None
         and level.metered
+        and not level.again
         and (
             sent := [
                 each
@@ -219,8 +228,6 @@ def _slow(log: CheckLog, levels: list[Level]) -> bool:
             ]
         )
     ]
-    # The first is late as well where another profile purpose had to be found.
-    return bool(waits[1:]) and min(waits[1:]) > SLOW_LIMIT_S
 
 
 def _shown(bursts: list[_Burst], purpose: ProfilePurpose, amps: float) -> bool | None:

@@ -154,16 +154,17 @@ class SelfCheck(Asking):
 
     async def _level(self, amps: float, *, resumes: bool = False) -> None:
         """Try one limit; where something else changes it, once more."""
-        for _ in range(2):
+        for again in (False, True):
             if self._allowed_a <= max(amps, MIN_CURRENT_A - 1):
                 self._reasons.setdefault(Line.LIMITS, Detail.LIMIT_LOWER)
                 return
             try:
-                self._levels.append(await self._hold(amps, resumes=resumes))
+                level = await self._hold(amps, resumes=resumes)
             except _ChangedError:
                 self._station.check_cap(None)  # or it would be there already
                 await self._until(lambda: self._holds, _LIMIT_S)
             else:
+                self._levels.append(replace(level, again=again))
                 return
         self._reasons[Line.LIMITS] = Detail.CHANGED
 
