@@ -395,6 +395,41 @@ def test_a_plan_reckons_with_what_the_car_takes(world: World) -> None:
     assert world.reason() is LimitReason.TARGET_REACHED
 
 
+@pytest.mark.parametrize(("ready_by", "enough"), [(22, True), (16, False)])
+def test_a_plan_begins_after_what_it_waits_for(
+    world: World, ready_by: int, enough: bool
+) -> None:
+    """Nothing is planned for a time in which `start_at` holds back."""
+    starts = [NOON + timedelta(hours=hour) for hour in range(12)]
+    world.prices = tuple(
+        PriceSlot(start=start, end=start + timedelta(hours=1), price=price)
+        for start, price in zip(
+            starts, [0.3, 0.1, *[0.3] * 5, 0.2, *[0.3] * 4], strict=True
+        )
+    )
+    settings = ChargingSettings(
+        target_energy=5.0,
+        plan=True,
+        ready_by=time(ready_by),
+        start_at=NOON + timedelta(hours=5),
+    )
+    world.change(settings=settings)
+    run(world, 1)
+    plan = world.outcomes["box"].plan
+    assert plan is not None
+    assert plan.enough is enough
+    begins = NOON + timedelta(hours=7 if enough else 5)
+    assert begins <= plan.slots[0].start < begins + timedelta(hours=1)
+    assert world.reason() is LimitReason.START_AT
+    # Whoever lets it charge at once has the whole time again.
+    world.change(settings=replace(settings, start_at=None))
+    run(world, 1)
+    plan = world.outcomes["box"].plan
+    assert plan is not None
+    assert plan.enough
+    assert NOON + timedelta(hours=1) <= plan.slots[0].start < NOON + timedelta(hours=2)
+
+
 def test_nobody_pauses_for_the_last_trifle(world: World) -> None:
     """What is missing at the end of a cheap hour is charged at once."""
     world.change(

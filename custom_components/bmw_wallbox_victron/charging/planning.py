@@ -81,7 +81,13 @@ def _plan(
     if box.session is None or since > wall:
         since = wall  # a car that comes now; or a clock that was ahead
     deadline = next_deadline(settings.ready_by, since, time_zone)
-    plan_for = (box.session, deadline, settings.target_energy, box.current_limit_a)
+    plan_for = (
+        box.session,
+        deadline,
+        settings.target_energy,
+        settings.start_at,
+        box.current_limit_a,
+    )
     plan_with = (round(math.log(power_w) / _POWER_STEP), prices)
     plan = memory.plan if plan_for == memory.plan_for else None
     if (
@@ -93,7 +99,8 @@ def _plan(
         or _changed(plan, memory.planned_wall, wall)
     ):
         plan = make_plan(
-            now=wall,
+            # What holds it back until then leaves no time before.
+            now=max(wall, settings.start_at or wall),
             deadline=deadline,
             energy_wh=missing_wh,
             power_w=power_w,
