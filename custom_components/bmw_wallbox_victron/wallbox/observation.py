@@ -120,7 +120,7 @@ def look(
             state,
             refused=frozenset(),
             unanswered=frozenset(),
-            kind=state.kind if state.holds else None,
+            kind=state.kind if _may_hold(state) else None,
             kinds=_next_kinds(state),
             retry_at=None,
             # What was accepted and not kept is sent again.
@@ -134,6 +134,15 @@ def look(
     return state
 
 
+def _may_hold(state: Enforcement) -> bool:
+    """Return whether a limit holds, or has not failed in all ways yet.
+
+    What is tried again then is a purpose that was refused. The others go on as they
+    are: a slow wallbox that is told what it ignores would be without a limit.
+    """
+    return state.holds or state.rounds == 0
+
+
 def _next_kinds(state: Enforcement) -> dict[ProfilePurpose, ProfileKind]:
     """Return the profile kinds with which everything is tried anew.
 
@@ -144,7 +153,7 @@ def _next_kinds(state: Enforcement) -> dict[ProfilePurpose, ProfileKind]:
             kind_of(state, ProfilePurpose.STATION_MAX), ProfileKind.EPOCH
         ),
     }
-    if state.holds and ProfilePurpose.TX_DEFAULT in state.kinds:
+    if _may_hold(state) and ProfilePurpose.TX_DEFAULT in state.kinds:
         kinds[ProfilePurpose.TX_DEFAULT] = state.kinds[ProfilePurpose.TX_DEFAULT]
     return kinds
 
