@@ -256,6 +256,21 @@ def test_without_a_grid_meter_no_mode_follows_the_sun(world: World) -> None:
     assert world.limit() == 16
 
 
+@pytest.mark.parametrize(("fuse_pauses", "left"), [(0, 5), (1, 5), (3, 3), (9, 0)])
+def test_what_the_fuse_paused_counts_as_well(
+    world: World, fuse_pauses: int, left: int
+) -> None:
+    """A car bears seven of all: the sun holds 6 A sooner where the fuse paused it."""
+    world.change(settings=SOLAR, record=SessionRecord(fuse_pauses=fuse_pauses))
+    for _ in range(7):
+        world.surplus_w = LEAST_W * 1.1
+        run(world, 200)
+        world.surplus_w = 0.0
+        run(world, 500)
+    assert world.boxes["box"].record.pauses == left
+    assert world.limit() == 6
+
+
 def test_a_change_to_the_sun_pauses_nobody_while_it_shines(world: World) -> None:
     """It goes on with what the sun gives; without sun it ends at once."""
     world.surplus_w = LEAST_W * 2

@@ -13,7 +13,6 @@ from typing import Final
 from .allot import Allotted, allot
 from .decide import (
     CAR_BELOW_A,
-    MAX_PAUSES,
     Decision,
     Shared,
     Situation,
@@ -250,7 +249,7 @@ class Brain:
             else ChargingMode.FAST,
             plan=plan,
             target_reached=reached,
-            hold=box.charged and memory.mode_on and record.pauses >= MAX_PAUSES,
+            hold=box.charged and memory.mode_on and not record.pauses_left,
             in_session=box.session is not None,
             charging=box.charging,
             car_paused=box.car_paused,

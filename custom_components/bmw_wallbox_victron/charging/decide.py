@@ -13,9 +13,6 @@ from typing import Final
 from .settings import MIN_CURRENT_A, ChargingMode, LimitReason
 from .status import LimitMessage
 
-#: Cars stop taking charge up after some seven pauses in a session: so many at most come
-#: from mode and plan together.
-MAX_PAUSES: Final = 5
 #: A car that draws this much less than it may is what sets the limit, in A.
 CAR_BELOW_A: Final = 1.5
 #: So much less than it is told is the wallbox's own limit, in A.

@@ -4,7 +4,7 @@ from datetime import datetime, tzinfo
 import math
 from typing import Final
 
-from .decide import MAX_PAUSES, Planned
+from .decide import Planned
 from .inputs import Box
 from .memory import Memory
 from .plan import MAX_WINDOWS, Plan, make_plan, next_deadline
@@ -116,7 +116,7 @@ def _plan(
 
 def _windows_left(box: Box) -> int:
     """Return in how many windows the rest of a session may be: each ends in a pause."""
-    left = MAX_PAUSES - box.record.pauses
+    left = box.record.pauses_left
     return max(1, min(MAX_WINDOWS, left if box.charging else left + 1))
 
 
