@@ -97,7 +97,7 @@ class _HousePhase:
         self.rooms: dict[Group, float] = {}
         self.readings: deque[_Reading] = deque()
         self.settled: deque[_Reading] = deque()
-        """Older ones, of which those of 30 s are one."""
+        """Older ones; those of each 30 s are one, with the least of each."""
         self.passed: list[float] = []
         """When the fuse was passed in the last hour."""
         self.above: list[float] = []
@@ -179,10 +179,13 @@ class _HousePhase:
         while len(self.settled) > 1 and self.settled[1].at <= now - max(_HOLDS_S):
             self.settled.popleft()
 
-    def rise(self, group: Group, now: float) -> float:
-        """Raise the room to the least of late; return when it rises next."""
+    def hold_s(self, now: float) -> float:
+        """Return for how long more room has to last until it counts, s."""
         times = sum(at > now - _HOUR_S for at in self.passed)
-        hold_s = _HOLDS_S[min(times, len(_HOLDS_S) - 1)]
+        return _HOLDS_S[min(times, len(_HOLDS_S) - 1)]
+
+    def rise(self, group: Group, now: float, hold_s: float) -> float:
+        """Raise the room to the least of so long; return when it rises next."""
         room = self.rooms[group]
         least = rises_at = inf
         for reading in chain(reversed(self.readings), reversed(self.settled)):
@@ -319,7 +322,8 @@ class FuseGuard:
             if idle and lowers and not reading.final:
                 dues.append(reading.at + LAG_S + NEWS_S)
         house.forget(now)
-        dues.extend(house.rise(group, now) for group in self._groups)
+        hold_s = house.hold_s(now)
+        dues.extend(house.rise(group, now, hold_s) for group in self._groups)
         return [due for due in dues if now < due < inf]
 
     def _judge(
